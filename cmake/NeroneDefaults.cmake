@@ -1,0 +1,28 @@
+# Compiler settings shared by every target of the project.
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(NERONE_CCACHE ccache)
+if(NERONE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${NERONE_CCACHE}")
+endif()
+
+# Fused multiply-add would make float kernels differ between x86-64 and AArch64.
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Werror -ffp-contract=off)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  # Without SSE4.1 std::floor is a library call in every scalar kernel.
+  add_compile_options(-msse4.2)
+endif()
+
+if(NERONE_SANITIZE)
+  add_compile_options(-fsanitize=${NERONE_SANITIZE} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${NERONE_SANITIZE})
+endif()

@@ -1,0 +1,13 @@
+# The order matters: xir's and vart's package files expect the earlier ones to be found.
+find_package(Threads REQUIRED)
+find_package(unilog REQUIRED)
+find_package(xir REQUIRED)
+find_package(vart REQUIRED COMPONENTS util runner)
+find_package(dnnl REQUIRED)
+find_package(hwy REQUIRED)
+if(NERONE_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(NERONE_BUILD_BENCHMARKS)
+  find_package(benchmark REQUIRED)
+endif()

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace nerone::xmodel {
+
+using Bytes = std::vector<char>;
+
+// The attribute types of XIR that occur in model files. The type is part of the value: XIR refuses
+// an attribute of another type than its op definition names.
+using Attr = std::variant<bool, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, float, double, std::string, Bytes,
+                          std::vector<bool>, std::vector<std::int32_t>, std::vector<std::uint32_t>, std::vector<std::int64_t>,
+                          std::vector<std::uint64_t>, std::vector<float>, std::vector<double>, std::vector<std::string>,
+                          std::vector<Bytes>, std::map<std::string, std::int32_t>, std::map<std::string, std::uint32_t>,
+                          std::map<std::string, std::int64_t>, std::map<std::string, std::uint64_t>,
+                          std::map<std::string, std::string>, std::map<std::string, Bytes>>;
+using Attrs = std::map<std::string, Attr>;
+
+// The value of an attribute, or the fallback where it is absent; ModelError where it has another type.
+template <typename T>
+T attr_or(const Attrs& attrs, const std::string& key, T fallback);
+
+struct Tensor {
+  std::string name;
+  std::vector<std::int32_t> shape;
+  std::string data_type;  // XIR's name: "XINT8", "FLOAT32", "INT32" ...
+  Attrs attrs;
+
+  std::optional<int> fix_point() const;
+  std::int64_t element_count() const;
+};
+
+// One op and its one output tensor. Inputs are indices into Graph::ops, by role ("input", "weights", "bias").
+struct Op {
+  std::string name;
+  std::string type;
+  Attrs attrs;
+  std::map<std::string, std::vector<std::size_t>> inputs;
+  Tensor output;
+};
+
+struct Subgraph {
+  std::string name;
+  Attrs attrs;
+  std::vector<std::size_t> ops;  // indices into Graph::ops, children's included
+  std::vector<Subgraph> children;
+
+  std::string device() const;  // "USER", "DPU", "CPU", or "" where it has none
+};
+
+// A model file in plain values. Ops are in topological order: an op's inputs have smaller indices.
+struct Graph {
+  std::string name;
+  Attrs attrs;
+  std::vector<Op> ops;
+  Subgraph root;
+};
+
+// Limits of what is accepted, so that a damaged length cannot exhaust the machine.
+struct Limits {
+  std::size_t max_file_bytes = std::size_t{1} << 30;
+  std::size_t max_ops = 100'000;
+  std::size_t max_tensor_bytes = std::size_t{1} << 30;
+  int max_subgraph_depth = 16;
+};
+
+// Reads and checks a file without libxir. Every name refers to something, shapes fit the data, weights lie
+// inside their register, required attributes are there with their type. Throws ModelError saying what is wrong.
+Graph read(const std::filesystem::path& file, const Limits& limits = {});
+Graph read_bytes(const void* data, std::size_t size_bytes, const Limits& limits = {});
+
+// Writes through libxir, beside the target and then renamed over it. Throws ModelError for a graph that
+// XIR would not accept, Error where the file cannot be written.
+void write(const Graph& graph, const std::filesystem::path& file);
+
+}  // namespace nerone::xmodel
+

@@ -1,0 +1,5 @@
+"""compilation."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

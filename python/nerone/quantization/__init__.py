@@ -1,0 +1,5 @@
+"""quantization."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

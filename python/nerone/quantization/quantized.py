@@ -1,0 +1,33 @@
+"""What a quantizer returns: a graph, the positions of its tensors, and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nerone.graph import Graph
+
+__all__ = ["QuantizedModel"]
+
+
+@dataclass(frozen=True)
+class QuantizedModel:
+    """A model with power-of-two scales (the vendor's ``pof2s`` scheme).
+
+    Attributes
+    ----------
+    graph : Graph, batch norms folded and dropouts removed, weights still float32
+    positions : mapping of node name to int, position (fix point) of the node's int8 output. Only nodes after which a value
+        is quantized have one: a convolution followed by its activation has none, the activation has it; a node that stays
+        in float (softmax) has none.
+    weight_positions : mapping of node name to {"kernel": int, "bias": int}
+    float_nodes : mapping of node name to the reason why that node stays in float on the CPU
+    report : what quantization did, JSON-ready: method, images, per-layer rows
+    """
+
+    graph: Graph
+    positions: Mapping[str, int]
+    weight_positions: Mapping[str, Mapping[str, int]]
+    float_nodes: Mapping[str, str] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,5 @@
+"""zoo."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
