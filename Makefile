@@ -1,0 +1,60 @@
+# Every target does its own set-up and skips what is done. NERONE_SKIP_SYSTEM_PACKAGES=1 leaves apt alone.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= $(shell nproc)
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: help setup develop demo test test-cpp test-python bench lint format asan tsan arm64 docs clean
+
+help:
+	@echo "make demo [DATA=folder of CT volumes] | test | bench | lint | format | asan | tsan | arm64 | clean"
+
+packages:
+	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/system_packages.txt
+.PHONY: packages
+
+venv: packages
+	@scripts/make_venv.sh $(VENV) requirements/dev.txt
+.PHONY: venv
+
+# The extension and the software DPU, installed editable into the virtual environment.
+develop: venv
+	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+
+setup: develop
+
+demo: develop
+	$(BIN)/nerone demo --output demo-output $(if $(DATA),--data "$(DATA)")
+
+test: test-cpp test-python
+
+test-cpp: packages
+	cmake --preset test
+	cmake --build --preset test --parallel $(JOBS)
+	ctest --test-dir build/test --output-on-failure --parallel $(JOBS)
+
+test-python: develop
+	$(BIN)/python -m pytest
+
+bench: develop
+	$(BIN)/python -m pytest benchmarks --benchmark-only
+
+lint: develop
+	scripts/lint.sh
+
+format: venv
+	$(BIN)/ruff check --fix python tests benchmarks
+	$(BIN)/ruff format python tests benchmarks
+	git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+
+asan tsan: packages
+	cmake --preset $@
+	cmake --build --preset $@ --parallel $(JOBS)
+	ctest --test-dir build/$@ --output-on-failure --parallel $(JOBS)
+
+arm64: venv
+	scripts/arm64.sh
+
+clean:
+	rm -rf build demo-output

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Cross-builds everything for Cortex-A53, then runs the C++ tests and one Python test run under qemu.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+sysroot=build/arm64-sysroot
+stage=build/arm64-stage
+python_tests=(tests/python/runtime tests/python/preprocessing)
+
+[[ -n "${NERONE_SKIP_SYSTEM_PACKAGES:-}" ]] ||
+  scripts/install_system_packages.sh scripts/system_packages.txt scripts/arm64_packages.txt
+
+# The arm64 -dev packages cannot be installed beside the amd64 ones, so they are unpacked into a sysroot.
+packages=libvart-dev,libxir-dev,libunilog-dev,libprotobuf-dev,libgoogle-glog-dev,libboost-filesystem1.74.0,libdnnl-dev
+packages+=,libhwy-dev,libgtest-dev,libpython3-dev,python3-minimal,python3-numpy,libc6-dev,libstdc++-12-dev,libgomp1,zlib1g-dev
+if [[ ! -f $sysroot/.complete ]]; then
+  echo "Unpacking the arm64 sysroot" >&2
+  rm -rf "$sysroot"
+  mmdebstrap --quiet --variant=extract --architectures=arm64 --mode=root --include="$packages" bookworm "$sysroot"
+  touch "$sysroot/.complete"
+fi
+
+pybind11_dir=$(.venv/bin/python -m pybind11 --cmakedir)
+cmake --preset arm64 \
+  -DNERONE_BUILD_PYTHON=ON \
+  -Dpybind11_DIR="$pybind11_dir" \
+  -DPython_INCLUDE_DIR="$PWD/$sysroot/usr/include/python3.11" \
+  -DPython_EXECUTABLE="$PWD/.venv/bin/python" \
+  -DPYTHON_MODULE_EXTENSION=.cpython-311-aarch64-linux-gnu.so \
+  -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH
+cmake --build --preset arm64 --parallel "$(nproc)"
+ctest --test-dir build/arm64 --output-on-failure --parallel "$(nproc)"
+
+# One interpreter only: under qemu its start alone costs seconds.
+rm -rf "$stage"
+cmake --install build/arm64 --component python --prefix "$stage" >/dev/null
+cp -r python/nerone/. "$stage/nerone/"
+scripts/make_arm64_site.sh build/arm64-site
+PYTHONHOME=$sysroot/usr PYTHONDONTWRITEBYTECODE=1 \
+  PYTHONPATH=$PWD/$stage:$PWD/build/arm64-site:$PWD/$sysroot/usr/lib/python3/dist-packages \
+  qemu-aarch64-static -cpu cortex-a53 -L "$sysroot" "$sysroot/usr/bin/python3.11" \
+  -m pytest -p no:cacheprovider -q "${python_tests[@]}"

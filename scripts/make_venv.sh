@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Makes the virtual environment DIR with the requirements of FILE, unless it already has exactly those.
+set -euo pipefail
+dir=$1
+requirements=$2
+python=${PYTHON:-python3}
+
+stamp="$dir/.requirements"
+if [[ -f $stamp ]] && cmp -s "$stamp" "$requirements"; then
+  exit 0
+fi
+if ! command -v "$python" >/dev/null || ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
+  echo "Python 3.10 or newer is needed, '$python' is not one. Set PYTHON=/path/to/python3.10 or newer." >&2
+  exit 2
+fi
+echo "Making the virtual environment $dir" >&2
+[[ -x $dir/bin/python ]] || "$python" -m venv "$dir"
+"$dir/bin/pip" install -q --disable-pip-version-check -r "$requirements"
+cp "$requirements" "$stamp"
