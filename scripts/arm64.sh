@@ -34,8 +34,11 @@ ctest --test-dir build/arm64 --output-on-failure --parallel "$(nproc)"
 rm -rf "$stage"
 cmake --install build/arm64 --component python --prefix "$stage" >/dev/null
 cp -r python/nerone/. "$stage/nerone/"
-scripts/make_arm64_site.sh build/arm64-site
+site=build/arm64-site
+[[ -d $site ]] || .venv/bin/pip install -q --disable-pip-version-check --no-deps --target "$site" \
+  pytest pluggy iniconfig packaging pygments
+libraries=/usr/lib/aarch64-linux-gnu
 PYTHONHOME=$sysroot/usr PYTHONDONTWRITEBYTECODE=1 \
-  PYTHONPATH=$PWD/$stage:$PWD/build/arm64-site:$PWD/$sysroot/usr/lib/python3/dist-packages \
-  qemu-aarch64-static -cpu cortex-a53 -L "$sysroot" "$sysroot/usr/bin/python3.11" \
-  -m pytest -p no:cacheprovider -q "${python_tests[@]}"
+  PYTHONPATH=$PWD/$stage:$PWD/$site:$PWD/$sysroot/usr/lib/python3/dist-packages \
+  qemu-aarch64-static -E "LD_LIBRARY_PATH=$libraries/blas:$libraries/lapack" -cpu cortex-a53 -L "$sysroot" \
+  "$sysroot/usr/bin/python3.11" -m pytest -p no:cacheprovider -q "${python_tests[@]}"
