@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace nerone {
+
+// What stands behind VART, and how a software device behaves. A board ignores everything but `device`.
+struct DeviceOptions {
+  // "softdpu": the software DPU; "board": the vendor's runner that the model names; otherwise the path of a runner
+  // library.
+  std::string device = "softdpu";
+  std::string kernels = "auto";  // which kernels the software DPU uses; "scalar" is the reference
+  int cores = 0;                 // simulated board: jobs that run at once, 0 for no limit
+  int job_latency_us = 0;        // simulated board: how long a job occupies its core, 0 for as long as it takes
+  bool compute = true;           // false: a job only takes its time, outputs are left as they are
+};
+
+}  // namespace nerone
