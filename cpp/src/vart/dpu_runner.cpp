@@ -5,12 +5,11 @@
 #include <map>
 #include <nerone/error.hpp>
 #include <vart/runner_ext.hpp>
-#include <xir/attrs/attrs.hpp>
-#include <xir/tensor/tensor.hpp>
 
 #include "vart/foreign_errors.hpp"
 #include "vart/host_buffer.hpp"
 #include "vart/library.hpp"
+#include "xmodel/device_objects.hpp"
 
 namespace nerone::vart {
 
@@ -19,43 +18,18 @@ namespace {
 using Buffers = std::vector<::vart::TensorBuffer*>;
 using HostBuffers = std::vector<std::unique_ptr<HostBuffer>>;
 
-std::unique_ptr<xir::Attrs> runner_attrs(const std::string& library, const DeviceOptions& options) {
-  auto attrs = xir::Attrs::create();
-  attrs->set_attr<std::string>("mode", "run");
-  attrs->set_attr<std::map<std::string, std::string>>("lib", {{"DPU", library}});
-  attrs->set_attr<std::int32_t>("nerone_device_cores", options.cores);
-  attrs->set_attr<std::int32_t>("nerone_job_latency_us", options.job_latency_us);
-  attrs->set_attr<std::int32_t>("nerone_compute", options.compute ? 1 : 0);
-  attrs->set_attr<std::string>("nerone_kernels", options.kernels);
-  return attrs;
-}
-
-DType dtype_of(const xir::Tensor& tensor) {
-  const auto type = tensor.get_data_type();
-  const bool is_unsigned = type.type == xir::DataType::UINT || type.type == xir::DataType::XUINT;
-  const bool is_signed = type.type == xir::DataType::INT || type.type == xir::DataType::XINT;
-  if (type.type == xir::DataType::FLOAT && type.bit_width == 32) return DType::float32;
-  if (is_signed && type.bit_width == 8) return DType::int8;
-  if (is_signed && type.bit_width == 16) return DType::int16;
-  if (is_signed && type.bit_width == 32) return DType::int32;
-  if (is_unsigned && type.bit_width == 8) return DType::uint8;
-  throw DeviceError("the runner's tensor '" + tensor.get_name() + "' has data type " + type.to_string() +
-                    ", expected an 8, 16 or 32 bit integer or FLOAT32");
-}
-
-TensorInfo info_of(const xir::Tensor& tensor) {
-  const auto shape = tensor.get_shape();
-  if (shape.empty() || std::any_of(shape.begin(), shape.end(), [](auto extent) { return extent <= 0; })) {
-    throw DeviceError("the runner's tensor '" + tensor.get_name() + "' has no axes or an empty one");
-  }
-  TensorInfo info{tensor.get_name(), {shape.begin(), shape.end()}, dtype_of(tensor), std::nullopt};
-  if (tensor.has_attr("fix_point")) info.fix_point = tensor.get_attr<std::int32_t>("fix_point");
-  return info;
+std::shared_ptr<xir::Attrs> runner_attrs(const std::string& library, const DeviceOptions& options) {
+  return xmodel::make_attrs({{"mode", std::string("run")},
+                             {"lib", std::map<std::string, std::string>{{"DPU", library}}},
+                             {"nerone_device_cores", std::int32_t{options.cores}},
+                             {"nerone_job_latency_us", std::int32_t{options.job_latency_us}},
+                             {"nerone_compute", std::int32_t{options.compute ? 1 : 0}},
+                             {"nerone_kernels", options.kernels}});
 }
 
 Port port_of(::vart::TensorBuffer* buffer) {
   if (buffer == nullptr || buffer->get_tensor() == nullptr) throw DeviceError("the runner gave an empty tensor buffer");
-  Port port{info_of(*buffer->get_tensor()), {}};
+  Port port{xmodel::describe(*buffer->get_tensor()), {}};
   auto image_shape = port.info.shape;
   image_shape[0] = 1;
   std::vector<std::int32_t> index(image_shape.size(), 0);
@@ -102,7 +76,7 @@ std::size_t image_bytes(const Port& port) {
 
 struct Runner::State {
   xmodel::Handle model;  // outlives the runner, which points into it
-  std::unique_ptr<xir::Attrs> attrs;
+  std::shared_ptr<xir::Attrs> attrs;
   // Jobs of start_on that were not finished; a runner that is destroyed meanwhile may still write there.
   std::vector<std::pair<std::uint32_t, HostBuffers>> host_jobs;
   std::unique_ptr<::vart::Runner> runner;

@@ -2,29 +2,10 @@
 
 #include <nerone/error.hpp>
 #include <string>
-#include <xir/tensor/tensor.hpp>
+
+#include "xmodel/device_objects.hpp"
 
 namespace nerone::vart {
-
-namespace {
-
-xir::DataType xir_type(DType dtype) {
-  switch (dtype) {
-    case DType::int8:
-    case DType::int16:
-    case DType::int32:
-    case DType::int64:
-      return {xir::DataType::XINT, static_cast<std::int32_t>(8 * size_of(dtype))};
-    case DType::uint8:
-    case DType::uint16:
-      return {xir::DataType::XUINT, static_cast<std::int32_t>(8 * size_of(dtype))};
-    case DType::float32:
-      return {xir::DataType::FLOAT, 32};
-  }
-  throw DtypeError("a tensor buffer of unknown dtype");
-}
-
-}  // namespace
 
 std::unique_ptr<HostBuffer> HostBuffer::create(const TensorInfo& port, const TensorView& view) {
   if (view.shape != port.shape || !view.is_contiguous()) {
@@ -36,13 +17,11 @@ std::unique_ptr<HostBuffer> HostBuffer::create(const TensorInfo& port, const Ten
     throw DtypeError("buffer of tensor '" + port.name + "' is " + name_of(view.dtype) + "; the runner takes " +
                      name_of(port.dtype) + " or float32");
   }
-  const std::vector<std::int32_t> shape(view.shape.begin(), view.shape.end());
-  auto tensor = xir::Tensor::create(port.name, shape, xir_type(view.dtype));
-  if (port.fix_point) tensor->set_attr<std::int32_t>("fix_point", *port.fix_point);
+  auto tensor = xmodel::make_tensor({port.name, view.shape, view.dtype, port.fix_point});
   return std::unique_ptr<HostBuffer>(new HostBuffer(std::move(tensor), view));
 }
 
-HostBuffer::HostBuffer(std::unique_ptr<xir::Tensor> tensor, const TensorView& view)
+HostBuffer::HostBuffer(std::shared_ptr<xir::Tensor> tensor, const TensorView& view)
     : ::vart::TensorBuffer(tensor.get()), owned_tensor_(std::move(tensor)), view_(view) {}
 
 HostBuffer::~HostBuffer() = default;

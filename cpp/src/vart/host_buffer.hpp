@@ -22,9 +22,9 @@ class HostBuffer : public ::vart::TensorBuffer {
   std::pair<std::uint64_t, std::size_t> data(const std::vector<std::int32_t> index = {}) override;
 
  private:
-  HostBuffer(std::unique_ptr<xir::Tensor> tensor, const TensorView& view);
+  HostBuffer(std::shared_ptr<xir::Tensor> tensor, const TensorView& view);
 
-  std::unique_ptr<xir::Tensor> owned_tensor_;
+  std::shared_ptr<xir::Tensor> owned_tensor_;
   TensorView view_;
 };
 
