@@ -1,0 +1,380 @@
+"""The steps a preprocessing is made of: one frozen dataclass each, checked when made."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from nerone.errors import ConfigurationError
+from nerone.runtime.field_checks import (
+    MAX_CHANNELS,
+    check_ascending,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_numbers,
+)
+
+__all__ = [
+    "STEPS",
+    "Channels",
+    "Clip",
+    "CropOrPad",
+    "Grey",
+    "Percentile",
+    "Resample",
+    "Resize",
+    "ScaleOffset",
+    "Step",
+    "Window",
+    "ZScore",
+    "step_from_dict",
+    "step_to_dict",
+]
+
+Method = Literal["nearest", "bilinear", "cubic", "area"]
+Scope = Literal["slice", "volume"]
+Size = tuple[int, int]
+
+METHODS = ("nearest", "bilinear", "cubic", "area")
+SCOPES = ("slice", "volume")
+MAX_EXTENT = 16384
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the steps have in common. Use one of the steps below, never this class itself."""
+
+    kind: ClassVar[str] = ""
+    moves_pixels: ClassVar[bool] = False
+
+    @property
+    def input_channels(self) -> int | None:
+        """Channels that the step needs, or None where any number goes."""
+        return None
+
+    @property
+    def needs_volume(self) -> bool:
+        """Whether the step works with statistics of the whole volume."""
+        return False
+
+    def output_channels(self, channels: int) -> int:
+        """Channels behind the step."""
+        return channels
+
+    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
+        """(H, W) and spacing in millimetres behind the step."""
+        return size, spacing
+
+
+@dataclass(frozen=True)
+class Channels(Step):
+    """Take channels of the image in an order: (2, 1, 0) makes RGB of BGR.
+
+    Parameters
+    ----------
+    count : int, channels that the image must have
+    order : for each channel of the result, the image's channel; empty leaves them as they are
+    names : what the image's channels are called ("flair", "t1" ...), for readers that put them together; may be empty
+    """
+
+    kind: ClassVar[str] = "channels"
+    count: int
+    order: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_integer(self, "count", MAX_CHANNELS)
+        order = tuple(self.order) if isinstance(self.order, (tuple, list)) else None
+        if order is None or not all(
+            isinstance(c, int) and not isinstance(c, bool) and 0 <= c < self.count for c in order
+        ):
+            raise ConfigurationError(
+                f"channels.order is {self.order!r}; expected channel numbers from 0 to {self.count - 1}"
+            )
+        if len(order) > MAX_CHANNELS:
+            raise ConfigurationError(f"channels.order has {len(order)} entries; expected at most {MAX_CHANNELS}")
+        names = tuple(self.names) if isinstance(self.names, (tuple, list)) else None
+        if names is None or len(names) not in (0, self.count) or not all(isinstance(name, str) for name in names):
+            raise ConfigurationError(
+                f"channels.names is {self.names!r}; expected one name per channel ({self.count}), or none"
+            )
+        object.__setattr__(self, "order", order)
+        object.__setattr__(self, "names", names)
+
+    @property
+    def input_channels(self) -> int | None:
+        """Channels that the image must have."""
+        return self.count
+
+    def output_channels(self, channels: int) -> int:
+        """Channels behind the step."""
+        return len(self.order) or channels
+
+
+@dataclass(frozen=True)
+class Grey(Step):
+    """Make one channel of three: the weighted sum (ITU-R BT.601 luma by default, for R, G, B)."""
+
+    kind: ClassVar[str] = "grey"
+    weights: tuple[float, float, float] = (0.299, 0.587, 0.114)
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "weights", 3)
+
+    @property
+    def input_channels(self) -> int | None:
+        """Channels that the image must have."""
+        return 3
+
+    def output_channels(self, channels: int) -> int:
+        """Channels behind the step."""
+        return 1
+
+
+@dataclass(frozen=True)
+class Clip(Step):
+    """Saturate at both ends; None leaves an end open. `Clip(low=0)` takes negative values to 0."""
+
+    kind: ClassVar[str] = "clip"
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("low", "high"):
+            if getattr(self, field) is not None:
+                check_number(self, field)
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ConfigurationError(f"clip.low is {self.low:g}, above clip.high, {self.high:g}; exchange them")
+
+
+@dataclass(frozen=True)
+class Resample(Step):
+    """Resize to a pixel spacing: an extent becomes round(extent * spacing / spacing_mm) pixels.
+
+    An image whose spacing is not known is taken as it is.
+
+    Parameters
+    ----------
+    spacing_mm : float, millimetres from pixel to pixel behind the step, in both directions
+    method : as of `Resize`
+    """
+
+    kind: ClassVar[str] = "resample"
+    moves_pixels: ClassVar[bool] = True
+    spacing_mm: float
+    method: Method = "cubic"
+
+    def __post_init__(self) -> None:
+        check_number(self, "spacing_mm", 1e-3, 1e3)
+        check_choice(self, "method", METHODS)
+
+    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
+        """(H, W) and spacing in millimetres behind the step."""
+        if spacing is None:
+            return size, None
+        height, width = (
+            max(1, math.floor(n * mm / self.spacing_mm + 0.5)) for n, mm in zip(size, spacing, strict=True)
+        )
+        if max(height, width) > MAX_EXTENT:
+            raise ConfigurationError(
+                f"resample.spacing_mm is {self.spacing_mm:g}; an image of {size} pixels {spacing} mm apart would "
+                f"become ({height}, {width}), expected at most {MAX_EXTENT} pixels a side"
+            )
+        return (height, width), (self.spacing_mm, self.spacing_mm)
+
+
+@dataclass(frozen=True)
+class Resize(Step):
+    """Resize to (height, width) pixels.
+
+    Parameters
+    ----------
+    method : the pixels that OpenCV's INTER_NEAREST, INTER_LINEAR, INTER_CUBIC, INTER_AREA give for float32 images
+    """
+
+    kind: ClassVar[str] = "resize"
+    moves_pixels: ClassVar[bool] = True
+    height: int
+    width: int
+    method: Method = "bilinear"
+
+    def __post_init__(self) -> None:
+        check_integer(self, "height", MAX_EXTENT)
+        check_integer(self, "width", MAX_EXTENT)
+        check_choice(self, "method", METHODS)
+
+    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
+        """(H, W) and spacing in millimetres behind the step."""
+        if spacing is not None:
+            spacing = (spacing[0] * size[0] / self.height, spacing[1] * size[1] / self.width)
+        return (self.height, self.width), spacing
+
+
+@dataclass(frozen=True)
+class CropOrPad(Step):
+    """Keep the middle of (height, width) pixels, adding `value` where the image is smaller.
+
+    An odd difference leaves the extra pixel at the bottom or right: the first kept pixel, or the width of the
+    left pad, is difference // 2.
+    """
+
+    kind: ClassVar[str] = "crop_or_pad"
+    moves_pixels: ClassVar[bool] = True
+    height: int
+    width: int
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_integer(self, "height", MAX_EXTENT)
+        check_integer(self, "width", MAX_EXTENT)
+        check_number(self, "value")
+
+    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
+        """(H, W) and spacing in millimetres behind the step."""
+        return (self.height, self.width), spacing
+
+
+@dataclass(frozen=True)
+class Window(Step):
+    """Saturate to [low, high] and map that range to `to`."""
+
+    kind: ClassVar[str] = "window"
+    low: float
+    high: float
+    to: tuple[float, float] = (-1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_number(self, "low")
+        check_number(self, "high")
+        if not self.low < self.high:
+            raise ConfigurationError(f"window.low is {self.low:g}; expected less than window.high, {self.high:g}")
+        check_ascending(self, "to")
+
+
+@dataclass(frozen=True)
+class Percentile(Step):
+    """Saturate each channel at two of its percentiles and map that range to `to`.
+
+    A percentile q of n sorted values is at position q / 100 * (n - 1), linearly between its neighbours. A channel whose
+    two ends are equal becomes to[0].
+
+    Parameters
+    ----------
+    low : percent, or None for the value 0 as the lower end
+    high : percent
+    to : range of the result
+    scope : "slice", or "volume": the statistics given with the slice (a slice without them is a volume of one slice)
+    nonzero : bool, take the percentiles of the values other than 0
+    """
+
+    kind: ClassVar[str] = "percentile"
+    low: float | None
+    high: float
+    to: tuple[float, float] = (-1.0, 1.0)
+    scope: Scope = "slice"
+    nonzero: bool = False
+
+    def __post_init__(self) -> None:
+        if self.low is not None:
+            check_number(self, "low", 0.0, 100.0)
+        check_number(self, "high", 0.0, 100.0)
+        if self.low is not None and not self.low < self.high:
+            raise ConfigurationError(
+                f"percentile.low is {self.low:g}; expected less than percentile.high, {self.high:g}"
+            )
+        check_ascending(self, "to")
+        check_choice(self, "scope", SCOPES)
+        check_flag(self, "nonzero")
+
+    @property
+    def needs_volume(self) -> bool:
+        """Whether the scope is the volume."""
+        return self.scope == "volume"
+
+
+@dataclass(frozen=True)
+class ZScore(Step):
+    """Subtract each channel's mean and divide by its standard deviation (of the population); a constant one becomes 0.
+
+    Parameters
+    ----------
+    scope : as of `Percentile`
+    nonzero : bool, take mean and deviation of the values other than 0, and leave 0 at 0
+    """
+
+    kind: ClassVar[str] = "z_score"
+    scope: Scope = "slice"
+    nonzero: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice(self, "scope", SCOPES)
+        check_flag(self, "nonzero")
+
+    @property
+    def needs_volume(self) -> bool:
+        """Whether the scope is the volume."""
+        return self.scope == "volume"
+
+
+@dataclass(frozen=True)
+class ScaleOffset(Step):
+    """value * scale + offset, one pair for all channels or one per channel."""
+
+    kind: ClassVar[str] = "scale_offset"
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "scale")
+        check_numbers(self, "offset")
+        if any(abs(s) > 1e6 for s in self.scale):
+            raise ConfigurationError(f"scale_offset.scale is {self.scale!r}; expected at most 1e6")
+        if len({len(self.scale), len(self.offset)} - {1}) > 1:
+            raise ConfigurationError(
+                f"scale_offset.scale has {len(self.scale)} and scale_offset.offset {len(self.offset)} values; "
+                "expected as many"
+            )
+
+    @property
+    def input_channels(self) -> int | None:
+        """Channels that the image must have."""
+        count = max(len(self.scale), len(self.offset))
+        return count if count > 1 else None
+
+
+STEPS: dict[str, type[Step]] = {
+    step.kind: step
+    for step in (Channels, Clip, CropOrPad, Grey, Percentile, Resample, Resize, ScaleOffset, Window, ZScore)
+}
+
+
+def step_to_dict(step: Step) -> dict[str, Any]:
+    """Give a step as plain values: its kind under "step", its fields beside."""
+    values = {field.name: getattr(step, field.name) for field in dataclasses.fields(step)}
+    return {"step": step.kind} | {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+
+def step_from_dict(values: Any, where: str) -> Step:
+    """Read what `step_to_dict` gave; ConfigurationError starts with `where`."""
+    if not isinstance(values, Mapping) or not isinstance(values.get("step"), str) or values["step"] not in STEPS:
+        got = values.get("step") if isinstance(values, Mapping) else values
+        raise ConfigurationError(f"{where}.step is {got!r}; expected one of {', '.join(sorted(STEPS))}")
+    cls = STEPS[values["step"]]
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for key in values:
+        if key != "step" and key not in fields:
+            raise ConfigurationError(
+                f"{where}.{key} is not a field of {cls.kind}; expected {', '.join(fields) or 'none'}"
+            )
+    for name, field in fields.items():
+        if name not in values and field.default is dataclasses.MISSING:
+            raise ConfigurationError(f"{where}.{name} is missing; {cls.kind} needs it")
+    try:
+        return cls(**{key: value for key, value in values.items() if key != "step"})
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
