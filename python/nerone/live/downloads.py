@@ -1,0 +1,44 @@
+"""What a viewer can take away: the masks of the source as NIfTI, the run's numbers as CSV."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+
+import numpy as np
+
+from nerone.errors import ConfigurationError
+from nerone.live.session import Session
+
+__all__ = ["masks_nifti", "statistics_csv"]
+
+
+def masks_nifti(session: Session) -> bytes:
+    """Return the masks of all frames of the source as one gzipped NIfTI volume on the scan's grid, with its affine.
+
+    Raises
+    ------
+    ConfigurationError : not every frame has been run yet, or the frames are of several sizes
+    """
+    import nibabel
+
+    masks = session.collected_masks()
+    missing = session.source.count - len(masks)
+    if missing > 0 or not masks:
+        raise ConfigurationError(f"{missing} of {session.source.count} frames have no mask yet; let the source play once")
+    if len({mask.shape for mask in masks.values()}) > 1:
+        raise ConfigurationError("the frames are of several sizes and cannot be one volume; use nerone run for folders")
+    volume = np.stack([masks[index] for index in sorted(masks)], axis=-1)
+    affine = session.source.affine if session.source.affine is not None else np.eye(4)
+    return gzip.compress(nibabel.Nifti1Image(volume, affine).to_bytes(), 6)
+
+
+def statistics_csv(session: Session) -> str:
+    """Return the run so far, two rows a second: time, backend, threads, frames, FPS, latency, power."""
+    text = io.StringIO()
+    if session.rows:
+        writer = csv.DictWriter(text, fieldnames=list(session.rows[0]))
+        writer.writeheader()
+        writer.writerows(session.rows)
+    return text.getvalue()

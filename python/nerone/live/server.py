@@ -1,0 +1,234 @@
+"""The web page: static files, one web socket a viewer, upload and downloads. Everything comes from this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nerone.errors import ConfigurationError, Error
+from nerone.live.access import Access
+from nerone.live.description import describe
+from nerone.live.downloads import masks_nifti, statistics_csv
+from nerone.live.screen import Screen
+from nerone.live.session import Session
+from nerone.live.uploads import receive
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+__all__ = ["LiveServer"]
+
+_STATIC = Path(__file__).parent / "static"
+_MAX_MESSAGE_BYTES = 4096
+_STATISTICS_INTERVAL_S = 0.5
+_POLICY = "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'"
+
+
+class LiveServer:
+    """Serves one session to several viewers.
+
+    Parameters
+    ----------
+    session : Session, closed with the server
+    access : Access, address, token and limits
+    """
+
+    def __init__(self, session: Session, access: Access, *, title: str, bundle: Any) -> None:
+        self.session = session
+        self.access = access
+        self.port = access.port
+        self._bundle = bundle
+        self._title = title
+        self._viewers = 0
+        self._runner: web.AppRunner | None = None
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
+        self._screen = Screen(session, self._encoder)
+
+    @property
+    def url(self) -> str:
+        """The address to open, with the token where one is required."""
+        host = "127.0.0.1" if self.access.host in {"0.0.0.0", "::"} else self.access.host
+        return f"http://{host}:{self.port}/" + (f"?token={self.access.token}" if self.access.token else "")
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigurationError where the address cannot be had."""
+        from aiohttp import web
+
+        app = web.Application(middlewares=[web.middleware(self._guard)], client_max_size=_MAX_MESSAGE_BYTES)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/ws", self._socket)
+        app.router.add_post("/api/upload", self._upload)
+        app.router.add_get("/api/masks.nii.gz", self._masks)
+        app.router.add_get("/api/statistics.csv", self._statistics)
+        app.router.add_static("/static", _STATIC)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, self.access.host, self.access.port, backlog=256)
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigurationError(
+                f"cannot listen on {self.access.host}:{self.access.port} ({os.strerror(error.errno or 0)}); choose another --port"
+            ) from error
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close the viewers' sockets and stop listening; the session is closed by its owner."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._encoder.shutdown(wait=False)
+
+    # Requests.
+
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        from aiohttp import web
+
+        if not self.access.allows_host(request.host):
+            return web.Response(status=403, text="This name is not this server's; open the address it printed.")
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.split("://")[-1] != request.host:
+            return web.Response(status=403, text="Requests from other pages are refused.")
+        given = request.query.get("token") or request.cookies.get(self.access.cookie)
+        if not self.access.allows(given):
+            return web.Response(status=401, text="A token is required; open the address that nerone live printed.")
+        response = await handler(request)
+        if not response.prepared:
+            response.headers["Content-Security-Policy"] = _POLICY
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        response = web.Response(text=(_STATIC / "index.html").read_text(encoding="utf-8"), content_type="text/html")
+        if self.access.token:
+            response.set_cookie(self.access.cookie, self.access.token, httponly=True, samesite="Strict")
+        return response
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        try:
+            source = await receive(request.content, request.query.get("name", ""), self.access.max_upload_bytes)
+        except Error as error:
+            return web.Response(status=400, text=str(error))
+        self.session.use_source(source)
+        return web.Response(text="playing the uploaded scan")
+
+    async def _masks(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        try:
+            data = await asyncio.get_running_loop().run_in_executor(None, masks_nifti, self.session)
+        except Error as error:
+            return web.Response(status=409, text=str(error))
+        headers = {"Content-Disposition": 'attachment; filename="masks.nii.gz"'}
+        return web.Response(body=data, content_type="application/gzip", headers=headers)
+
+    async def _statistics(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        headers = {"Content-Disposition": 'attachment; filename="statistics.csv"'}
+        return web.Response(text=statistics_csv(self.session), content_type="text/csv", headers=headers)
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        if self._viewers >= self.access.max_viewers:
+            return web.Response(status=503, text=f"{self._viewers} viewers are connected, which is the limit; try later.")
+        self._viewers += 1
+        try:
+            socket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE_BYTES, heartbeat=20.0, compress=False)
+            await socket.prepare(request)
+            await self._serve_viewer(socket)
+            return socket
+        finally:
+            self._viewers -= 1
+
+    # One viewer.
+
+    async def _serve_viewer(self, socket: web.WebSocketResponse) -> None:
+        ready = asyncio.Event()
+        ready.set()
+        tasks = [
+            asyncio.create_task(self._send_frames(socket, ready)),
+            asyncio.create_task(self._send_numbers(socket)),
+        ]
+        try:
+            async for message in socket:
+                if message.type.name != "TEXT":
+                    continue
+                answer = self._handle(message.data, ready)
+                if answer is not None:
+                    await socket.send_json(answer)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _send_frames(self, socket: web.WebSocketResponse, ready: asyncio.Event) -> None:
+        """Send the newest frame whenever the viewer has shown the last one, at most at the screen's rate."""
+        sent = 0
+        while not socket.closed:
+            await ready.wait()
+            sent, message = await self._screen.newer_than(sent)
+            ready.clear()
+            await socket.send_bytes(message)
+
+    async def _send_numbers(self, socket: web.WebSocketResponse) -> None:
+        error = ""
+        told: dict[str, Any] = {}
+        while not socket.closed:
+            hello = describe(self.session, self._bundle, self._title)
+            if hello != told:
+                told = hello
+                await socket.send_json({"type": "hello", **hello})
+            await socket.send_json({"type": "statistics", **self.session.statistics()})
+            if self.session.error != error:
+                error = self.session.error
+                await socket.send_json({"type": "error", "text": error} if error else {"type": "recovered"})
+            await asyncio.sleep(_STATISTICS_INTERVAL_S)
+
+    def _handle(self, text: str, ready: asyncio.Event) -> dict[str, Any] | None:
+        try:
+            message = json.loads(text)
+            kind = message["type"]
+            if kind == "shown":
+                ready.set()
+                return None
+            return self._command(kind, message)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return {"type": "error", "text": "The page sent a message that is not understood; reload it."}
+        except Error as error:
+            return {"type": "error", "text": str(error)}
+
+    def _command(self, kind: str, message: dict[str, Any]) -> dict[str, Any] | None:
+        if kind == "play":
+            self.session.play()
+        elif kind == "pause":
+            self.session.pause()
+        elif kind == "seek":
+            self.session.seek(int(message["index"]))
+            return None
+        elif kind == "window":
+            low, high = float(message["low"]), float(message["high"])
+            if not low < high:
+                raise ConfigurationError(f"window [{low}, {high}] is empty; its low end must be below its high end")
+            self.session.window = (low, high)
+            self._screen.refresh()
+            return None
+        elif kind == "backend":
+            self.session.use_engine(str(message["name"]), int(message["threads"]))
+            return None
+        else:
+            raise ConfigurationError("The page sent a command that is not known; reload it.")
+        return {"type": "playing", "playing": self.session.playing}
