@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <nerone/tensor.hpp>
+#include <nerone/xmodel.hpp>
 #include <string>
 #include <vector>
 
@@ -25,11 +26,17 @@ struct Value {
   std::size_t size_bytes() const { return static_cast<std::size_t>(element_count()) * size_of(dtype); }
 };
 
-// The four extents of an image tensor.
+// (N, H, W, C) of an image tensor.
 struct Extents {
   std::int64_t batch = 1, height = 1, width = 1, channels = 1;
 
   std::int64_t element_count() const { return batch * height * width * channels; }
+  bool operator==(const Extents& other) const;
 };
+
+Extents extents_of(const xmodel::Op& op, const Value& value);  // ModelError where it has not four axes
+// ModelError where an op's stored output shape is not the one its attributes give.
+void require_shape(const xmodel::Op& op, const Value& output, const Shape& expected);
+void require_shape(const xmodel::Op& op, const Value& output, const Extents& expected);
 
 }  // namespace nerone::softdpu

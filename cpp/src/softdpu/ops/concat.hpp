@@ -18,6 +18,6 @@ struct Concat {
 };
 
 Concat parse_concat(const xmodel::Op& op, const std::vector<const Value*>& inputs, const Value& output);
-void run_scalar(const Concat& concat, const std::int8_t* const* inputs, std::int8_t* output);
+void run_scalar(const Concat& concat, const void* const* inputs, std::int8_t* output);
 
 }  // namespace nerone::softdpu

@@ -12,8 +12,6 @@
 // oy = iy * stride + (kernel - 1 - ky) - pad_top of x[iy] * w[ky], likewise along x.
 // The stored shift_bias and shift_cut count only with HSIGMOID and HSWISH.
 
-#include <vector>
-
 #include "softdpu/activation.hpp"
 #include "softdpu/ops/window.hpp"
 #include "softdpu/value.hpp"
@@ -32,8 +30,8 @@ struct Conv {
   Int8Data weights;
   Int8Data bias;  // null where there is none
 
-  // floor(2 * b * 2^shift_bias) for each output channel; zeros where there is no bias.
-  std::vector<std::int64_t> doubled_bias() const;
+  // floor(2 * b * 2^shift_bias) of an output channel; 0 where there is no bias.
+  std::int64_t doubled_bias(std::int64_t channel) const;
   // The largest |sum(x * w)| that any int8 input can give.
   std::int64_t accumulator_bound() const;
   std::int64_t macs() const;

@@ -26,6 +26,6 @@ struct Eltwise {
 };
 
 Eltwise parse_eltwise(const xmodel::Op& op, const std::vector<const Value*>& inputs, const Value& output);
-void run_scalar(const Eltwise& eltwise, const std::int8_t* const* inputs, std::int8_t* output);
+void run_scalar(const Eltwise& eltwise, const void* const* inputs, std::int8_t* output);
 
 }  // namespace nerone::softdpu

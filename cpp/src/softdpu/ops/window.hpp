@@ -1,7 +1,6 @@
 #pragma once
 
 #include <nerone/xmodel.hpp>
-#include <string>
 
 #include "softdpu/value.hpp"
 
@@ -16,9 +15,9 @@ struct Window {
   int pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
 
   // ModelError where an attribute has another length than it needs, or a value that makes no sense.
-  static Window parse(const std::string& op_name, const xmodel::Attrs& attrs);
+  static Window parse(const xmodel::Op& op);
 
-  // floor((in + pads - (kernel - 1) * dilation - 1) / stride) + 1; not positive where the window does not fit.
+  // floor((in + pads - (kernel - 1) * dilation - 1) / stride) + 1; 0 where the window does not fit.
   std::int64_t output_height(std::int64_t input_height) const;
   std::int64_t output_width(std::int64_t input_width) const;
 };

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "softdpu/jit/conv_tile.hpp"
+
+namespace nerone::softdpu::jit {
+
+// Input and output point to pixel 0 of row 0 of the first group.
+struct ConvArguments {
+  const std::uint8_t* input;
+  std::uint8_t* output;
+  const std::int8_t* weights;
+  const std::int32_t* bias;
+  const std::int32_t* half_bits;
+};
+
+// Machine code for one convolution's grid: all rows, channels and pixels in one call. Writes whole rows, the gap behind
+// each included. Immutable, may run in any number of threads.
+class ConvKernel {
+ public:
+  ConvKernel(const ConvShape& shape, const ConvTile& tile);
+  ~ConvKernel();
+  ConvKernel(const ConvKernel&) = delete;
+  ConvKernel& operator=(const ConvKernel&) = delete;
+
+  void operator()(const ConvArguments& arguments) const { run_(&arguments); }
+  std::size_t code_bytes() const;
+
+ private:
+  class Generator;
+  std::unique_ptr<Generator> generator_;
+  void (*run_)(const ConvArguments*) = nullptr;
+};
+
+}  // namespace nerone::softdpu::jit

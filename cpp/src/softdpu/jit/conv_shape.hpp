@@ -1,0 +1,59 @@
+#pragma once
+
+// The geometry of a convolution as a kernel sees it: a grid of output pixels, 16 of them in the lanes of a register,
+// and for each pixel a list of input pixels (taps) at fixed distances from it.
+//
+// A transposed convolution of stride 2 is one such grid for even and one for odd output rows; within a row the even and
+// the odd output pixels are two phases that share the grid and are interleaved when they are stored.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "softdpu/jit/layout.hpp"
+#include "softdpu/jit/requantize.hpp"
+#include "softdpu/ops/conv.hpp"
+
+namespace nerone::softdpu::jit {
+
+inline constexpr int max_phases = 2;
+
+struct Tap {
+  int row = 0, column = 0;                      // of the input pixel, from the grid pixel's own
+  std::array<int, max_phases> source{-1, -1};  // per phase: which weight (ky * Kw + kx), -1 for none
+};
+
+struct ConvGrid {
+  int height = 0, width = 0;
+  int first_row = 0, row_step = 1;  // output row of grid row j: first_row + j * row_step
+  int out_width = 0;
+  int phases = 1;
+  int step_y = 1, step_x = 1;  // input pixels from one grid pixel to the next
+  std::vector<Tap> taps;
+};
+
+// Nothing where no kernel covers the convolution.
+std::optional<std::vector<ConvGrid>> grids_of(const Conv& conv);
+
+// What the grids read around the input.
+Pads pads_of(const std::vector<ConvGrid>& grids, const Extents& input);
+
+// Distances in bytes.
+struct Strides {
+  std::ptrdiff_t row = 0;
+  std::ptrdiff_t group = 0;
+};
+
+struct ConvShape {
+  ConvGrid grid;
+  bool depthwise = false;  // output group g reads input group g only
+  int input_groups = 0;    // that a pixel's sum runs over
+  int channels = 0;        // of the output
+  Strides input, output;   // from row to row of the tensors (not of the grid)
+  Requantize requantize;
+  bool upsample = false;  // each pixel is stored as 2x2
+};
+
+}  // namespace nerone::softdpu::jit

@@ -1,0 +1,81 @@
+#include "softdpu/jit/conv_weights.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace nerone::softdpu::jit {
+namespace {
+
+class Packer {
+ public:
+  Packer(const Conv& conv, const ConvShape& shape, const ChannelMap& input, std::vector<std::int32_t> bias)
+      : conv_(conv), shape_(shape), input_(input) {
+    for (const auto value : bias) packed_.bias.insert(packed_.bias.end(), static_cast<std::size_t>(phases()), value);
+  }
+
+  void add_block(int first, int channels) {
+    const int groups = shape_.depthwise ? 1 : shape_.input_groups;
+    for (int group = 0; group < groups; ++group) {
+      for (const auto& tap : shape_.grid.taps) {
+        for (int phase = 0; phase < phases(); ++phase) {
+          const int source = tap.source[static_cast<std::size_t>(phase)];
+          if (source < 0) continue;
+          for (int channel = first; channel < first + channels; ++channel) add_dword(group, source, channel, phase);
+        }
+      }
+    }
+  }
+
+  ConvWeights take() { return std::move(packed_); }
+
+ private:
+  int phases() const { return shape_.grid.phases; }
+
+  void add_dword(int group, int source, int channel, int phase) {
+    for (int i = 0; i < group_channels; ++i) {
+      const std::int8_t weight = weight_at(group * group_channels + i, source, channel);
+      packed_.weights.push_back(weight);
+      packed_.bias[static_cast<std::size_t>(channel * phases() + phase)] -= zero_byte * weight;
+    }
+  }
+
+  std::int8_t weight_at(int position, int source, int channel) const {
+    const auto& weights = *conv_.weights;
+    const auto inputs = static_cast<std::size_t>(conv_.input.channels);
+    if (shape_.depthwise) {
+      if (position != channel % group_channels) return 0;
+      return weights[static_cast<std::size_t>(source) * inputs + static_cast<std::size_t>(channel)];
+    }
+    const int from = input_[static_cast<std::size_t>(position)];
+    if (from < 0) return 0;
+    const auto area = static_cast<std::size_t>(conv_.window.kernel_h * conv_.window.kernel_w);
+    return weights[(static_cast<std::size_t>(channel) * area + static_cast<std::size_t>(source)) * inputs +
+                   static_cast<std::size_t>(from)];
+  }
+
+  const Conv& conv_;
+  const ConvShape& shape_;
+  const ChannelMap& input_;
+  ConvWeights packed_;
+};
+
+}  // namespace
+
+ChannelMap dense_channels(int channels) {
+  ChannelMap map(static_cast<std::size_t>(round_up(channels, group_channels)), -1);
+  std::iota(map.begin(), map.begin() + channels, 0);
+  return map;
+}
+
+ConvWeights pack_weights(const Conv& conv, const ConvShape& shape, const ConvTile& tile, const ChannelMap& input,
+                         const Requantization& requantization) {
+  Packer packer(conv, shape, input, requantization.bias);
+  for (int first = 0; first < shape.channels; first += tile.channels) {
+    packer.add_block(first, std::min(tile.channels, shape.channels - first));
+  }
+  auto packed = packer.take();
+  packed.half_bits = requantization.half_bits;
+  return packed;
+}
+
+}  // namespace nerone::softdpu::jit
