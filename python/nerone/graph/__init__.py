@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Graph, Node, Op
+from nerone.graph.h5_model import from_h5
+from nerone.graph.keras_model import from_keras
+from nerone.graph.load import import_model, load
 
-__all__ = ["Graph", "Node", "Op"]
+__all__ = ["Graph", "GraphBuilder", "Node", "Op", "from_h5", "from_keras", "import_model", "load"]

@@ -18,30 +18,39 @@ __all__ = ["Graph", "Node", "Op"]
 class Op(str, Enum):
     """Kinds of node. Tensors are NHWC float32; attributes and weights of each kind are listed beside it.
 
-    ``pad`` is (top, bottom, left, right) in pixels of zeros; ``kernel``, ``strides`` and ``dilation`` are (height, width).
+    ``pad`` is (top, bottom, left, right) in pixels of zeros, never negative; ``kernel``, ``strides`` and ``dilation`` are
+    (height, width).
     """
 
     INPUT = "input"  # shape: (H, W, C) or (C,) without the batch axis
     CONV2D = "conv2d"  # strides, pad, dilation; kernel (Kh, Kw, Ci, Co), bias (Co,) optional
-    DEPTHWISE_CONV2D = "depthwise_conv2d"  # strides, pad, dilation; kernel (Kh, Kw, C, M), bias (C*M,); out channel c*M+m
-    TRANSPOSED_CONV2D = "transposed_conv2d"  # strides, pad (cropped from the full output); kernel (Kh, Kw, Co, Ci), bias
+    DEPTHWISE_CONV2D = (
+        "depthwise_conv2d"  # strides, pad, dilation; kernel (Kh, Kw, C, M), bias (C*M,); out channel c*M+m
+    )
+    TRANSPOSED_CONV2D = (
+        "transposed_conv2d"  # strides, pad (cropped from the full output); kernel (Kh, Kw, Co, Ci), bias
+    )
     DENSE = "dense"  # kernel (Ci, Co), bias (Co,) optional; acts on the last axis
     BATCH_NORM = "batch_norm"  # epsilon; gamma, beta, mean, variance (C,), gamma and beta optional
     RELU = "relu"
     RELU6 = "relu6"
     LEAKY_RELU = "leaky_relu"  # alpha
     SIGMOID = "sigmoid"
-    HARD_SIGMOID = "hard_sigmoid"  # relu6(x + 3) / 6
+    HARD_SIGMOID = "hard_sigmoid"  # relu6(x + 3) * scale, scale 1 / 6 where absent
     SWISH = "swish"  # x * sigmoid(x)
     HARD_SWISH = "hard_swish"  # x * hard_sigmoid(x)
     TANH = "tanh"
     SOFTMAX = "softmax"  # over the last axis
-    MAX_POOL = "max_pool"  # kernel, strides, pad; pads are never the maximum
-    AVG_POOL = "avg_pool"  # kernel, strides, pad, count_include_pad (bool); global pools have kernel (H, W)
+    MAX_POOL = (
+        "max_pool"  # kernel, strides, pad; pads are never the maximum; global pools have kernel (H, W), global=True
+    )
+    AVG_POOL = "avg_pool"  # kernel, strides, pad, count_include_pad (bool), factor of the average (1 where absent)
     ADD = "add"  # two or more inputs, broadcasting
     MULTIPLY = "multiply"  # two or more inputs, broadcasting
     CONCAT = "concat"  # axis, counted with the batch axis
-    UPSAMPLE = "upsample"  # scale (height, width), method "nearest" or "bilinear", half_pixel_centers (bool), align_corners
+    UPSAMPLE = (
+        "upsample"  # scale (height, width), method "nearest" or "bilinear", half_pixel_centers (bool), align_corners
+    )
     PAD = "pad"  # pad, mode "constant" | "reflect" | "symmetric"
     RESHAPE = "reshape"  # shape without the batch axis (flatten too)
     PERMUTE = "permute"  # axes, counted with the batch axis, axes[0] == 0
@@ -93,7 +102,9 @@ class Graph:
                 raise ModelError(f"graph '{self.name}' has two nodes named '{node.name}'; names must be unique")
             missing = [name for name in node.inputs if name not in seen]
             if missing:
-                raise ModelError(f"node '{node.name}' reads '{missing[0]}', which no earlier node of '{self.name}' produces")
+                raise ModelError(
+                    f"node '{node.name}' reads '{missing[0]}', which no earlier node of '{self.name}' produces"
+                )
             seen.add(node.name)
         for name in (*self.inputs, *self.outputs):
             if name not in seen:

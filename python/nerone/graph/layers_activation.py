@@ -1,0 +1,143 @@
+"""Keras activations, as layers and as the ``activation`` argument of other layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nerone.graph.builder import GraphBuilder
+from nerone.graph.graph import Op
+from nerone.graph.layer_spec import Handler, LayerSpec, unsupported
+
+__all__ = ["ACTIVATION_LAYERS", "activation_name", "add_activation"]
+
+_PLAIN: dict[str, Op] = {
+    "relu": Op.RELU,
+    "relu6": Op.RELU6,
+    "sigmoid": Op.SIGMOID,
+    "hard_sigmoid": Op.HARD_SIGMOID,
+    "silu": Op.SWISH,
+    "swish": Op.SWISH,
+    "hard_silu": Op.HARD_SWISH,
+    "hard_swish": Op.HARD_SWISH,
+    "tanh": Op.TANH,
+    "softmax": Op.SOFTMAX,
+}
+# tf.nn.leaky_relu and keras.activations.leaky_relu both default to 0.2.
+_LEAKY_DEFAULT = 0.2
+
+
+def activation_name(value: Any) -> str:
+    """Return the lower-case name of a serialized activation; "linear" for none."""
+    if value is None:
+        return "linear"
+    if isinstance(value, Mapping):
+        config = value.get("config")
+        if value.get("class_name") == "function" and isinstance(config, str):
+            return config.lower()
+        inner = config.get("activation") if isinstance(config, Mapping) else None
+        # vai_q wraps the function; QuantizeAwareActivation(NoQuantizeActivation) stands for none.
+        if inner is not None:
+            return activation_name(inner)
+        class_name = str(value.get("class_name", "unknown"))
+        return "linear" if class_name.endswith("NoQuantizeActivation") else class_name
+    return str(value).lower()
+
+
+def add_activation(builder: GraphBuilder, spec: LayerSpec, source: str, name: str, activation: Any) -> str:
+    """Append the activation of a layer after node ``source`` and return the last node.
+
+    A linear activation appends nothing.
+    """
+    kind = activation_name(activation)
+    if kind == "linear":
+        return source
+    if kind == "leaky_relu":
+        return builder.add(Op.LEAKY_RELU, [source], name=name, layer=spec.name, attrs={"alpha": _LEAKY_DEFAULT})
+    if kind in _PLAIN:
+        return builder.add(_PLAIN[kind], [source], name=name, layer=spec.name)
+    if isinstance(activation, Mapping) and isinstance(activation.get("config"), Mapping):
+        handler = ACTIVATION_LAYERS.get(str(activation.get("class_name")))
+        if handler is not None:
+            inner = LayerSpec(name, str(activation["class_name"]), activation["config"])
+            return handler(builder, inner, [source])
+    reason = (
+        f"its activation '{kind}' has no DPU counterpart; use relu, relu6, leaky_relu, sigmoid, swish or hard_swish"
+    )
+    return unsupported(builder, LayerSpec(name, spec.class_name, spec.config), [source], reason)
+
+
+def _activation(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    return add_activation(builder, spec, inputs[0], spec.name, spec.config.get("activation"))
+
+
+def _relu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    maximum = spec.config.get("max_value")
+    slope = float(_scalar(spec.config.get("negative_slope"), 0.0))
+    threshold = float(_scalar(spec.config.get("threshold"), 0.0))
+    if threshold:
+        return unsupported(builder, spec, inputs, f"ReLU with threshold={threshold}; use threshold=0")
+    if maximum is None:
+        op, attrs = (Op.LEAKY_RELU, {"alpha": slope}) if slope else (Op.RELU, {})
+        return builder.add(op, inputs, name=spec.name, attrs=attrs)
+    if float(_scalar(maximum, 0.0)) == 6.0 and not slope:
+        return builder.add(Op.RELU6, inputs, name=spec.name)
+    return unsupported(
+        builder, spec, inputs, f"ReLU with max_value={maximum}, negative_slope={slope}; use ReLU or ReLU6"
+    )
+
+
+def _leaky_relu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    slope = spec.config.get("negative_slope", spec.config.get("alpha"))
+    return builder.add(Op.LEAKY_RELU, inputs, name=spec.name, attrs={"alpha": float(_scalar(slope, 0.3))})
+
+
+def _softmax(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    axis = spec.config.get("axis", -1)
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    rank = len(builder.shape(inputs[0])) + 1
+    if [value % rank for value in axes] != [rank - 1]:
+        return unsupported(builder, spec, inputs, f"softmax over axis {axis}; use the last axis")
+    return builder.add(Op.SOFTMAX, inputs, name=spec.name)
+
+
+def _plain(op: Op) -> Handler:
+    def handler(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+        return builder.add(op, inputs, name=spec.name)
+
+    return handler
+
+
+def _prelu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    return unsupported(builder, spec, inputs, "the DPU has no PReLU; use ReLU or LeakyReLU(0.1)")
+
+
+def _scalar(value: Any, default: float) -> float:
+    # Legacy files store numpy scalars as {"class_name": "__numpy__", "value": x} or as [x].
+    if value is None:
+        return default
+    if isinstance(value, Mapping):
+        value = value.get("value", default)
+    while isinstance(value, (list, tuple)):
+        value = value[0]
+    return float(value)
+
+
+ACTIVATION_LAYERS: dict[str, Handler] = {
+    "Activation": _activation,
+    "ReLU": _relu,
+    "LeakyReLU": _leaky_relu,
+    "PReLU": _prelu,
+    "Softmax": _softmax,
+    # keras.ops functions
+    "Relu": _plain(Op.RELU),
+    "Relu6": _plain(Op.RELU6),
+    "LeakyRelu": _leaky_relu,
+    "Sigmoid": _plain(Op.SIGMOID),
+    "HardSigmoid": _plain(Op.HARD_SIGMOID),
+    "Silu": _plain(Op.SWISH),
+    "HardSilu": _plain(Op.HARD_SWISH),
+    "Tanh": _plain(Op.TANH),
+    # vai_q's DPU form of the sigmoid
+    "VitisSigmoid": _plain(Op.HARD_SIGMOID),
+}

@@ -1,0 +1,135 @@
+"""Models quantized by vai_q_tensorflow2 (``q_model.h5``), read with h5py alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nerone.errors import ConfigurationError, ModelError
+from nerone.graph import Graph, GraphBuilder, Op
+from nerone.graph.h5_model import from_h5, read_h5
+from nerone.graph.input_shapes import InputShape
+from nerone.graph.layer_spec import LayerSpec
+from nerone.graph.layer_table import add_layer
+from nerone.quantization.dpu_forms import to_dpu_forms
+from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.report import layer_rows
+from nerone.quantization.topology import TRANSPARENT, WEIGHTED, fused_activation, position_source
+
+__all__ = ["load_vai_q"]
+
+_OUTPUT_KEYS = ("post_activation_pos", "output_0_pos", "pre_activation_pos")
+
+
+def load_vai_q(path: str | Path, *, input_shape: InputShape = None) -> QuantizedModel:
+    """Import a model quantized by the vendor's TensorFlow quantizer.
+
+    Parameters
+    ----------
+    path : Keras h5 with the layers ``Vitis>VitisQuantize`` and ``Vitis>QuantizeWrapper``
+    input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
+
+    Raises
+    ------
+    ConfigurationError
+        No such file.
+    ModelError
+        Not a quantized model, or one that cannot be read; the message says what to do.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigurationError(f"no model file '{file}'; check the path")
+    content = read_h5(file)
+    reader = _Reader()
+    graph = from_h5(file, input_shape=input_shape, emit=reader.emit, model=content)
+    if not reader.positions:
+        raise ModelError(f"'{file}' is not quantized: it has no positions; quantize it with nerone.quantize")
+    graph = to_dpu_forms(graph, sigmoid=False, swish=False)
+    floats = _float_nodes(graph, reader.positions)
+    report: dict[str, Any] = {"method": "vai_q", "source": file.name}
+    model = QuantizedModel(graph, reader.positions, reader.weight_positions, floats, report)
+    return QuantizedModel(
+        graph, reader.positions, reader.weight_positions, floats, {**report, "layers": layer_rows(model)}
+    )
+
+
+class _Reader:
+    """Unwraps the vendor's layers and collects the positions stored beside their weights."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, int] = {}
+        self.weight_positions: dict[str, dict[str, int]] = {}
+
+    def emit(self, builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+        kind = spec.class_name.removeprefix("Vitis>")
+        if kind == "VitisQuantize":
+            found = [value for key, value in spec.weights.items() if key.endswith("_pos")]
+            if len(found) != 1:
+                raise ModelError(
+                    f"layer '{spec.name}' has {len(found)} stored positions, expected 1; calibrate the model"
+                )
+            self.positions[inputs[0]] = _integer(found[0])
+            return inputs[0]
+        if kind in ("QuantizeWrapper", "CustomOpWrapper"):
+            layer = spec.config["layer"]
+            inner = LayerSpec(str(layer["config"]["name"]), str(layer["class_name"]), layer["config"], spec.weights)
+            if kind == "CustomOpWrapper":
+                return self.emit(builder, inner, inputs)
+            return self._wrapped(builder, inner, inputs)
+        return add_layer(builder, LayerSpec(spec.name, kind, spec.config, spec.weights), inputs)
+
+    def _wrapped(self, builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+        plain = LayerSpec(spec.name, spec.class_name.removeprefix("Vitis>"), spec.config, spec.weights)
+        output = add_layer(builder, plain, inputs)
+        chain = _chain(builder, output, inputs)
+        weighted = [name for name in chain if builder.op(name) in WEIGHTED]
+        for name in weighted:
+            kernel = _position(spec.weights, "kernel_pos", "depthwise_kernel_pos")
+            bias = _position(spec.weights, "bias_pos")
+            found = {"kernel": kernel, "bias": bias}
+            self.weight_positions[name] = {key: value for key, value in found.items() if value is not None}
+        visible = [name for name in chain if builder.op(name) not in TRANSPARENT]
+        position = _position(spec.weights, *_OUTPUT_KEYS)
+        if position is not None and visible:
+            self.positions[visible[-1]] = position
+            before = _position(spec.weights, "pre_activation_pos")
+            if before is not None and len(visible) > 1 and builder.op(visible[-1]) is Op.HARD_SIGMOID:
+                self.positions[visible[-2]] = before
+        return output
+
+
+def _chain(builder: GraphBuilder, output: str, inputs: Sequence[str]) -> list[str]:
+    """Nodes that one layer made, in order."""
+    names: list[str] = []
+    while output not in inputs:
+        names.insert(0, output)
+        output = builder.sources(output)[0]
+    return names
+
+
+def _position(weights: Mapping[str, Any], *keys: str) -> int | None:
+    for key in keys:
+        if key in weights:
+            return _integer(weights[key])
+    return None
+
+
+def _integer(value: Any) -> int:
+    number = float(np.asarray(value).reshape(-1)[0])
+    if not np.isfinite(number) or abs(number) > 1000:
+        raise ModelError(f"a stored position is {number}; the file is damaged or was never calibrated")
+    return round(number)
+
+
+def _float_nodes(graph: Graph, positions: Mapping[str, int]) -> dict[str, str]:
+    nodes = graph.by_name
+    floats: dict[str, str] = {}
+    for node in graph:
+        fused = fused_activation(graph, node)
+        quantized = position_source(nodes, positions, node.name) is not None
+        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in positions):
+            floats[node.name] = "vai_q left it in float"
+    return floats
