@@ -1,5 +1,6 @@
-"""compilation."""
+"""Lowering to fixed-point XIR, partition into subgraphs, boards, and the vendor's compiler."""
 
-from __future__ import annotations
+from nerone.compilation.boards import BOARDS, Board, find_board
+from nerone.compilation.compiler import CompiledModel, compile
 
-__all__: list[str] = []
+__all__ = ["BOARDS", "Board", "CompiledModel", "compile", "find_board"]

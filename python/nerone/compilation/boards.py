@@ -1,0 +1,182 @@
+"""The boards: which DPU they carry, how many cores at which clock, and the fingerprints that tell them apart.
+
+Sources: the paper's Table of platforms (Vitis AI 1.4 overlays), AMD PG338 for the parallelism and peak operations of
+the DPUCZDX8G configurations, AMD UG1414 "Currently Supported Operators" for the limits, published compiled models for
+the fingerprints.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from nerone.errors import ConfigurationError
+
+__all__ = ["BOARDS", "DPUS", "Board", "Dpu", "find_board"]
+
+
+@dataclass(frozen=True)
+class Dpu:
+    """A configuration of the DPUCZDX8G.
+
+    Attributes
+    ----------
+    name : str, the vendor's size name; the number is the peak of operations per cycle
+    pixel_parallel, channel_parallel : int, output pixels and input (= output) channels computed per cycle
+    bank_depth : int, words of a weight bank
+    """
+
+    name: str
+    pixel_parallel: int
+    channel_parallel: int
+    bank_depth: int = 2048
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """Multiply-accumulates per cycle at full use."""
+        return self.pixel_parallel * self.channel_parallel * self.channel_parallel
+
+    @property
+    def max_channels(self) -> int:
+        """Most input or output channels of one convolution."""
+        return 256 * self.channel_parallel
+
+
+DPUS: Mapping[str, Dpu] = MappingProxyType(
+    {
+        dpu.name: dpu
+        for dpu in (
+            Dpu("B512", 4, 8),
+            Dpu("B800", 4, 10),
+            Dpu("B1024", 8, 8),
+            Dpu("B1152", 4, 12),
+            Dpu("B1600", 8, 10),
+            Dpu("B2304", 8, 12),
+            Dpu("B3136", 8, 14),
+            Dpu("B4096", 8, 16),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, or the host with its software DPU.
+
+    Attributes
+    ----------
+    name, title : str, the name used on the command line, and the product's
+    dpu : mapping of Vitis AI version to the DPU in its overlay
+    cores : int, DPU cores of the overlay
+    clock_mhz : float, DPU clock (the DSPs run at twice this)
+    memory_gib : float, memory of the board
+    bandwidth_gb_s : float, peak of its memory
+    fingerprints : mapping of Vitis AI version to the fingerprint that the vendor's compiler has to be given
+    vitis_ai : str, the version that is used where the caller names none
+    """
+
+    name: str
+    title: str
+    dpu: Mapping[str, Dpu]
+    cores: int
+    clock_mhz: float
+    memory_gib: float
+    bandwidth_gb_s: float
+    vitis_ai: str
+    fingerprints: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this is the software DPU."""
+        return self.name == "host"
+
+    def dpu_of(self, version: str | None = None) -> Dpu:
+        """Return the DPU of the overlay of a Vitis AI version."""
+        return self.dpu[self._known(version)]
+
+    def fingerprint_of(self, version: str | None = None) -> int | None:
+        """Return the fingerprint of the overlay of a Vitis AI version; None for the host."""
+        return None if self.is_host else self.fingerprints[self._known(version)]
+
+    def _known(self, version: str | None) -> str:
+        version = version or self.vitis_ai
+        if version not in self.dpu:
+            raise ConfigurationError(
+                f"board '{self.name}' has no entry for Vitis AI {version}; known are {', '.join(sorted(self.dpu))}. "
+                "Give the board's own arch.json with --arch"
+            )
+        return version
+
+
+_B4096 = {"1.4": 0x1000020F6014407, "2.5": 0x101000016010407, "3.0": 0x101000056010407}
+_ULTRA96 = {"1.4": 0x1000020F6014405, "2.5": 0x101000016010404}
+
+BOARDS: Mapping[str, Board] = MappingProxyType(
+    {
+        board.name: board
+        for board in (
+            Board("host", "software DPU", {"2.5": DPUS["B4096"]}, 1, 300.0, 4.0, 19.2, "2.5"),
+            Board(
+                "ultra96v2",
+                "Ultra96-V2",
+                {"1.4": DPUS["B2304"], "2.5": DPUS["B1600"]},
+                1,
+                300.0,
+                2.0,
+                4.3,
+                "1.4",
+                _ULTRA96,
+            ),
+            Board(
+                "kv260",
+                "Kria KV260",
+                dict.fromkeys(("1.4", "2.5", "3.0"), DPUS["B4096"]),
+                1,
+                300.0,
+                4.0,
+                19.2,
+                "1.4",
+                _B4096,
+            ),
+            Board(
+                "zcu104",
+                "ZCU104",
+                dict.fromkeys(("1.4", "2.5", "3.0"), DPUS["B4096"]),
+                2,
+                300.0,
+                2.0,
+                19.2,
+                "1.4",
+                _B4096,
+            ),
+        )
+    }
+)
+
+
+def find_board(name: str) -> Board:
+    """Return the board of that name.
+
+    Raises
+    ------
+    ConfigurationError
+        where there is none, with the nearest name.
+    """
+    key = name.lower().replace("-", "").replace("_", "").replace(" ", "")
+    if key in BOARDS:
+        return BOARDS[key]
+    near = difflib.get_close_matches(key, BOARDS, 1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    raise ConfigurationError(f"there is no board '{name}'; {hint}Known boards are {', '.join(sorted(BOARDS))}")
+
+
+def boards_of_fingerprint(fingerprint: int) -> tuple[tuple[str, str], ...]:
+    """Return the (board, Vitis AI version) pairs whose overlay has this fingerprint."""
+    return tuple(
+        (board.name, version)
+        for board in BOARDS.values()
+        for version, known in board.fingerprints.items()
+        if known == fingerprint
+    )

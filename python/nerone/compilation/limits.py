@@ -1,0 +1,117 @@
+"""What the DPUCZDX8G can execute, as reasons why a layer cannot run there.
+
+Every function returns one sentence for the mapping report, or None where the layer fits. Source: AMD UG1414, table
+"Currently Supported Operators", column DPUCZDX8G. Sizes are (height, width); pads are (top, bottom, left, right).
+"""
+
+from __future__ import annotations
+
+import math
+
+from nerone.compilation.boards import Dpu
+
+__all__ = ["alpha_limit", "channel_limit", "convolution_limit", "depthwise_limit", "pool_limit", "transposed_limit"]
+
+Pair = tuple[int, int]
+Pads = tuple[int, int, int, int]
+
+MAX_KERNEL = 16
+MAX_STRIDE = 8
+MAX_WINDOW = 256  # pools and depthwise convolutions
+LEAKY_ALPHA = 26 / 256
+
+
+def _outside(what: str, sizes: Pair, low: int, high: int) -> str | None:
+    if all(low <= size <= high for size in sizes):
+        return None
+    return f"{what} {sizes[0]}x{sizes[1]} is outside {low} to {high}"
+
+
+def _pad_limit(pad: Pads, kernel: Pair, dilation: Pair) -> str | None:
+    most = ((kernel[0] - 1) * dilation[0], (kernel[1] - 1) * dilation[1])
+    if min(pad) < 0:
+        return f"padding {pad} is negative"
+    if max(pad[:2]) > most[0] or max(pad[2:]) > most[1]:
+        return f"padding {pad} is more than (kernel - 1) * dilation = {most}"
+    return None
+
+
+def channel_limit(dpu: Dpu, channels: int, what: str) -> str | None:
+    """Check a number of input or output channels."""
+    if channels <= dpu.max_channels:
+        return None
+    return f"{channels} {what} channels are more than the {dpu.max_channels} of a {dpu.name}"
+
+
+def _bank_limit(dpu: Dpu, kernel: Pair, channels: int) -> str | None:
+    words = kernel[0] * kernel[1] * math.ceil(channels / dpu.channel_parallel)
+    if words <= dpu.bank_depth:
+        return None
+    return (
+        f"a {kernel[0]}x{kernel[1]} kernel over {channels} channels needs {words} words of a weight bank, "
+        f"a {dpu.name} has {dpu.bank_depth}"
+    )
+
+
+def convolution_limit(
+    dpu: Dpu, kernel: Pair, strides: Pair, dilation: Pair, pad: Pads, channels_in: int, channels_out: int
+) -> str | None:
+    """Check a convolution."""
+    reach = max(dilation) * channels_in
+    return (
+        _outside("kernel", kernel, 1, MAX_KERNEL)
+        or _outside("stride", strides, 1, MAX_STRIDE)
+        or (
+            f"dilation * input channels = {reach} is more than {dpu.max_channels}" if reach > dpu.max_channels else None
+        )
+        or _pad_limit(pad, kernel, dilation)
+        or channel_limit(dpu, channels_in, "input")
+        or channel_limit(dpu, channels_out, "output")
+        or _bank_limit(dpu, kernel, channels_in)
+    )
+
+
+def depthwise_limit(dpu: Dpu, kernel: Pair, strides: Pair, dilation: Pair, pad: Pads, channels_in: int) -> str | None:
+    """Check a depthwise convolution."""
+    reach = max(dilation) * channels_in
+    return (
+        _outside("kernel", kernel, 1, MAX_WINDOW)
+        or _outside("stride", strides, 1, MAX_WINDOW)
+        or (
+            f"dilation * input channels = {reach} is more than {dpu.max_channels}" if reach > dpu.max_channels else None
+        )
+        or _pad_limit(pad, kernel, dilation)
+        or channel_limit(dpu, channels_in, "input")
+        or _bank_limit(dpu, kernel, channels_in)
+    )
+
+
+def transposed_limit(
+    dpu: Dpu, kernel: Pair, strides: Pair, pad: Pads, channels_in: int, channels_out: int
+) -> str | None:
+    """Check a transposed convolution; its kernel / stride is what the DPU sees as the kernel."""
+    steps = (math.ceil(kernel[0] / strides[0]), math.ceil(kernel[1] / strides[1]))
+    return (
+        _outside("kernel / stride", steps, 1, MAX_KERNEL)
+        or _pad_limit(pad, kernel, (1, 1))
+        or channel_limit(dpu, channels_in, "input")
+        or channel_limit(dpu, channels_out, "output")
+        or _bank_limit(dpu, steps, channels_in)
+    )
+
+
+def pool_limit(dpu: Dpu, kernel: Pair, strides: Pair, pad: Pads, channels: int) -> str | None:
+    """Check a max or average pool."""
+    return (
+        _outside("window", kernel, 1, MAX_WINDOW)
+        or _outside("stride", strides, 1, MAX_WINDOW)
+        or _pad_limit(pad, kernel, (1, 1))
+        or channel_limit(dpu, channels, "input")
+    )
+
+
+def alpha_limit(alpha: float) -> str | None:
+    """Check the slope of a LeakyReLU: the DPU only has 26/256, which stands for 0.1."""
+    if abs(alpha - LEAKY_ALPHA) < 0.002:
+        return None
+    return f"LeakyReLU with slope {alpha:g}; the DPU only has 26/256 (0.1), so train with 0.1 to keep it there"
