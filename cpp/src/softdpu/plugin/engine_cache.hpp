@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "softdpu/engine.hpp"
+
+namespace xir {
+class Subgraph;
+}
+
+namespace nerone::softdpu {
+
+// The engine of a subgraph: planned by the first runner, shared by all that live at the same time.
+// ModelError for another DPU family than DPUCZDX8G, or an op that cannot run. Thread-safe.
+std::shared_ptr<const Engine> shared_engine(const xir::Subgraph* subgraph, Kernels kernels);
+
+}  // namespace nerone::softdpu
