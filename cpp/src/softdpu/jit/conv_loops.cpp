@@ -1,0 +1,161 @@
+#include <cstddef>
+
+#include "softdpu/jit/conv_generator.hpp"
+
+namespace nerone::softdpu::jit {
+
+using Xbyak::Label;
+using Xbyak::Reg64;
+
+ConvKernel::ConvKernel(const ConvShape& shape, const ConvTile& tile)
+    : generator_(std::make_unique<Generator>(shape, tile)), run_(generator_->getCode<void (*)(const ConvArguments*)>()) {}
+
+ConvKernel::~ConvKernel() = default;
+
+std::size_t ConvKernel::code_bytes() const { return generator_->getSize(); }
+
+ConvKernel::Generator::Generator(const ConvShape& shape, const ConvTile& tile)
+    : CodeGenerator(4096, Xbyak::AutoGrow), shape_(shape), plan_(tile) {
+  emit_kernel();
+  readyRE();
+}
+
+std::ptrdiff_t ConvKernel::Generator::grid_row_bytes() const {
+  return shape_.output.row * (shape_.upsample ? 2 : shape_.grid.row_step);
+}
+
+int ConvKernel::Generator::pixels_at_edge(int offset) const {
+  return stored_width() - (blocks_per_row() - 1) * lanes * store_phases() - offset;
+}
+
+void ConvKernel::Generator::emit_kernel() {
+  const Reg64 saved[] = {rbx, rbp, r12, r13, r14, r15};
+  for (const auto& reg : saved) push(reg);
+  load_constants();
+  mov(input_row_, ptr[arguments_ + offsetof(ConvArguments, input)]);
+  mov(output_row_, ptr[arguments_ + offsetof(ConvArguments, output)]);
+  add_bytes(output_row_, shape_.grid.first_row * shape_.output.row);
+  push(qword[arguments_ + offsetof(ConvArguments, half_bits)]);
+  push(qword[arguments_ + offsetof(ConvArguments, bias)]);
+  push(qword[arguments_ + offsetof(ConvArguments, weights)]);
+  emit_rows();
+  add(rsp, 3 * 8);
+  for (auto reg = std::rbegin(saved); reg != std::rend(saved); ++reg) pop(*reg);
+  vzeroupper();
+  ret();
+  emit_tables();
+}
+
+void ConvKernel::Generator::load_constants() {
+  mov(eax, 0x80808080);
+  vpbroadcastd(zeros_, eax);
+  vbroadcasti32x4(transpose_, ptr[rip + transpose_table_]);
+  if (store_phases() > 1) {
+    vmovdqa32(low_half_, ptr[rip + low_half_table_]);
+    vmovdqa32(high_half_, ptr[rip + high_half_table_]);
+  }
+  if (shape_.grid.step_x > 1) vmovdqa32(evens_, ptr[rip + evens_table_]);
+  for (int half = 0; half < store_phases() && has_edge(); ++half) {
+    const int pixels = pixels_at_edge(half * lanes);
+    if (pixels <= 0 || pixels >= lanes) continue;
+    mov(eax, (1 << pixels) - 1);
+    kmovw(Xbyak::Opmask(1 + half), eax);
+  }
+}
+
+void ConvKernel::Generator::add_bytes(const Reg64& reg, std::ptrdiff_t bytes) {
+  if (bytes != 0) add(reg, static_cast<std::uint32_t>(static_cast<std::int32_t>(bytes)));
+}
+
+void ConvKernel::Generator::repeat(int count, const Reg64& counter, const std::function<void()>& body) {
+  if (count <= 0) return;
+  if (count == 1) return body();
+  Label again;
+  mov(counter.cvt32(), count);
+  align(32);
+  L(again);
+  body();
+  dec(counter.cvt32());
+  jnz(again, T_NEAR);
+}
+
+// The last tile of rows may begin inside the one before: it writes the same bytes again.
+void ConvKernel::Generator::emit_rows() {
+  const int tiles = divide_up(shape_.grid.height, plan_.rows);
+  const int overlap = tiles * plan_.rows - shape_.grid.height;
+  repeat(tiles, rows_left_, [&] {
+    emit_channel_runs();
+    if (tiles == 1) return;
+    const std::ptrdiff_t input_step = shape_.grid.step_y * shape_.input.row;
+    add_bytes(input_row_, plan_.rows * input_step);
+    add_bytes(output_row_, plan_.rows * grid_row_bytes());
+    if (overlap == 0) return;
+    Label regular;
+    cmp(rows_left_.cvt32(), 2);
+    jne(regular);
+    add_bytes(input_row_, -overlap * input_step);
+    add_bytes(output_row_, -overlap * grid_row_bytes());
+    L(regular);
+  });
+}
+
+void ConvKernel::Generator::emit_channel_runs() {
+  mov(input_block_, input_row_);
+  mov(output_block_, output_row_);
+  mov(weights_, ptr[rsp]);
+  mov(bias_, ptr[rsp + 8]);
+  if (shape_.requantize.needs_half_bits()) mov(half_bits_, ptr[rsp + 16]);
+  const Run runs[] = {{shape_.channels / plan_.channels, plan_.channels}, {1, shape_.channels % plan_.channels}};
+  int sources = 0;
+  for (const auto& tap : shape_.grid.taps) {
+    for (const int source : tap.source) sources += source >= 0 ? 1 : 0;
+  }
+  for (const auto& run : runs) {
+    if (run.size == 0) continue;
+    repeat(run.count, channels_left_, [&] {
+      emit_channel_block(run.size);
+      const int groups = divide_up(run.size, group_channels);
+      add_bytes(output_block_, groups * shape_.output.group);
+      if (shape_.depthwise) add_bytes(input_block_, groups * shape_.input.group);
+      const int summed_groups = shape_.depthwise ? 1 : shape_.input_groups;
+      add_bytes(weights_, static_cast<std::ptrdiff_t>(sources) * summed_groups * run.size * group_channels);
+      add_bytes(bias_, static_cast<std::ptrdiff_t>(run.size) * shape_.grid.phases * 4);
+      if (shape_.requantize.needs_half_bits()) add_bytes(half_bits_, static_cast<std::ptrdiff_t>(run.size) * 4);
+    });
+  }
+}
+
+void ConvKernel::Generator::emit_channel_block(int channels) {
+  const int full = blocks_per_row() / plan_.blocks, rest = blocks_per_row() % plan_.blocks;
+  const bool edge_in_full = has_edge() && rest == 0;
+  mov(input_, input_block_);
+  mov(output_, output_block_);
+  const auto tiles = [&](int count, int blocks, bool at_edge) {
+    repeat(count, tiles_left_, [&] {
+      emit_tile({channels, blocks, at_edge});
+      add_bytes(input_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes * shape_.grid.step_x);
+      add_bytes(output_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes * store_phases());
+    });
+  };
+  tiles(full - (edge_in_full ? 1 : 0), plan_.blocks, false);
+  if (edge_in_full) tiles(1, plan_.blocks, true);
+  if (rest > 0) tiles(1, rest, has_edge());
+  emit_gap(channels);
+}
+
+void ConvKernel::Generator::emit_gap(int channels) {
+  const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(round_up(stored_width(), lanes)) * group_channels;
+  const int copies = shape_.upsample ? 2 : 1;
+  for (int row = 0; row < plan_.rows; ++row) {
+    for (int copy = 0; copy < copies; ++copy) {
+      for (int group = 0; group < divide_up(channels, group_channels); ++group) {
+        const auto base = row * grid_row_bytes() + copy * shape_.output.row + group * shape_.output.group;
+        for (auto at = begin; at < shape_.output.group; at += vector_bytes) {
+          vmovdqa32(ptr[output_block_ + (base + at)], zeros_);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace nerone::softdpu::jit
