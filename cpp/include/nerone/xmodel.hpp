@@ -15,12 +15,16 @@ using Bytes = std::vector<char>;
 
 // The attribute types of XIR that occur in model files. The type is part of the value: XIR refuses
 // an attribute of another type than its op definition names.
-using Attr = std::variant<bool, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, float, double, std::string, Bytes,
-                          std::vector<bool>, std::vector<std::int32_t>, std::vector<std::uint32_t>, std::vector<std::int64_t>,
-                          std::vector<std::uint64_t>, std::vector<float>, std::vector<double>, std::vector<std::string>,
-                          std::vector<Bytes>, std::map<std::string, std::int32_t>, std::map<std::string, std::uint32_t>,
-                          std::map<std::string, std::int64_t>, std::map<std::string, std::uint64_t>,
-                          std::map<std::string, std::string>, std::map<std::string, Bytes>>;
+using Attr =
+    std::variant<bool, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, float, double, std::string, Bytes,
+                 std::vector<bool>, std::vector<std::int32_t>, std::vector<std::uint32_t>, std::vector<std::int64_t>,
+                 std::vector<std::uint64_t>, std::vector<float>, std::vector<double>, std::vector<std::string>,
+                 std::vector<Bytes>, std::map<std::string, std::int32_t>, std::map<std::string, std::uint32_t>,
+                 std::map<std::string, std::int64_t>, std::map<std::string, std::uint64_t>,
+                 std::map<std::string, std::string>, std::map<std::string, Bytes>,
+                 std::map<std::string, std::vector<std::int32_t>>, std::map<std::string, std::vector<std::uint32_t>>,
+                 std::map<std::string, std::vector<std::int64_t>>, std::map<std::string, std::vector<std::uint64_t>>,
+                 std::map<std::string, std::vector<std::string>>>;
 using Attrs = std::map<std::string, Attr>;
 
 // The value of an attribute, or the fallback where it is absent; ModelError where it has another type.
@@ -66,8 +70,9 @@ struct Graph {
 // Limits of what is accepted, so that a damaged length cannot exhaust the machine.
 struct Limits {
   std::size_t max_file_bytes = std::size_t{1} << 30;
-  std::size_t max_ops = 100'000;
+  std::size_t max_ops = 20'000;  // libxir needs time in proportion to the square of it
   std::size_t max_tensor_bytes = std::size_t{1} << 30;
+  std::size_t max_items = std::size_t{1} << 24;  // elements of all lists and maps together, data bytes not counted
   int max_subgraph_depth = 16;
 };
 
@@ -76,9 +81,8 @@ struct Limits {
 Graph read(const std::filesystem::path& file, const Limits& limits = {});
 Graph read_bytes(const void* data, std::size_t size_bytes, const Limits& limits = {});
 
-// Writes through libxir, beside the target and then renamed over it. Throws ModelError for a graph that
-// XIR would not accept, Error where the file cannot be written.
+// Has libxir accept the graph, then writes it beside the target and renames it over the target. The same graph gives
+// the same bytes. Throws ModelError for a graph that XIR would not accept, Error where the file cannot be written.
 void write(const Graph& graph, const std::filesystem::path& file);
 
 }  // namespace nerone::xmodel
-

@@ -3,10 +3,9 @@
 // The only header of the project that hands out libxir objects. For cpp/src/vart (which must give
 // them to VART) and cpp/src/softdpu (which VART gives them to).
 
-#include <nerone/xmodel.hpp>
-
 #include <filesystem>
 #include <memory>
+#include <nerone/xmodel.hpp>
 #include <string>
 
 namespace xir {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <nerone/xmodel.hpp>
+#include <string>
+#include <string_view>
+
+namespace nerone::xmodel {
+
+// libprotobuf ends the process over a text that is not UTF-8.
+bool is_utf8(std::string_view text);
+
+// ModelError where a name or a text among the attributes is not UTF-8. `owner` is for the message: "op 'conv'".
+void check_texts(const Attrs& attrs, const std::string& owner);
+
+}  // namespace nerone::xmodel
