@@ -1,0 +1,93 @@
+"""Write a folder completely or not at all: beside the target first, then renamed over it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from nerone.errors import ConfigurationError
+
+__all__ = ["replacing_folder", "write_error"]
+
+
+def write_error(path: Path, error: OSError) -> ConfigurationError:
+    """Return what to tell the user where a file or folder cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ConfigurationError(f"cannot write '{path}': the disk is full; make room or choose another folder")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ConfigurationError(
+            f"cannot write '{path}': permission denied; choose a folder that you may write to or change its permissions"
+        )
+    return ConfigurationError(f"cannot write '{path}': {error.strerror or error}; choose another folder")
+
+
+@contextlib.contextmanager
+def replacing_folder(target: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give an empty folder beside ``target`` that takes its place when the block ends without an error.
+
+    Parameters
+    ----------
+    target : Path of the folder
+    may_replace : says whether a folder that is already there may be replaced
+
+    Raises
+    ------
+    ConfigurationError
+        where the target is something else, or nothing can be written; nothing is left behind then.
+    """
+    _check_target(target, may_replace)
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    except OSError as error:
+        raise write_error(target, error) from error
+    try:
+        yield scratch
+        _take_place(scratch, target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_target(target: Path, may_replace: Callable[[Path], bool]) -> None:
+    if not target.parent.is_dir():
+        raise ConfigurationError(f"cannot write '{target}': the folder '{target.parent}' does not exist; make it first")
+    if target.is_symlink() or (target.exists() and not may_replace(target)):
+        raise ConfigurationError(f"'{target}' exists and is no bundle; choose another name or remove it")
+
+
+def _take_place(scratch: Path, target: Path) -> None:
+    scratch.chmod(0o777 & ~_umask())
+    _sync(scratch)
+    if not target.exists():
+        scratch.rename(target)
+        return
+    old = scratch.with_name(scratch.name + ".old")
+    target.rename(old)
+    try:
+        scratch.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Have the files on the disk before the rename makes them visible: a full disk shows here at the latest."""
+    for path in folder.iterdir():
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
