@@ -1,0 +1,240 @@
+"""Frames with their truth: label volumes, mask pictures, class folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.data import bccd, brats, ct_org, prostate_3t
+from nerone.data.dicom import DicomSeries
+from nerone.data.frame import Frame
+from nerone.data.nifti import is_nifti, read_nifti
+from nerone.data.pictures import is_picture, read_picture
+from nerone.data.sources import Source, find_sources
+from nerone.errors import ConfigurationError, Error, ShapeError
+
+__all__ = ["LabelledFrame", "LabelledFrames", "class_index", "labelled_frames"]
+
+_MASK_FOLDERS = {"images": ("masks", "labels"), "imagestr": ("labelstr",), "imagests": ("labelsts",)}
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """A frame and what is true of it.
+
+    Attributes
+    ----------
+    frame : Frame
+    truth : (H, W) uint8 class ids on the frame's grid, or str, the class's name
+    """
+
+    frame: Frame
+    truth: NDArray[np.uint8] | str
+
+
+@dataclass(frozen=True)
+class _Pair:
+    source: Source
+    read: Callable[[], Iterator[LabelledFrame]]
+
+
+@dataclass
+class LabelledFrames(Iterable[LabelledFrame]):
+    """Labelled frames of a path, streamed; can be iterated again.
+
+    Attributes
+    ----------
+    skipped : list of (Path, str), sources left out and why: without labels, damaged (``skip_bad``)
+    """
+
+    pairs: tuple[_Pair, ...]
+    skip_bad: bool = False
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Return the number of frames at most; slices that show the brain are dropped from CT-ORG while reading."""
+        return sum(pair.source.count for pair in self.pairs)
+
+    def __iter__(self) -> Iterator[LabelledFrame]:
+        for pair in self.pairs:
+            try:
+                yield from pair.read()
+            except Error as error:
+                if not self.skip_bad:
+                    raise
+                self.skipped.append((pair.source.path, str(error)))
+
+
+def class_index(name: str, class_names: Iterable[str]) -> int:
+    """Return the index of a class by its name, whatever the case.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such class.
+    """
+    names = [known.lower() for known in class_names]
+    if name.lower() not in names:
+        raise ConfigurationError(
+            f"the data has class '{name}', which the model does not know; it knows {', '.join(names)}"
+        )
+    return names.index(name.lower())
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in (".nii.gz", ".nii"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return path.stem
+
+
+def _label_path(path: Path) -> Path | None:
+    """Return the label file that belongs to an image by name."""
+    stem, endings = _stem(path), ((".nii.gz", ".nii") if is_nifti(path) else (".png", ".tif", ".tiff", ".bmp", ".npy"))
+    names = [
+        f"{stem}_seg",
+        f"{stem}-seg",
+        f"{stem}_mask",
+        f"{stem}-mask",
+        f"{stem}_label",
+        f"{stem}_labels",
+        f"mask_{stem}",
+    ]
+    if stem.startswith("volume-"):
+        names.insert(0, f"labels-{stem[7:]}")
+        names.append(f"segmentation-{stem[7:]}")
+    folders = _MASK_FOLDERS.get(path.parent.name.lower(), ("masks", "labels"))
+    places = [path.parent / name for name in names]
+    for folder in folders:
+        for root in (path.parent.parent, path.parent):
+            places += [root / folder / stem, root / folder / stem.removesuffix("_0000")]
+    for place in places:
+        for ending in endings:
+            candidate = place.with_name(place.name + ending)
+            if candidate.is_file() and candidate != path:
+                return candidate
+    return None
+
+
+def _ids(path: Path) -> NDArray[np.uint8]:
+    if path.name.startswith("labels-"):
+        return ct_org.read_labels(path)
+    data, _ = read_nifti(path)
+    ids = np.rint(data)
+    if ids.size and (ids.min() < 0 or ids.max() > 255 or np.abs(data - ids).max() > 0.01):
+        raise ConfigurationError(
+            f"'{path}' has labels from {data.min():g} to {data.max():g}; expected whole numbers from 0 to 255"
+        )
+    return np.asarray(ids, np.uint8)
+
+
+def _with_volume(
+    source: Source, ids: Callable[[], NDArray[np.uint8]], labels: Path, *, drop_brain: bool = False
+) -> _Pair:
+    def read() -> Iterator[LabelledFrame]:
+        truth = ids()
+        keep = set(ct_org.slices_without_brain(truth)) if drop_brain else None
+        for frame in source.read():
+            shape = (*frame.image.shape[:2], frame.count)
+            if truth.shape != shape:
+                raise ShapeError(f"'{labels}' has shape {truth.shape}, its volume {shape}; they must be the same")
+            if keep is None or frame.index in keep:
+                yield LabelledFrame(frame, np.ascontiguousarray(truth[:, :, frame.index]))
+
+    return _Pair(source, read)
+
+
+def _with_picture(source: Source, labels: Path) -> _Pair:
+    def read() -> Iterator[LabelledFrame]:
+        truth: NDArray[Any] = read_picture(labels)
+        for frame in source.read():
+            if truth.shape != frame.image.shape[:2]:
+                raise ShapeError(
+                    f"'{labels}' has shape {truth.shape}, its picture {frame.image.shape[:2]}; "
+                    "expected class ids, one per pixel"
+                )
+            yield LabelledFrame(frame, truth.astype(np.uint8))
+
+    return _Pair(source, read)
+
+
+def _with_class(source: Source, name: str) -> _Pair:
+    return _Pair(source, lambda: (LabelledFrame(frame, name) for frame in source.read()))
+
+
+def _with_mask(source: Source, series: DicomSeries, root: Path) -> _Pair | None:
+    masks = [path for path in prostate_3t.mask_files(root) if not path.is_relative_to(source.path)]
+    path = prostate_3t.find_mask(series, masks)
+    if path is None:
+        return None
+
+    def read() -> Iterator[LabelledFrame]:
+        mask, on_series = prostate_3t.read_mask(path), None
+        for frame in source.read():
+            if on_series is None:
+                on_series = prostate_3t.mask_on_series(mask, series, *frame.image.shape[:2])
+            yield LabelledFrame(frame, np.ascontiguousarray(on_series[:, :, frame.index]))
+
+    return _Pair(source, read)
+
+
+def _pair(source: Source, root: Path, blood: dict[Path, str]) -> _Pair | None:
+    if isinstance(source.detail, brats.BratsCase):
+        seg = source.detail.labels
+        return _with_volume(source, lambda: brats.classes_from_ids(_ids(seg), seg), seg) if seg else None
+    if isinstance(source.detail, DicomSeries):
+        return _with_mask(source, source.detail, root)
+    labels = _label_path(source.path)
+    if source.kind == "nifti":
+        ct = source.path.name.startswith("volume-")
+        return _with_volume(source, lambda: _ids(labels), labels, drop_brain=ct) if labels else None
+    if labels is not None:
+        return _with_picture(source, labels)
+    name = blood.get(source.path, "" if source.path.parent == root else source.path.parent.name)
+    return _with_class(source, name) if name else None
+
+
+def labelled_frames(path: Path | str, *, skip_bad: bool = False) -> LabelledFrames:
+    """Return the frames of a file or folder with their truth, streamed.
+
+    Truth is found by name: ``labels-N`` beside ``volume-N`` (CT-ORG), ``_seg`` beside four modalities (BraTS), NRRD
+    masks that name the patient of a DICOM series (Prostate-3T), ``_seg``, ``_mask`` or a folder ``masks`` or
+    ``labels`` beside others, ``labels.csv`` or the name of its folder for a picture of one class.
+
+    Parameters
+    ----------
+    path : as of :func:`nerone.data.sources.frames`
+    skip_bad : bool, leave out what is damaged or has no labels, and list it in ``skipped``
+
+    Raises
+    ------
+    ConfigurationError
+        If nothing has labels, or (without ``skip_bad``) one source has none.
+    """
+    sources, skipped = find_sources(path, skip_bad=skip_bad)
+    root = Path(path) if Path(path).is_dir() else Path(path).parent
+    blood = {}
+    if any(is_picture(source.path) for source in sources) and any(root.rglob("labels.csv")):
+        blood = {image.path: image.label for image in bccd.images(root)}
+    pairs = []
+    for source in sources:
+        try:
+            pair = _pair(source, root, blood)
+            if pair is None:
+                raise ConfigurationError(f"'{source.path}' has no labels beside it")
+            pairs.append(pair)
+        except Error as error:
+            if not skip_bad:
+                raise
+            skipped.append((source.path, str(error)))
+    if not pairs:
+        raise ConfigurationError(
+            f"nothing in '{path}' has labels; expected labels-N.nii.gz, *_seg.nii.gz, masks or class folders"
+        )
+    return LabelledFrames(tuple(pairs), skip_bad, skipped)

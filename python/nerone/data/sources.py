@@ -1,0 +1,207 @@
+"""Frames from whatever a user has: NIfTI volumes, DICOM series, pictures, arrays, folders of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from nerone.data.brats import BratsCase, case_frames, group_cases
+from nerone.data.dicom import DicomSeries, find_series, is_dicom, read_slice
+from nerone.data.frame import Frame, plain
+from nerone.data.nifti import is_nifti, open_nifti, read_nifti
+from nerone.data.pictures import is_picture, picture_count, pictures
+from nerone.errors import ConfigurationError, Error
+
+__all__ = ["Frame", "Frames", "Source", "find_sources", "frames", "is_label_file"]
+
+_LABEL_FOLDERS = ("labels", "masks", "labelstr", "labelsts", "segmentations", "ground_truth")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One volume, series, case or picture file: how many frames it has and how they are read, one after the other."""
+
+    path: Path
+    count: int
+    read: Callable[[], Iterator[Frame]]
+    kind: Literal["nifti", "brats", "dicom", "picture"]
+    detail: BratsCase | DicomSeries | None = None
+
+
+@dataclass
+class Frames(Iterable[Frame]):
+    """Frames of a path, streamed volume by volume; can be iterated again.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+    skip_bad : bool, whether a file that cannot be read is left out rather than raised
+    skipped : list of (Path, str), the files left out so far and why
+    """
+
+    sources: tuple[Source, ...]
+    skip_bad: bool = False
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(source.count for source in self.sources)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for source in self.sources:
+            try:
+                yield from source.read()
+            except Error as error:
+                if not self.skip_bad:
+                    raise
+                self.skipped.append((source.path, str(error)))
+
+
+def is_label_file(path: Path) -> bool:
+    """Tell by name or folder whether a file holds labels rather than an image."""
+    stem = path.name.lower().split(".")[0]
+    return (
+        stem.startswith(("labels-", "labels_", "segmentation-", "mask_", "mask-"))
+        or stem.endswith(("_seg", "-seg", "_mask", "-mask", "_label", "_labels"))
+        or path.parent.name.lower() in _LABEL_FOLDERS
+        or path.parent.name.lower().startswith("segmentations")
+    )
+
+
+def _nifti_frames(path: Path, count: int) -> Iterator[Frame]:
+    data, affine = read_nifti(path)
+    spacing = np.linalg.norm(affine[:3, :2], axis=0)
+    values = plain(data)
+    for index in range(values.shape[2]):
+        image = np.ascontiguousarray(values[:, :, index])
+        yield Frame(image, path, index, count, (float(spacing[0]), float(spacing[1])), affine)
+
+
+def _series_frames(series: DicomSeries) -> Iterator[Frame]:
+    for index, file in enumerate(series.files):
+        yield Frame(read_slice(file), file.parent, index, len(series.files), series.spacing_mm, series.affine)
+
+
+def _picture_frames(path: Path, count: int) -> Iterator[Frame]:
+    for index, image in enumerate(pictures(path)):
+        yield Frame(image, path, index if count > 1 else None, count)
+
+
+def _nifti_source(path: Path) -> Source:
+    count = int(open_nifti(path).shape[2])
+    return Source(path, count, lambda: _nifti_frames(path, count), "nifti")
+
+
+def _picture_source(path: Path) -> Source:
+    count = picture_count(path)
+    return Source(path, count, lambda: _picture_frames(path, count), "picture")
+
+
+def _series_source(series: DicomSeries) -> Source:
+    return Source(series.files[0].parent, len(series.files), lambda: _series_frames(series), "dicom", series)
+
+
+def _case_source(case: BratsCase) -> Source:
+    count = int(open_nifti(case.modalities[0]).shape[2])
+    return Source(case.folder, count, lambda: case_frames(case), "brats", case)
+
+
+class _Finder:
+    """Collects sources and, with ``skip_bad``, the files that cannot even be opened."""
+
+    def __init__(self, skip_bad: bool) -> None:
+        self.skip_bad = skip_bad
+        self.sources: list[Source] = []
+        self.skipped: list[tuple[Path, str]] = []
+
+    def add(self, path: Path, make: Callable[[], Source | list[Source]]) -> None:
+        try:
+            made = make()
+        except Error as error:
+            if not self.skip_bad:
+                raise
+            self.skipped.append((path, str(error)))
+            return
+        self.sources += made if isinstance(made, list) else [made]
+
+    def add_files(self, files: list[Path]) -> None:
+        niftis = [file for file in files if is_nifti(file)]
+        grouped = group_cases(niftis)
+        members = {file for case in grouped for file in case.modalities}
+        for case in grouped:
+            self.add(case.folder, lambda case=case: _case_source(case))  # type: ignore[misc]
+        for file in (f for f in niftis if f not in members):
+            self.add(file, lambda file=file: _nifti_source(file))  # type: ignore[misc]
+        slices: dict[Path, list[Path]] = {}
+        for file in files:
+            if is_picture(file):
+                self.add(file, lambda file=file: _picture_source(file))  # type: ignore[misc]
+            elif not is_nifti(file) and is_dicom(file):
+                slices.setdefault(file.parent, []).append(file)
+        for folder, group in slices.items():
+            self.add(folder, lambda group=group: [_series_source(s) for s in find_series(group)])  # type: ignore[misc]
+
+
+def find_sources(path: Path | str, *, skip_bad: bool = False) -> tuple[list[Source], list[tuple[Path, str]]]:
+    """List what a path holds, without reading voxels, and the files that were skipped.
+
+    Raises
+    ------
+    ConfigurationError
+        If the path is missing, of an unknown kind, or a folder without a scan or picture.
+    """
+    path = Path(path)
+    finder = _Finder(skip_bad)
+    if path.is_dir():
+        every = [
+            p
+            for p in sorted(path.rglob("*"))
+            if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
+        ]
+        finder.add_files([file for file in every if not is_label_file(file)])
+        if not finder.sources and not finder.skipped:
+            raise ConfigurationError(f"the folder '{path}' holds no NIfTI volume, DICOM series, picture or npy array")
+    elif path.is_file():
+        if not (is_nifti(path) or is_picture(path) or is_dicom(path)):
+            raise ConfigurationError(f"'{path}' is no NIfTI, DICOM, PNG, JPEG, TIFF, BMP or npy file")
+        finder.add_files([path])
+    else:
+        raise ConfigurationError(f"'{path}' does not exist")
+    if not finder.sources:
+        first = finder.skipped[0][1] if finder.skipped else f"'{path}' holds nothing to read"
+        raise ConfigurationError(f"nothing in '{path}' can be read: {first}")
+    return finder.sources, finder.skipped
+
+
+def frames(path: Path | str, *, skip_bad: bool = False) -> Frames:
+    """Return the frames of a file or folder, as stored, in order, streamed.
+
+    Parameters
+    ----------
+    path : a NIfTI volume, a DICOM file or series, a PNG, JPEG, TIFF, BMP or npy file, or a folder with any of them at
+        any depth; files of labels are left out, the four modalities of a BraTS case become one frame of four channels
+    skip_bad : bool, leave out files that cannot be read and list them in ``skipped``
+
+    Returns
+    -------
+    Frames, iterable of Frame with a length
+
+    Raises
+    ------
+    ConfigurationError
+        If nothing can be read, or (while iterating, without ``skip_bad``) a file is damaged.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.npy"
+    >>> np.save(path, np.zeros((3, 32, 40), np.int16))
+    >>> found = frames(path)
+    >>> len(found), next(iter(found)).image.shape
+    (3, (32, 40))
+    """
+    sources, skipped = find_sources(path, skip_bad=skip_bad)
+    return Frames(tuple(sources), skip_bad, skipped)

@@ -1,0 +1,229 @@
+"""Training of the paper's networks: Adam, step decay, checkpoints, resume, a log; the same seed gives the same
+weights.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.errors import ConfigurationError
+from nerone.zoo.models import NETWORKS, build
+from nerone.zoo.samples import Augment, Samples, batches, segmentation_augment
+
+__all__ = ["TrainingOptions", "TrainingResult", "class_weights", "fit", "learning_rate"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs : int
+    steps : int or None, batches per epoch; None takes every sample once
+    batch_size : int
+    seed : int, of weights, order, dropout and augmentation
+    variant : "published" or "paper"
+    first_rate, last_rate : float, Adam's learning rate in the first and last epoch
+    decay : int, number of equal steps in which the rate falls
+    validation_share : float, share of patients or original images held out
+    augment : bool
+    threads : int, TensorFlow threads; the same number is needed for the same bits
+    """
+
+    epochs: int = 30
+    steps: int | None = None
+    batch_size: int = 8
+    seed: int = 0
+    variant: str = "published"
+    first_rate: float = 1e-3
+    last_rate: float = 1e-6
+    decay: int = 10
+    validation_share: float = 0.1
+    augment: bool = True
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where the best weights are, and their score on the validation samples."""
+
+    model: Path
+    best_epoch: int
+    best_score: float
+    log: Path
+
+
+def learning_rate(options: TrainingOptions, epoch: int) -> float:
+    """Return the rate of an epoch (from 0): equal steps on a logarithmic scale."""
+    step = min(epoch * (options.decay + 1) // max(options.epochs, 1), options.decay)
+    return float(options.first_rate * (options.last_rate / options.first_rate) ** (step / max(options.decay, 1)))
+
+
+def class_weights(truth: NDArray[np.uint8], classes: int) -> tuple[float, ...]:
+    """Return weights that fall with the square root of a class's frequency, of mean 1.
+
+    Raises
+    ------
+    ConfigurationError
+        If the truth holds ids the network has no class for.
+    """
+    counts = np.bincount(np.asarray(truth[:: max(1, len(truth) // 512)]).ravel(), minlength=classes)
+    if len(counts) > classes:
+        raise ConfigurationError(
+            f"the labels hold id {len(counts) - 1}; the network has {classes} classes, ids 0 to {classes - 1}"
+        )
+    weights = 1 / np.sqrt(np.maximum(counts / counts.sum(), 1e-3))
+    return tuple(float(w) for w in weights / weights.mean())
+
+
+def _set_up(options: TrainingOptions) -> None:
+    import keras
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # TensorFlow is already running with other threads
+        if tf.config.threading.get_intra_op_parallelism_threads() != options.threads:
+            print("note: TensorFlow was started before; its number of threads stays", file=sys.stderr)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(options.seed)
+
+
+def _score(model: Any, samples: Samples, indices: NDArray[np.intp], classes: int, segmentation: bool) -> float:
+    """Return the mean Dice of the classes present (background excluded), or the accuracy."""
+    both, total = np.zeros(classes), np.zeros(classes)
+    right = 0
+    for start in range(0, len(indices), 16):
+        chosen = indices[start : start + 16]
+        guess = np.argmax(model.predict_on_batch(np.asarray(samples.images[chosen], np.float32)), axis=-1)
+        truth = np.asarray(samples.truth[chosen])
+        right += int((guess == truth).sum())
+        for c in range(classes):
+            both[c] += np.sum((guess == c) & (truth == c))
+            total[c] += np.sum(guess == c) + np.sum(truth == c)
+    if not segmentation:
+        return right / len(indices)
+    present = total[1:] > 0
+    return float((2 * both[1:][present] / total[1:][present]).mean())
+
+
+class _State:
+    """The files of one training run: checkpoint, best model, log."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.last, self.best, self.log = output / "last.keras", output / "best.keras", output / "log.csv"
+        self.optimizer, self.progress = output / "optimizer.npz", output / "progress.json"
+
+    def resume(self, options: TrainingOptions) -> dict[str, Any] | None:
+        if not self.progress.is_file():
+            return None
+        progress: dict[str, Any] = json.loads(self.progress.read_text())
+        if progress["options"] != asdict(options):
+            raise ConfigurationError(
+                f"'{self.output}' holds a run with other options; choose another folder or remove it"
+            )
+        return progress
+
+    def save(
+        self, model: Any, options: TrainingOptions, epoch: int, row: dict[str, float], best: tuple[int, float]
+    ) -> None:
+        model.save(self.last)
+        np.savez(self.optimizer, *[v.numpy() for v in model.optimizer.variables])
+        fresh = not self.log.is_file()
+        with self.log.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row.keys())
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        progress = {"epoch": epoch, "best_epoch": best[0], "best_score": best[1], "options": asdict(options)}
+        beside = self.progress.with_suffix(".new")
+        beside.write_text(json.dumps(progress, indent=1))
+        beside.replace(self.progress)
+
+
+def _compiled(
+    task: str, options: TrainingOptions, samples: Samples, train: NDArray[np.intp], state: _State, resume: bool
+) -> Any:
+    import keras
+
+    from nerone.zoo.losses import focal_tversky
+
+    network = NETWORKS[task]
+    model = keras.models.load_model(state.last, compile=False) if resume else build(task, variant=options.variant)
+    if tuple(samples.images.shape[1:]) != tuple(model.input_shape[1:]):
+        raise ConfigurationError(
+            f"the samples are {samples.images.shape[1:]}, the network takes {tuple(model.input_shape[1:])}"
+        )
+    loss: Any = "sparse_categorical_crossentropy"
+    if network.segmentation:
+        loss = focal_tversky(class_weights(samples.truth[train[:: max(1, len(train) // 512)]], len(network.classes)))
+    model.compile(keras.optimizers.Adam(options.first_rate), loss=loss)
+    if resume:
+        model.optimizer.build(model.trainable_variables)
+        stored = np.load(state.optimizer)
+        for variable, key in zip(model.optimizer.variables, stored.files, strict=True):
+            variable.assign(stored[key])
+    return model
+
+
+def fit(
+    task: str, samples: Samples, output: Path | str, options: TrainingOptions, *, augment: Augment | None = None
+) -> TrainingResult:
+    """Train a network on prepared samples, or go on where a run in ``output`` stopped.
+
+    Parameters
+    ----------
+    task : "ct-org", "brats", "prostate" or "bccd"
+    samples : Samples
+    output : folder for best.keras, last.keras, log.csv, curve.png
+    options : TrainingOptions
+    augment : function of image, truth and generator, or None for flips and small changes of gain (segmentation)
+
+    Raises
+    ------
+    ConfigurationError
+        If the samples do not fit the network, or ``output`` holds a run with other options.
+    """
+    _set_up(options)
+    network, state = NETWORKS[task], _State(Path(output))
+    state.output.mkdir(parents=True, exist_ok=True)
+    progress = state.resume(options)
+    train, validation = samples.split(options.validation_share, options.seed)
+    model = _compiled(task, options, samples, train, state, progress is not None)
+    steps = options.steps or -(-len(train) // options.batch_size)
+    first, best = (
+        (progress["epoch"] + 1, (progress["best_epoch"], progress["best_score"])) if progress else (0, (-1, -1.0))
+    )
+    augment = augment or (segmentation_augment if network.segmentation else None)
+    for epoch in range(first, options.epochs):
+        rate = learning_rate(options, epoch)
+        model.optimizer.learning_rate.assign(rate)
+        losses = [
+            float(model.train_on_batch(x, y))
+            for x, y in batches(
+                samples, train, options.batch_size, steps, (options.seed, epoch), augment if options.augment else None
+            )
+        ]
+        score = _score(model, samples, validation, len(network.classes), network.segmentation)
+        if score > best[1]:
+            best = (epoch, score)
+            model.save(state.best)
+        row = {"epoch": epoch, "learning_rate": rate, "loss": float(np.mean(losses)), "validation_score": score}
+        state.save(model, options, epoch, row, best)
+        print(
+            f"epoch {epoch + 1}/{options.epochs}  rate {rate:.1e}  loss {row['loss']:.4f}  score {score:.4f}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return TrainingResult(state.best, best[0], best[1], state.log)
