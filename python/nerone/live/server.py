@@ -44,7 +44,7 @@ class LiveServer:
         self.port = access.port
         self._bundle = bundle
         self._title = title
-        self._viewers = 0
+        self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
         self._screen = Screen(session, self._encoder)
@@ -59,14 +59,20 @@ class LiveServer:
         """Listen. Raises ConfigurationError where the address cannot be had."""
         from aiohttp import web
 
-        app = web.Application(middlewares=[web.middleware(self._guard)], client_max_size=_MAX_MESSAGE_BYTES)
+        @web.middleware
+        async def guard(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            return await self._guard(request, handler)
+
+        app = web.Application(middlewares=[guard], client_max_size=_MAX_MESSAGE_BYTES)
         app.router.add_get("/", self._page)
         app.router.add_get("/ws", self._socket)
         app.router.add_post("/api/upload", self._upload)
         app.router.add_get("/api/masks.nii.gz", self._masks)
         app.router.add_get("/api/statistics.csv", self._statistics)
         app.router.add_static("/static", _STATIC)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
             site = web.TCPSite(self._runner, self.access.host, self.access.port, backlog=256)
@@ -80,6 +86,8 @@ class LiveServer:
 
     async def stop(self) -> None:
         """Close the viewers' sockets and stop listening; the session is closed by its owner."""
+        for socket in list(self._sockets):
+            await socket.close(code=1001, message=b"NERONE was stopped.")
         if self._runner is not None:
             await self._runner.cleanup()
         self._encoder.shutdown(wait=False)
@@ -143,16 +151,16 @@ class LiveServer:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
-        if self._viewers >= self.access.max_viewers:
-            return web.Response(status=503, text=f"{self._viewers} viewers are connected, which is the limit; try later.")
-        self._viewers += 1
+        if len(self._sockets) >= self.access.max_viewers:
+            return web.Response(status=503, text=f"{len(self._sockets)} viewers are connected, which is the limit.")
+        socket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE_BYTES, heartbeat=20.0, compress=False)
+        self._sockets.add(socket)
         try:
-            socket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE_BYTES, heartbeat=20.0, compress=False)
             await socket.prepare(request)
             await self._serve_viewer(socket)
             return socket
         finally:
-            self._viewers -= 1
+            self._sockets.discard(socket)
 
     # One viewer.
 

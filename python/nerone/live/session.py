@@ -14,13 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.errors import ConfigurationError, Error
+from nerone.errors import ConfigurationError
 from nerone.live.sources import LiveFrame, LiveSource
 
 __all__ = ["Engine", "Result", "Session", "Shown"]
 
 _IN_FLIGHT = 8
 _ROW_INTERVAL_S = 0.5
+_MASK_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Session:
         self._sequence = 0
         self._shown: Shown | None = None
         self._counters = _Counters()
+        self._masks: dict[int, NDArray[np.uint8]] = {}
         self._started = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="nerone-live", daemon=True)
         self._thread.start()
@@ -147,9 +149,15 @@ class Session:
         with self._lock:
             self.source.close()
             self.source = source
+            self._masks = {}
             self._position = 0
             self._sought = 0
             self._lock.notify_all()
+
+    def collected_masks(self) -> dict[int, NDArray[np.uint8]]:
+        """Return the masks of the source's frames that have been run, by frame; at most 512 MiB of them are kept."""
+        with self._lock:
+            return dict(self._masks)
 
     def statistics(self) -> dict[str, Any]:
         """Return the numbers of the last seconds, ready for JSON."""
@@ -214,8 +222,6 @@ class Session:
         try:
             frame = self.source.frame(index)
             in_flight.append((index, frame, self._engine.submit(frame)))
-        except Error as error:
-            self._fail(error)
         except Exception as error:
             self._fail(error)
 
@@ -232,7 +238,14 @@ class Session:
         self._counters.finished_at.append(time.monotonic())
         self._sequence += 1
         self._error = ""
+        self._collect(index, frame, result)
         self._shown = Shown(self._sequence, index, frame, result)
+
+    def _collect(self, index: int, frame: LiveFrame, result: Result) -> None:
+        with self._lock:
+            room = len(self._masks) * frame.image.size < _MASK_BYTES
+            if result.mask is not None and (index in self._masks or room):
+                self._masks[index] = result.mask
 
     def _fail(self, error: Exception) -> None:
         self._counters.failed += 1

@@ -33,7 +33,7 @@ PYTHON_USES = {
     "compilation": _LOW | {"graph", "quantization"},
     "runtime": _LOW | {"backends"},
     "backends": _LOW | {"runtime"},
-    "data": _LOW,
+    "data": _LOW | {"runtime"},
     "deployment": _RUNTIME | {"graph", "quantization", "compilation", "data"},
     "evaluation": _RUNTIME | {"graph", "quantization", "compilation", "deployment", "data", "zoo"},
     "zoo": _RUNTIME | {"graph", "quantization", "compilation", "deployment", "data", "evaluation"},

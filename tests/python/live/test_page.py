@@ -1,0 +1,174 @@
+"""The page in a real Chromium: frames advance, the overlay has the classes' colours, the controls act."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.python.live.conftest import SIDE, Running
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("Chromium is not installed", allow_module_level=True)
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENSHOTS = Path(os.environ.get("NERONE_SCREENSHOTS", "build/screenshots"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, live: Running) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+    opened = context.new_page()
+    opened.problems = []
+    opened.on("console", lambda m: opened.problems.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda e: opened.problems.append(str(e)))
+    opened.goto(live.url)
+    opened.wait_for_function("Number(document.body.dataset.sequence) > 0", timeout=15000)
+    yield opened
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    context.close()
+
+
+def pixel(page: Any, x: int, y: int, view: str = "int8") -> list[int]:
+    script = "([v, x, y]) => [...document.querySelector(`canvas[data-view=${v}]`).getContext('2d').getImageData(x, y, 1, 1).data]"
+    return page.evaluate(script, [view, x, y])[:3]
+
+
+def set_range(page: Any, identity: str, value: int) -> None:
+    script = "([id, v]) => { const e = document.getElementById(id); e.value = v; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
+    page.evaluate(script, [identity, value])
+
+
+def test_frames_advance_and_charts_fill(page: Any) -> None:
+    first = page.evaluate("Number(document.body.dataset.sequence)")
+    page.wait_for_function(f"Number(document.body.dataset.sequence) > {first + 5}", timeout=15000)
+    page.wait_for_function("Number(document.getElementById('chart-fps').dataset.points) >= 2", timeout=15000)
+    page.wait_for_function("parseFloat(document.getElementById('fps').textContent) > 1", timeout=15000)
+    assert page.text_content("#watts") == "n/a"
+    assert "device" in page.text_content("#stages")
+    page.screenshot(path=SCREENSHOTS / "viewer.png")
+    assert page.problems == []
+
+
+def test_overlay_has_the_class_colours(page: Any) -> None:
+    set_range(page, "opacity", 100)
+    quarter = SIDE // 4
+    assert pixel(page, quarter, quarter) == [0xD5, 0x5E, 0x00]
+    assert pixel(page, 3 * quarter, 3 * quarter) == [0xF0, 0xE4, 0x42]
+    page.uncheck("input[data-class='1']")
+    hidden = pixel(page, quarter, quarter)
+    assert hidden[0] == hidden[1] == hidden[2]
+    page.check("input[data-class='1']")
+    assert pixel(page, quarter, quarter) == [0xD5, 0x5E, 0x00]
+
+
+def test_opacity_zero_shows_the_input(page: Any) -> None:
+    set_range(page, "opacity", 0)
+    red, green, blue = pixel(page, SIDE // 4, SIDE // 4)
+    assert red == green == blue
+
+
+def test_pause_seek_and_keyboard(page: Any, live: Running) -> None:
+    page.click("#play")
+    page.wait_for_function("document.getElementById('play').textContent === 'Play'")
+    set_range(page, "position", 7)
+    page.wait_for_function("document.getElementById('position-text').textContent.startsWith('8 /')")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.getElementById('position-text').textContent.startsWith('9 /')")
+    page.keyboard.press(" ")
+    page.wait_for_function("document.getElementById('play').textContent === 'Pause'")
+    assert live.session.playing
+    assert page.problems == []
+
+
+def test_side_by_side_and_swipe(page: Any) -> None:
+    page.select_option("#mode", "side")
+    page.wait_for_function("document.querySelectorAll('#views canvas').length === 2")
+    page.select_option("#mode", "swipe")
+    set_range(page, "opacity", 100)
+    set_range(page, "swipe", 50)
+    quarter = SIDE // 4
+    left = pixel(page, quarter, quarter)
+    assert left[0] == left[1] == left[2]
+    assert pixel(page, 3 * quarter, 3 * quarter) == [0xF0, 0xE4, 0x42]
+
+
+def test_window_preset_changes_the_picture(page: Any) -> None:
+    set_range(page, "opacity", 0)
+    page.click("#play")
+    set_range(page, "position", 3)
+    page.wait_for_function("document.getElementById('position-text').textContent.startsWith('4 /')")
+    mean = "(() => { const c = document.querySelector('canvas[data-view=int8]'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0; for (let i = 0; i < d.length; i += 4) s += d[i]; return s / (d.length / 4); })()"
+    before = page.evaluate(mean)
+    page.select_option("#window", label="soft tissue")
+    page.wait_for_function(f"Math.abs({mean} - {before}) > 10", timeout=5000)
+
+
+def test_backend_switch(page: Any, live: Running) -> None:
+    page.select_option("#backend", "pynq")
+    page.wait_for_function("document.getElementById('backend').value === 'pynq'")
+    for _ in range(100):
+        if live.session.backend == "pynq":
+            break
+        page.wait_for_timeout(50)
+    assert live.made[-1] == ("pynq", 1)
+    before = live.session.statistics()["frames"]
+    page.wait_for_timeout(300)
+    assert live.session.statistics()["frames"] > before
+
+
+def test_device_failure_is_told_and_recovers(page: Any, live: Running) -> None:
+    live.switches["fail"] = "the device stopped answering; power-cycle the board"
+    page.wait_for_function("!document.getElementById('message').hidden", timeout=5000)
+    assert "power-cycle" in page.text_content("#message")
+    live.switches["fail"] = ""
+    page.wait_for_function("document.getElementById('message').hidden", timeout=5000)
+    assert page.problems == []
+
+
+def test_tablet_layout_has_one_column(browser: Any, live: Running) -> None:
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, bypass_csp=True)
+    opened = context.new_page()
+    opened.goto(live.url)
+    opened.wait_for_function("Number(document.body.dataset.sequence) > 0", timeout=15000)
+    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    opened.screenshot(path=SCREENSHOTS / "viewer-tablet.png")
+    context.close()
+
+
+def test_page_works_under_its_own_content_policy(browser: Any, live: Running) -> None:
+    opened = browser.new_page()
+    problems: list[str] = []
+    opened.on("console", lambda m: problems.append(m.text))
+    answer = opened.goto(live.url)
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    for _ in range(100):
+        if opened.evaluate("Number(document.body.dataset.sequence)") > 0:
+            break
+        opened.wait_for_timeout(50)
+    assert opened.evaluate("Number(document.body.dataset.sequence)") > 0
+    assert problems == []
+    opened.close()
