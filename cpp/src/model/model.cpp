@@ -1,0 +1,227 @@
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <nerone/error.hpp>
+#include <nerone/model.hpp>
+#include <optional>
+
+#include "base/aligned_buffer.hpp"
+#include "cpu/program.hpp"
+#include "model/chain.hpp"
+#include "model/convert.hpp"
+#include "vart/dpu_runner.hpp"
+
+namespace nerone {
+
+namespace {
+
+std::size_t bytes_of(const TensorInfo& tensor) {
+  std::size_t bytes = size_of(tensor.dtype);
+  for (const auto extent : tensor.shape) bytes *= static_cast<std::size_t>(extent);
+  return bytes;
+}
+
+// A tensor that crosses between subgraphs, or between the user and one. It lives in the runner's own memory where it
+// can.
+struct Crossing {
+  TensorInfo info;
+  void* memory = nullptr;
+  AlignedBuffer own;
+};
+
+// A tensor that a DPU subgraph reads, but that lives elsewhere.
+struct Transfer {
+  std::size_t op;
+  void* to;
+};
+
+struct DpuStep {
+  vart::Runner runner;
+  std::vector<Transfer> transfers;
+  std::optional<vart::Job> late;  // a job that did not finish in time and may still write
+};
+
+struct CpuStep {
+  cpu::Program program;
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+};
+
+struct Step {
+  std::optional<DpuStep> dpu;
+  std::optional<CpuStep> cpu;
+};
+
+// VART matches by name; the boards' runners shorten or lengthen names, so one may contain the other.
+const vart::Port& port_of(const std::vector<vart::Port>& ports, const TensorInfo& tensor, const std::string& subgraph,
+                          std::size_t crossings) {
+  const auto fits = [&](const vart::Port& port) {
+    return bytes_of({port.info.name, port.images.front().shape, port.info.dtype, {}}) == bytes_of(tensor);
+  };
+  const auto find = [&](auto matches) {
+    return std::find_if(ports.begin(), ports.end(),
+                        [&](const vart::Port& port) { return fits(port) && matches(port.info.name); });
+  };
+  auto found = find([&](const std::string& name) { return name == tensor.name; });
+  if (found == ports.end()) {
+    found = find([&](const std::string& name) {
+      return name.find(tensor.name) != std::string::npos || tensor.name.find(name) != std::string::npos;
+    });
+  }
+  if (found == ports.end() && ports.size() == 1 && crossings == 1)
+    found = find([](const std::string&) { return true; });
+  if (found == ports.end()) {
+    throw ModelError("the runner of subgraph '" + subgraph + "' has no buffer for tensor '" + tensor.name +
+                     "' of shape " + to_string(tensor.shape) + " and dtype " + name_of(tensor.dtype));
+  }
+  return *found;
+}
+
+}  // namespace
+
+struct Model::State {
+  xmodel::Handle handle;
+  model::Chain chain;
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<SubgraphInfo> subgraphs;
+  std::map<std::size_t, Crossing> crossings;  // by op
+  std::vector<Step> steps;
+  std::mutex running;
+
+  explicit State(xmodel::Handle loaded) : handle(std::move(loaded)), chain(model::chain_of(handle.graph())) {}
+
+  void describe();
+  void add_dpu(const model::Link& link, const DeviceOptions& options);
+  void add_cpu(const model::Link& link);
+  void settle();
+  void run(Step& step, int timeout_ms);
+};
+
+void Model::State::describe() {
+  const auto& graph = handle.graph();
+  for (const auto op : chain.inputs) inputs.push_back(cpu::tensor_info(graph.ops[op]));
+  for (const auto op : chain.outputs) outputs.push_back(cpu::tensor_info(graph.ops[op]));
+  for (const auto& link : chain.links) {
+    SubgraphInfo info{link.subgraph->name, link.subgraph->device(), {}};
+    for (const auto op : link.subgraph->ops) info.ops.push_back(graph.ops[op].name);
+    subgraphs.push_back(std::move(info));
+    for (const auto op : link.outputs) crossings[op].info = cpu::tensor_info(graph.ops[op]);
+  }
+  for (const auto op : chain.inputs) crossings[op].info = cpu::tensor_info(graph.ops[op]);
+}
+
+void Model::State::add_dpu(const model::Link& link, const DeviceOptions& options) {
+  const auto& name = link.subgraph->name;
+  DpuStep step{vart::Runner::create(handle, name, options), {}, std::nullopt};
+  for (const auto op : link.inputs) {
+    auto& crossing = crossings.at(op);
+    void* port = port_of(step.runner.inputs(), crossing.info, name, link.inputs.size()).images.front().data;
+    if (crossing.memory == nullptr) {
+      crossing.memory = port;
+    } else {
+      step.transfers.push_back({op, port});
+    }
+  }
+  for (const auto op : link.outputs) {
+    auto& crossing = crossings.at(op);
+    crossing.memory = port_of(step.runner.outputs(), crossing.info, name, link.outputs.size()).images.front().data;
+  }
+  steps.push_back({std::move(step), std::nullopt});
+}
+
+void Model::State::add_cpu(const model::Link& link) {
+  steps.push_back({std::nullopt, CpuStep{cpu::Program::plan(handle.graph(), *link.subgraph), {}, {}}});
+}
+
+// What no runner holds gets memory of its own; then every address is known.
+void Model::State::settle() {
+  for (auto& [op, crossing] : crossings) {
+    if (crossing.memory != nullptr) continue;
+    crossing.own = AlignedBuffer(bytes_of(crossing.info));
+    crossing.memory = crossing.own.data();
+  }
+  for (auto& step : steps) {
+    if (!step.cpu) continue;
+    for (const auto op : step.cpu->program.inputs()) step.cpu->inputs.push_back(crossings.at(op).memory);
+    for (const auto op : step.cpu->program.outputs()) step.cpu->outputs.push_back(crossings.at(op).memory);
+  }
+}
+
+void Model::State::run(Step& step, int timeout_ms) {
+  if (step.cpu) {
+    step.cpu->program.run(step.cpu->inputs, step.cpu->outputs);
+    return;
+  }
+  auto& dpu = *step.dpu;
+  if (dpu.late) dpu.runner.finish(*dpu.late, timeout_ms);
+  for (const auto& transfer : dpu.transfers) {
+    const auto& crossing = crossings.at(transfer.op);
+    std::memcpy(transfer.to, crossing.memory, bytes_of(crossing.info));
+  }
+  dpu.late = dpu.runner.start();
+  try {
+    dpu.runner.finish(*dpu.late, timeout_ms);
+  } catch (const TimeoutError&) {
+    throw;
+  } catch (...) {
+    dpu.late.reset();
+    throw;
+  }
+  dpu.late.reset();
+}
+
+Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Model Model::load(const std::filesystem::path& file, const DeviceOptions& options) {
+  try {
+    auto state = std::make_unique<State>(xmodel::Handle::load(file));
+    state->describe();
+    for (const auto& link : state->chain.links) {
+      if (link.subgraph->device() == "CPU") state->add_cpu(link);
+    }
+    // Runners come last and in their order: a missing op is found before the device is touched.
+    auto cpu_steps = std::move(state->steps);
+    state->steps.clear();
+    auto next_cpu = cpu_steps.begin();
+    for (const auto& link : state->chain.links) {
+      if (link.subgraph->device() == "CPU") state->steps.push_back(std::move(*next_cpu++));
+      if (link.subgraph->device() == "DPU") state->add_dpu(link, options);
+    }
+    state->settle();
+    return Model(std::move(state));
+  } catch (const std::bad_alloc&) {
+    throw ModelError("'" + file.string() + "' needs more memory than this machine has");
+  }
+}
+
+const std::vector<TensorInfo>& Model::inputs() const { return state_->inputs; }
+const std::vector<TensorInfo>& Model::outputs() const { return state_->outputs; }
+const std::vector<SubgraphInfo>& Model::subgraphs() const { return state_->subgraphs; }
+
+void Model::run(const std::vector<TensorView>& inputs, const std::vector<TensorView>& outputs, int timeout_ms) {
+  auto& state = *state_;
+  const auto check = [](const std::vector<TensorInfo>& tensors, const std::vector<TensorView>& views,
+                        const char* kind) {
+    if (views.size() != tensors.size()) {
+      throw ShapeError("the model has " + std::to_string(tensors.size()) + " " + kind + "s, got " +
+                       std::to_string(views.size()));
+    }
+    for (std::size_t i = 0; i < views.size(); ++i) model::check_view(tensors[i], views[i], kind);
+  };
+  check(state.inputs, inputs, "input");
+  check(state.outputs, outputs, "output");
+  const std::lock_guard lock(state.running);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    model::copy_in(state.inputs[i], inputs[i], state.crossings.at(state.chain.inputs[i]).memory);
+  }
+  for (auto& step : state.steps) state.run(step, timeout_ms);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    model::copy_out(state.outputs[i], state.crossings.at(state.chain.outputs[i]).memory, outputs[i]);
+  }
+}
+
+}  // namespace nerone
