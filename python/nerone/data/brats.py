@@ -27,7 +27,6 @@ __all__ = [
     "classes_from_ids",
     "group_cases",
     "regions",
-    "volume_scale",
 ]
 
 MODALITIES = ("flair", "t1", "t1ce", "t2")
@@ -102,14 +101,8 @@ def regions(classes: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def volume_scale(volume: NDArray[Any]) -> float:
-    """Return the 99.9 % quantile of the non-zero voxels, 1 for an empty volume."""
-    inside = volume[volume > 0]
-    return float(np.quantile(inside, 0.999)) if inside.size else 1.0
-
-
 def case_frames(case: BratsCase) -> Iterator[Frame]:
-    """Yield the axial slices of a case, (H, W, 4), with the volume's scale of each modality."""
+    """Yield the axial slices of a case, (H, W, 4)."""
     read = [read_nifti(path) for path in case.modalities]
     shape = read[0][0].shape
     for (volume, _), path in zip(read, case.modalities, strict=True):
@@ -119,8 +112,7 @@ def case_frames(case: BratsCase) -> Iterator[Frame]:
             )
     affine = read[0][1]
     spacing = np.linalg.norm(affine[:3, :2], axis=0)
-    scale = np.array([volume_scale(volume) for volume, _ in read])
     stack = plain(np.stack([volume for volume, _ in read], axis=-1))
     for index in range(shape[2]):
         image = np.ascontiguousarray(stack[:, :, index])
-        yield Frame(image, case.folder, index, shape[2], (float(spacing[0]), float(spacing[1])), affine, scale)
+        yield Frame(image, case.folder, index, shape[2], (float(spacing[0]), float(spacing[1])), affine)

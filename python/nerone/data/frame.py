@@ -27,8 +27,6 @@ class Frame:
     spacing_mm : (float, float) or None, distance of rows and of columns
     affine : (4, 4) float64 or None, index of the volume's voxels (row, column, slice) to millimetres,
         right-anterior-superior
-    scale : (C,) float64 or None, a level of each channel that belongs to the whole volume (99.9 % quantile of the
-        non-zero voxels)
     """
 
     image: NDArray[Any]
@@ -37,7 +35,6 @@ class Frame:
     count: int = 1
     spacing_mm: tuple[float, float] | None = None
     affine: NDArray[np.float64] | None = None
-    scale: NDArray[np.float64] | None = None
 
 
 def plain(data: NDArray[Any]) -> NDArray[Any]:

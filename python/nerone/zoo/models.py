@@ -197,19 +197,24 @@ def cnn_bccd(
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the paper: how it is built, its data set's preset and its class names."""
+    """A network of the paper: how it is built, the presets of its variants and its class names."""
 
     build: Callable[..., Any]
     preset: str
     classes: tuple[str, ...]
     segmentation: bool = True
+    published_preset: str = ""
+
+    def preset_of(self, variant: str) -> str:
+        """Return the name of the preset that fits a variant."""
+        return self.published_preset if variant == "published" and self.published_preset else self.preset
 
 
 NETWORKS: dict[str, Network] = {
     "ct-org": Network(unet_ct_org, "ct-org", ("background", "liver", "bladder", "lungs", "kidneys", "bone")),
     "brats": Network(mobilenet_fcn_brats, "brats", ("background", "necrotic core", "oedema", "enhancing tumour")),
     "prostate": Network(vnet_prostate, "prostate-3t", ("background", "peripheral zone", "central gland")),
-    "bccd": Network(cnn_bccd, "bccd", ("eosinophil", "lymphocyte", "monocyte", "neutrophil"), segmentation=False),
+    "bccd": Network(cnn_bccd, "bccd", ("eosinophil", "lymphocyte", "monocyte", "neutrophil"), False, "paper-bccd"),
 }
 
 

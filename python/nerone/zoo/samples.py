@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["Samples", "batches", "segmentation_augment", "write_samples"]
+__all__ = ["Augment", "Samples", "batches", "draw_order", "write_samples"]
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,21 @@ def write_samples(folder: Path, samples: Iterator[tuple[NDArray[Any], NDArray[An
     return Samples(images, truth, np.array(groups_array))
 
 
-def segmentation_augment(
-    image: NDArray[np.float32], truth: NDArray[np.uint8], rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Flip at random along both axes and vary gain and offset a little; truth moves with the image."""
-    for axis in (0, 1):
-        if rng.random() < 0.5:
-            image, truth = np.flip(image, axis), np.flip(truth, axis)
-    return image * np.float32(rng.uniform(0.97, 1.03)) + np.float32(rng.normal(0, 0.012)), truth
-
-
 Augment = Callable[
     [NDArray[np.float32], NDArray[np.uint8], np.random.Generator], tuple[NDArray[np.float32], NDArray[np.uint8]]
 ]
+
+
+def draw_order(
+    truth: NDArray[np.uint8], indices: NDArray[np.intp], count: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Draw ``count`` samples in random order: every one equally often, or for class ids every class equally often."""
+    if truth.ndim > 1:
+        rounds = -(-count // len(indices))
+        return np.concatenate([rng.permutation(indices) for _ in range(rounds)])[:count]
+    members = [indices[truth[indices] == c] for c in np.unique(truth[indices])]
+    share = -(-count // len(members))
+    return rng.permutation(np.concatenate([rng.choice(group, share) for group in members]))[:count]
 
 
 def batches(
@@ -103,7 +105,7 @@ def batches(
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
     """Yield ``steps`` shuffled batches; the same seed gives the same batches, bit for bit."""
     rng = np.random.default_rng([*seed, 0xBA])
-    order = np.concatenate([rng.permutation(indices) for _ in range(-(-steps * batch_size // len(indices)))])
+    order = draw_order(samples.truth, indices, steps * batch_size, rng)
     for step in range(steps):
         chosen = order[step * batch_size : (step + 1) * batch_size]
         pairs = [(np.asarray(samples.images[i], np.float32), np.asarray(samples.truth[i])) for i in chosen]

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError
+from nerone.zoo.augment import augment_blood, augment_segmentation
 from nerone.zoo.models import NETWORKS, build
-from nerone.zoo.samples import Augment, Samples, batches, segmentation_augment
+from nerone.zoo.samples import Augment, Samples, batches
 
-__all__ = ["TrainingOptions", "TrainingResult", "class_weights", "fit", "learning_rate"]
+DRAWS = 10_000  # an epoch of a classification: 2,500 draws of each of the paper's four classes
+
+__all__ = ["DRAWS", "TrainingOptions", "TrainingResult", "class_weights", "fit", "learning_rate"]
 
 
 @dataclass(frozen=True)
@@ -99,22 +102,27 @@ def _set_up(options: TrainingOptions) -> None:
     keras.utils.set_random_seed(options.seed)
 
 
-def _score(model: Any, samples: Samples, indices: NDArray[np.intp], classes: int, segmentation: bool) -> float:
-    """Return the mean Dice of the classes present (background excluded), or the accuracy."""
+def _score(model: Any, samples: Samples, indices: NDArray[np.intp], classes: int) -> float:
+    """Return the mean Dice of the classes present (background excluded), or the mean of the classes' accuracies.
+
+    Each image of a classification is seen four times, flipped every way, because few are held out.
+    """
+    segmentation = samples.truth.ndim > 1
     both, total = np.zeros(classes), np.zeros(classes)
-    right = 0
+    flips = [()] if segmentation else [(), (1,), (2,), (1, 2)]
     for start in range(0, len(indices), 16):
         chosen = indices[start : start + 16]
-        guess = np.argmax(model.predict_on_batch(np.asarray(samples.images[chosen], np.float32)), axis=-1)
-        truth = np.asarray(samples.truth[chosen])
-        right += int((guess == truth).sum())
-        for c in range(classes):
-            both[c] += np.sum((guess == c) & (truth == c))
-            total[c] += np.sum(guess == c) + np.sum(truth == c)
-    if not segmentation:
-        return right / len(indices)
-    present = total[1:] > 0
-    return float((2 * both[1:][present] / total[1:][present]).mean())
+        images, truth = np.asarray(samples.images[chosen], np.float32), np.asarray(samples.truth[chosen])
+        for flip in flips:
+            guess = np.argmax(model.predict_on_batch(np.flip(images, flip)), axis=-1)
+            for c in range(classes):
+                both[c] += np.sum((guess == c) & (truth == c))
+                total[c] += np.sum(truth == c) + (np.sum(guess == c) if segmentation else 0)
+    present = total > 0
+    if segmentation:
+        present[0] = False
+        both = 2 * both
+    return float((both[present] / total[present]).mean()) if present.any() else 0.0
 
 
 class _State:
@@ -201,11 +209,11 @@ def fit(
     progress = state.resume(options)
     train, validation = samples.split(options.validation_share, options.seed)
     model = _compiled(task, options, samples, train, state, progress is not None)
-    steps = options.steps or -(-len(train) // options.batch_size)
+    steps = options.steps or -(-(len(train) if network.segmentation else DRAWS) // options.batch_size)
     first, best = (
         (progress["epoch"] + 1, (progress["best_epoch"], progress["best_score"])) if progress else (0, (-1, -1.0))
     )
-    augment = augment or (segmentation_augment if network.segmentation else None)
+    augment = augment or (augment_segmentation if network.segmentation else augment_blood)
     for epoch in range(first, options.epochs):
         rate = learning_rate(options, epoch)
         model.optimizer.learning_rate.assign(rate)
@@ -215,7 +223,7 @@ def fit(
                 samples, train, options.batch_size, steps, (options.seed, epoch), augment if options.augment else None
             )
         ]
-        score = _score(model, samples, validation, len(network.classes), network.segmentation)
+        score = _score(model, samples, validation, len(network.classes))
         if score > best[1]:
             best = (epoch, score)
             model.save(state.best)
