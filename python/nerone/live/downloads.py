@@ -26,7 +26,9 @@ def masks_nifti(session: Session) -> bytes:
     masks = session.collected_masks()
     missing = session.source.count - len(masks)
     if missing > 0 or not masks:
-        raise ConfigurationError(f"{missing} of {session.source.count} frames have no mask yet; let the source play once")
+        raise ConfigurationError(
+            f"{missing} of {session.source.count} frames have no mask yet; let the source play once"
+        )
     if len({mask.shape for mask in masks.values()}) > 1:
         raise ConfigurationError("the frames are of several sizes and cannot be one volume; use nerone run for folders")
     volume = np.stack([masks[index] for index in sorted(masks)], axis=-1)

@@ -48,10 +48,10 @@ def to_display(image: NDArray[Any], window: tuple[float, float] | None) -> NDArr
     if shown.ndim == 3 and shown.shape[2] != 3:
         shown = shown[:, :, 0]
     if shown.dtype == np.uint8 and window is None:
-        return shown
+        return np.asarray(shown, np.uint8)
     low, high = window if window is not None else window_of(shown)
     scaled = (shown.astype(np.float32) - low) * (255.0 / (high - low))
-    return np.clip(np.nan_to_num(scaled), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255), np.uint8)
 
 
 def encode_frame(
@@ -77,7 +77,9 @@ def encode_frame(
     parts = [("image", "image/jpeg", jpeg.getvalue())]
     for name, mask in masks.items():
         if mask.shape[:2] != image.shape[:2]:
-            raise ConfigurationError(f"mask '{name}' is {mask.shape}, the image {image.shape[:2]}; they must be on one grid")
+            raise ConfigurationError(
+                f"mask '{name}' is {mask.shape}, the image {image.shape[:2]}; they must be on one grid"
+            )
         parts.append((name, "deflate", zlib.compress(_thin(mask).tobytes(), 1)))
     described = {
         **header,

@@ -43,7 +43,9 @@ class Screen:
                 shown = self._session.shown
                 fresh = shown is not None and (shown.sequence > sequence or version != self._version)
                 if shown is not None and fresh:
-                    if self._encoded[0] < shown.sequence and (time.monotonic() >= self._next_s or not self._session.playing):
+                    if self._encoded[0] < shown.sequence and (
+                        time.monotonic() >= self._next_s or not self._session.playing
+                    ):
                         await self._encode(shown)
                     if self._encoded[0] > sequence or version != self._version:
                         return self._encoded

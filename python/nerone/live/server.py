@@ -80,7 +80,8 @@ class LiveServer:
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigurationError(
-                f"cannot listen on {self.access.host}:{self.access.port} ({os.strerror(error.errno or 0)}); choose another --port"
+                f"cannot listen on {self.access.host}:{self.access.port} ({os.strerror(error.errno or 0)}); "
+                "choose another --port"
             ) from error
         self.port = self._runner.addresses[0][1]
 
@@ -219,6 +220,15 @@ class LiveServer:
         except Error as error:
             return {"type": "error", "text": str(error)}
 
+    def _set_window(self, low: float | None, high: float | None) -> None:
+        if low is None or high is None:
+            self.session.window = None
+        elif not float(low) < float(high):
+            raise ConfigurationError(f"window [{low}, {high}] is empty; its low end must be below its high end")
+        else:
+            self.session.window = (float(low), float(high))
+        self._screen.refresh()
+
     def _command(self, kind: str, message: dict[str, Any]) -> dict[str, Any] | None:
         if kind == "play":
             self.session.play()
@@ -228,11 +238,7 @@ class LiveServer:
             self.session.seek(int(message["index"]))
             return None
         elif kind == "window":
-            low, high = float(message["low"]), float(message["high"])
-            if not low < high:
-                raise ConfigurationError(f"window [{low}, {high}] is empty; its low end must be below its high end")
-            self.session.window = (low, high)
-            self._screen.refresh()
+            self._set_window(message["low"], message["high"])
             return None
         elif kind == "backend":
             self.session.use_engine(str(message["name"]), int(message["threads"]))

@@ -68,11 +68,13 @@ class _Counters:
 class Session:
     """Plays a source through an engine until closed.
 
-    Thread-safe. While playing, frames are submitted one after another, from the start again after the last; paused, only the
-    frame that was sought is run. Errors of a frame are kept as text for the viewers and the run goes on.
+    Thread-safe. While playing, frames are submitted one after another, from the start again after the last; paused,
+    only the frame that was sought is run. Errors of a frame are kept as text for the viewers and the run goes on.
     """
 
-    def __init__(self, source: LiveSource, make_engine: Callable[[str, int], Engine], backend: str, threads: int) -> None:
+    def __init__(
+        self, source: LiveSource, make_engine: Callable[[str, int], Engine], backend: str, threads: int
+    ) -> None:
         self.source = source
         self.window: tuple[float, float] | None = None
         self.rows: list[dict[str, Any]] = []
@@ -133,7 +135,9 @@ class Session:
     def seek(self, index: int) -> None:
         """Show frame ``index`` (0 to count - 1; others are refused) and stay there, or play on from it."""
         if not 0 <= index < max(1, self.source.count):
-            raise ConfigurationError(f"frame {index} is not in the source, which has frames 0 to {self.source.count - 1}")
+            raise ConfigurationError(
+                f"frame {index} is not in the source, which has frames 0 to {self.source.count - 1}"
+            )
         with self._lock:
             self._sought = index
             self._lock.notify_all()
@@ -163,7 +167,11 @@ class Session:
         """Return the numbers of the last seconds, ready for JSON."""
         now = time.monotonic()
         finished = [t for t in list(self._counters.finished_at) if now - t <= 2.0]
-        fps = (len(finished) - 1) / (finished[-1] - finished[0]) if len(finished) > 2 and finished[-1] > finished[0] else 0.0
+        fps = (
+            (len(finished) - 1) / (finished[-1] - finished[0])
+            if len(finished) > 2 and finished[-1] > finished[0]
+            else 0.0
+        )
         engine = dict(self._engine.statistics())
         watts = engine.get("watts")
         return {

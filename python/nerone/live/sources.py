@@ -131,24 +131,30 @@ class ScanSource(LiveSource):
                 return cached
             return self._read(index)
 
-    def _read(self, index: int) -> LiveFrame:
+    def _locate(self, index: int) -> tuple[int, int]:
+        """Return the number of the file that frame ``index`` is in, and the number of its first frame."""
         start = 0
         for number, source in enumerate(self._sources):
             if index < start + source.count:
-                break
+                return number, start
             start += source.count
-        else:
-            raise ConfigurationError(f"frame {index} is not in '{self.name}', which has {self.count}")
+        raise ConfigurationError(f"frame {index} is not in '{self.name}', which has {start}")
+
+    def _read(self, index: int) -> LiveFrame:
+        number, start = self._locate(index)
+        source = self._sources[number]
         reading = self._reading
         if reading is None or reading[0] != number or reading[2] > index:
             reading = (number, self._frames_of(source), start)
         _, iterator, position = reading
         self._reading = None  # stays so where reading fails, and the next call starts afresh
-        for position_now in range(position, index + 1):
-            found = next(iterator, None)
-            if found is None:
-                raise ConfigurationError(f"'{source.path.name}' ended at frame {position_now}, {source.count} were expected")
-            self._cache.put(position_now, found)
+        for position in range(position, index + 1):
+            read = next(iterator, None)
+            if read is None:
+                raise ConfigurationError(
+                    f"'{source.path.name}' ended at frame {position}, {source.count} were expected"
+                )
+            self._cache.put(position, found := read)
         self._reading = (number, iterator, index + 1)
         return found
 

@@ -32,7 +32,9 @@ async def receive(content: StreamReader, name: str, max_bytes: int) -> LiveSourc
     ------
     ConfigurationError : another type than NIfTI, PNG, JPEG or TIFF, too large, empty, or not readable
     """
-    suffix = next((ending for ending in sorted(_SUFFIXES, key=len, reverse=True) if name.lower().endswith(ending)), None)
+    suffix = next(
+        (ending for ending in sorted(_SUFFIXES, key=len, reverse=True) if name.lower().endswith(ending)), None
+    )
     if suffix is None:
         raise ConfigurationError(f"files of this type are not accepted; send one of {', '.join(_SUFFIXES)}")
     folder = tempfile.TemporaryDirectory(prefix="nerone-upload-")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.python.live.conftest import SIDE, Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -51,12 +50,20 @@ def page(browser: Any, live: Running) -> Iterator[Any]:
 
 
 def pixel(page: Any, x: int, y: int, view: str = "int8") -> list[int]:
-    script = "([v, x, y]) => [...document.querySelector(`canvas[data-view=${v}]`).getContext('2d').getImageData(x, y, 1, 1).data]"
+    script = """([v, x, y]) => {
+      const canvas = document.querySelector(`canvas[data-view=${v}]`);
+      return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data];
+    }"""
     return page.evaluate(script, [view, x, y])[:3]
 
 
 def set_range(page: Any, identity: str, value: int) -> None:
-    script = "([id, v]) => { const e = document.getElementById(id); e.value = v; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
+    script = """([id, v]) => {
+      const element = document.getElementById(id);
+      element.value = v;
+      element.dispatchEvent(new Event('input'));
+      element.dispatchEvent(new Event('change'));
+    }"""
     page.evaluate(script, [identity, value])
 
 
@@ -120,7 +127,11 @@ def test_window_preset_changes_the_picture(page: Any) -> None:
     page.click("#play")
     set_range(page, "position", 3)
     page.wait_for_function("document.getElementById('position-text').textContent.startsWith('4 /')")
-    mean = "(() => { const c = document.querySelector('canvas[data-view=int8]'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = 0; for (let i = 0; i < d.length; i += 4) s += d[i]; return s / (d.length / 4); })()"
+    mean = """(() => {
+      const c = document.querySelector('canvas[data-view=int8]');
+      const values = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+      return values.filter((_, i) => i % 4 === 0).reduce((a, b) => a + b, 0) / (values.length / 4);
+    })()"""
     before = page.evaluate(mean)
     page.select_option("#window", label="soft tissue")
     page.wait_for_function(f"Math.abs({mean} - {before}) > 10", timeout=5000)
