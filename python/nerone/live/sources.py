@@ -146,9 +146,9 @@ class ScanSource(LiveSource):
         reading = self._reading
         if reading is None or reading[0] != number or reading[2] > index:
             reading = (number, self._frames_of(source), start)
-        _, iterator, position = reading
+        _, iterator, first = reading
         self._reading = None  # stays so where reading fails, and the next call starts afresh
-        for position in range(position, index + 1):
+        for position in range(first, index + 1):
             read = next(iterator, None)
             if read is None:
                 raise ConfigurationError(
