@@ -18,8 +18,8 @@ __all__ = ["Graph", "Node", "Op"]
 class Op(str, Enum):
     """Kinds of node. Tensors are NHWC float32; attributes and weights of each kind are listed beside it.
 
-    ``pad`` is (top, bottom, left, right) in pixels of zeros, never negative; ``kernel``, ``strides`` and ``dilation`` are
-    (height, width).
+    ``pad`` is (top, bottom, left, right) in pixels of zeros, never negative; ``kernel``, ``strides`` and ``dilation``
+    are (height, width).
     """
 
     INPUT = "input"  # shape: (H, W, C) or (C,) without the batch axis

@@ -23,9 +23,9 @@ def conv_output_length(length: int, kernel: int, stride: int, pad: tuple[int, in
 def transposed_padding(length: int, kernel: int, stride: int, output: int, *, same: bool) -> tuple[int, int, int]:
     """Return (crop before, crop after, rows of zeros to append to the kernel) of a transposed convolution.
 
-    The full output has ``(length - 1) * stride + kernel`` pixels. TensorFlow crops it like the gradient of a convolution
-    over ``output`` pixels. Where the full output is too short (stride > kernel, output padding) the kernel is extended with
-    zeros, so that no crop is negative.
+    The full output has ``(length - 1) * stride + kernel`` pixels. TensorFlow crops it like the gradient of a
+    convolution over ``output`` pixels. Where the full output is too short (stride > kernel, output padding) the
+    kernel is extended with zeros, so that no crop is negative.
     """
     full = (length - 1) * stride + kernel
     before = max(full - output, 0) // 2 if same else 0

@@ -1,7 +1,7 @@
 """The number format of the DPU: int8 with one power-of-two scale per tensor, and how its position is found.
 
-A tensor with position ``p`` holds ``clip(round(x * 2**p), -128, 127)``; ``p`` may be negative. Weights and biases round half to
-even, activations round half up. Source: the ``pof2s`` strategy of vai_q_tensorflow2 3.5 (Apache-2.0).
+A tensor with position ``p`` holds ``clip(round(x * 2**p), -128, 127)``; ``p`` may be negative. Weights and biases
+round half to even, activations round half up. Source: the ``pof2s`` strategy of vai_q_tensorflow2 3.5 (Apache-2.0).
 """
 
 from __future__ import annotations

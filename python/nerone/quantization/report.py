@@ -22,8 +22,8 @@ def layer_rows(model: QuantizedModel, errors: Mapping[str, Mapping[str, float]] 
 
     Returns
     -------
-    list of dict with the keys layer, node, op, device ("DPU" or "CPU"), reason, shape, and where they exist input_positions,
-    output_position, kernel_position, bias_position, fused_into, mse, snr_db
+    list of dict with the keys layer, node, op, device ("DPU" or "CPU"), reason, shape, and where they exist
+    input_positions, output_position, kernel_position, bias_position, fused_into, mse, snr_db
     """
     nodes = model.graph.by_name
     return [

@@ -53,8 +53,8 @@ def float_reason(node: Node) -> str | None:
 def plan(graph: Graph) -> QuantizationPlan:
     """Decide the quantization points of a folded graph.
 
-    A convolution, dense layer, addition or multiplication whose only reader is a ReLU-like activation is quantized after
-    that activation only. A float node is quantized again where an int8 node reads it.
+    A convolution, dense layer, addition or multiplication whose only reader is a ReLU-like activation is quantized
+    after that activation only. A float node is quantized again where an int8 node reads it.
     """
     readers = _readers(graph)
     floats: dict[str, str] = {}

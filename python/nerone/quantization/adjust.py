@@ -1,0 +1,179 @@
+"""Moves positions until every shift is one that the DPU has.
+
+The rules are those of :mod:`nerone.quantization.shifts`, and two alignments: all tensors of a concatenation, and both
+sides of a window pool, get the lowest of their positions. vai_q_tensorflow2 makes one pass, in which a later rule can
+break an earlier one. Here the passes repeat until nothing moves. Should the vendor's directions chase each other,
+further passes only lower positions, down to the floors that hard sigmoids set: that always ends, since every position
+equal to 7 obeys all rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nerone.graph import Graph, Node, Op
+from nerone.quantization.shifts import (
+    MAX_CUT,
+    MAX_ELTWISE,
+    MIN_SIGMOID_OUTPUT,
+    SIGMOID_SHIFT,
+    Neighbours,
+    bias_range,
+)
+from nerone.quantization.topology import WEIGHTED
+
+__all__ = ["adjust"]
+
+_VENDOR_PASSES = 50
+_ELTWISE = (Op.ADD, Op.MULTIPLY)
+WeightPositions = dict[str, dict[str, int]]
+
+
+def adjust(
+    graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]
+) -> tuple[dict[str, int], WeightPositions]:
+    """Return activation and weight positions that satisfy every rule.
+
+    Parameters
+    ----------
+    graph : Graph in its DPU form
+    positions : by name of the quantization point
+    weights : {"kernel": int, "bias": int} by name of the weighted node
+    """
+    adjuster = _Adjuster(graph, positions, weights)
+    adjuster.run()
+    return adjuster.positions, adjuster.weights
+
+
+class _Adjuster:
+    def __init__(self, graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]) -> None:
+        self.positions = dict(positions)
+        self.weights: WeightPositions = {name: dict(values) for name, values in weights.items()}
+        self._graph = graph
+        self._near = Neighbours(graph, positions)
+        self._floors = self._all_floors()
+        self._lower_only = False
+
+    def run(self) -> None:
+        """Apply the rules of activations until they are quiet, then those of weights, which activations do not see."""
+        count = 0
+        while self._pass():
+            count += 1
+            if count == _VENDOR_PASSES:
+                self._lower_only = True
+                for name, floor in self._floors.items():
+                    self.positions[name] = max(self.positions[name], floor)
+        for node in self._graph:
+            if node.op in WEIGHTED:
+                self._weights(node)
+
+    def _pass(self) -> bool:
+        before = dict(self.positions)
+        rules: tuple[Callable[[Node], None], ...] = (
+            self._sigmoid,
+            self._shift_read,
+            self._shift_write,
+            self._shift_swish,
+            self._align,
+        )
+        for rule in rules:
+            for node in self._graph:
+                if self._near.inputs[node.name] and self._near.outputs[node.name] is not None:
+                    rule(node)
+        return self.positions != before
+
+    def _all_floors(self) -> dict[str, int]:
+        """The lowest position of every point at which the sigmoids it meets can still be served."""
+        floors: dict[str, int] = {}
+
+        def raise_to(floor: int, *names: str) -> bool:
+            lower = [name for name in names if floors.get(name, floor - 1) < floor]
+            floors.update(dict.fromkeys(lower, floor))
+            return bool(lower)
+
+        moved = True
+        while moved:
+            moved = False
+            for node in self._graph:
+                inputs, output = self._near.inputs[node.name], self._near.outputs[node.name]
+                if output is None:
+                    continue
+                if node.op is Op.HARD_SIGMOID:
+                    moved |= raise_to(MIN_SIGMOID_OUTPUT, output)
+                    moved |= raise_to(0, *inputs)
+                known = [floors[name] for name in inputs if name in floors]
+                if node.op in _ELTWISE and known:
+                    moved |= raise_to(max(known) - MAX_ELTWISE, *inputs, output)
+                if node.op in _ELTWISE and output in floors:
+                    moved |= raise_to(floors[output] - MAX_ELTWISE, *inputs)
+                if node.name in self._near.swishes and len(known) == 2:
+                    moved |= raise_to(sum(known) - MAX_ELTWISE, output)
+        return floors
+
+    def _lower(self, name: str, position: int) -> None:
+        limit = max(position, self._floors.get(name, position))
+        self.positions[name] = min(self.positions[name], limit)
+
+    def _sigmoid(self, node: Node) -> None:
+        if node.op is not Op.HARD_SIGMOID:
+            return
+        for source in self._near.inputs[node.name]:
+            self.positions[source] = min(max(self.positions[source], 0), MAX_ELTWISE)
+            highest = SIGMOID_SHIFT + self.positions[source]
+            self.positions[node.name] = min(max(self.positions[node.name], MIN_SIGMOID_OUTPUT), highest)
+
+    def _shift_read(self, node: Node) -> None:
+        if node.op in _ELTWISE:
+            inputs = self._near.inputs[node.name]
+            lowest = min(self.positions[name] for name in inputs)
+            for name in inputs:
+                self._lower(name, lowest + MAX_ELTWISE)
+
+    def _shift_write(self, node: Node) -> None:
+        output = self._near.outputs[node.name]
+        if node.op not in _ELTWISE or output is None:
+            return
+        inputs = self._near.inputs[node.name]
+        lowest = min(self.positions[name] for name in inputs)
+        if self.positions[output] > lowest + MAX_ELTWISE:
+            self._lower(output, lowest + MAX_ELTWISE)
+        elif self.positions[output] < lowest - MAX_ELTWISE and not self._lower_only:
+            self.positions[output] = lowest - MAX_ELTWISE
+        elif self.positions[output] < lowest - MAX_ELTWISE:
+            for name in inputs:
+                self._lower(name, self.positions[output] + MAX_ELTWISE)
+
+    def _shift_swish(self, node: Node) -> None:
+        output = self._near.outputs[node.name]
+        if node.name not in self._near.swishes or output is None:
+            return
+        inputs = self._near.inputs[node.name]
+        total = sum(self.positions[name] for name in inputs)
+        if self.positions[output] > total:
+            self._lower(output, total)
+        elif self.positions[output] < total - MAX_ELTWISE and not self._lower_only:
+            self.positions[output] = total - MAX_ELTWISE
+        elif self.positions[output] < total - MAX_ELTWISE:
+            for name, other in (inputs, inputs[::-1]):
+                self._lower(name, self.positions[output] + MAX_ELTWISE - self.positions[other])
+
+    def _align(self, node: Node) -> None:
+        window = node.op in (Op.MAX_POOL, Op.AVG_POOL) and not node.attrs.get("global", False)
+        output = self._near.outputs[node.name]
+        if output is not None and (window or node.op is Op.CONCAT):
+            names = [*self._near.inputs[node.name], output]
+            lowest = min(self.positions[name] for name in names)
+            for name in names:
+                self._lower(name, lowest)
+
+    def _weights(self, node: Node) -> None:
+        own, inputs, output = self.weights.get(node.name), self._near.inputs[node.name], self._near.outputs[node.name]
+        if own is None or "kernel" not in own or not inputs or output is None:
+            return
+        source, result = self.positions[inputs[0]], self.positions[output]
+        shift_cut = min(max(own["kernel"] + source - result, 0), MAX_CUT)
+        own["kernel"] = shift_cut + result - source
+        if "bias" in own:
+            low, high = bias_range(shift_cut, leaky=node.name in self._near.leaky)
+            total = own["kernel"] + source
+            own["bias"] = total - min(max(total - own["bias"], low), high)

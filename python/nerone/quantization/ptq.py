@@ -1,0 +1,134 @@
+"""Post-training quantization: from a trained graph to positions, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nerone.errors import ModelError
+from nerone.graph import Graph, Op
+from nerone.quantization import vitis
+from nerone.quantization.adjust import adjust
+from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.comparison import compare_with_float
+from nerone.quantization.dpu_forms import to_dpu_forms
+from nerone.quantization.equalization import equalize
+from nerone.quantization.executor import quantized_weights
+from nerone.quantization.folding import fold
+from nerone.quantization.options import QuantizeOptions
+from nerone.quantization.pof2s import min_mse_position
+from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.report import layer_rows
+from nerone.quantization.topology import WEIGHTED, plan
+
+__all__ = ["check_supported", "finish", "post_training_quantize", "prepare", "weight_positions"]
+
+Progress = Callable[[int, int], None]
+
+
+def post_training_quantize(
+    graph: Graph, images: CalibrationSet, options: QuantizeOptions, progress: Progress | None = None
+) -> QuantizedModel:
+    """Quantize with the scheme of vai_q_tensorflow2 (``pof2s``).
+
+    Parameters
+    ----------
+    graph : Graph as imported
+    images : CalibrationSet for it
+    options : QuantizeOptions
+    progress : called with (images done, images in all)
+
+    Raises
+    ------
+    ModelError
+        A layer could not be imported, or the model is not finite on the images.
+    """
+    folded = prepare(graph, options)
+    decision = plan(folded)
+    weights = weight_positions(folded)
+    draft = QuantizedModel(folded, {}, weights, decision.float_nodes)
+    positions = vitis.calibrate(
+        folded,
+        decision.points,
+        quantized_weights(draft),
+        images,
+        batch_size=options.batch_size,
+        progress=progress,
+    )
+    adjusted, adjusted_weights = adjust(folded, positions, weights)
+    model = QuantizedModel(folded, adjusted, adjusted_weights, decision.float_nodes)
+    moved = {name: [positions[name], adjusted[name]] for name in positions if positions[name] != adjusted[name]}
+    return finish(model, images, options, {"method": "ptq", "strategy": "vitis", "moved_positions": moved})
+
+
+def prepare(graph: Graph, options: QuantizeOptions) -> Graph:
+    """Return the graph that is quantized: folded, equalized, in the DPU's forms.
+
+    Raises
+    ------
+    ModelError
+        A layer could not be imported; the message lists all of them with what to do.
+    """
+    check_supported(graph)
+    folded = fold(graph)
+    if options.equalize:
+        folded = equalize(folded, steps=options.equalize_steps)
+    return to_dpu_forms(folded, sigmoid=options.convert_sigmoid, swish=options.convert_swish)
+
+
+def check_supported(graph: Graph) -> None:
+    """Raise where the graph has layers that could not be imported.
+
+    Raises
+    ------
+    ModelError
+        The message lists every such layer with its class and what to do.
+    """
+    bad = [node for node in graph if node.op is Op.UNSUPPORTED]
+    if bad:
+        listed = "; ".join(f"'{node.layer}' ({node.attrs['layer_class']}): {node.attrs['reason']}" for node in bad)
+        raise ModelError(
+            f"{len(bad)} layer{'s' if len(bad) > 1 else ''} of '{graph.name}' cannot be quantized: {listed}"
+        )
+
+
+def weight_positions(graph: Graph) -> dict[str, dict[str, int]]:
+    """Return the positions of kernels and biases with the smallest squared error."""
+    return {
+        node.name: {key: min_mse_position(array, "even") for key, array in node.weights.items()}
+        for node in graph
+        if node.op in WEIGHTED
+    }
+
+
+def finish(
+    model: QuantizedModel, images: CalibrationSet, options: QuantizeOptions, facts: Mapping[str, Any]
+) -> QuantizedModel:
+    """Return the model with its report: what was done, warnings, one row per layer."""
+    errors: Mapping[str, Mapping[str, float]] = {}
+    if options.compare_images:
+        errors = compare_with_float(model, images.first(options.compare_images))
+    report = {
+        **facts,
+        "images": len(images),
+        "batch_size": options.batch_size,
+        "warnings": images.warnings() + _saturation_warnings(model),
+        "layers": layer_rows(model, errors),
+    }
+    return replace(model, report=report)
+
+
+def _saturation_warnings(model: QuantizedModel) -> list[str]:
+    found = []
+    for name, positions in model.weight_positions.items():
+        array = model.graph[name].weights["kernel"]
+        limit = np.ldexp(127.5, -positions["kernel"])
+        share = float(np.mean(np.abs(array) > limit))
+        if share > 0.01:
+            found.append(
+                f"layer '{name}': {share:.0%} of the kernel saturates, because the DPU's shifts do not reach its range"
+            )
+    return found
