@@ -113,7 +113,8 @@ class CalibrationSet:
             return list(data)
         if not isinstance(data, Iterable):
             raise ConfigurationError(
-                f"calibration data of type {type(data).__name__} cannot be read; give a float32 array (N, H, W, C) or an iterable"
+                f"calibration data of type {type(data).__name__} cannot be read; "
+                "give a float32 array (N, H, W, C) or an iterable of images"
             )
         return None
 
@@ -197,7 +198,8 @@ class _Spool:
 
     def _write(self) -> None:
         if not self._files:
-            self._files = [tempfile.TemporaryFile() for _ in self._shapes]
+            # They stay open as long as the arrays that map them.
+            self._files = [tempfile.TemporaryFile() for _ in self._shapes]  # noqa: SIM115
         for piece in self._held:
             for file, array in zip(self._files, piece, strict=True):
                 file.write(np.ascontiguousarray(array).data)
@@ -217,6 +219,6 @@ def _to_array(part: Any) -> NDArray[Any]:
 def _floats(array: NDArray[Any]) -> NDArray[Any]:
     if not np.issubdtype(array.dtype, np.floating):
         raise DtypeError(
-            f"calibration images are {array.dtype}; give them preprocessed as float32, exactly like the images at inference"
+            f"calibration images are {array.dtype}; give float32, preprocessed exactly like the images at inference"
         )
     return array

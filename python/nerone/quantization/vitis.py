@@ -66,7 +66,7 @@ def calibrate(
 
 
 def _search_function(graph: Graph, points: Sequence[str], weights: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A function of one batch: the position of every point, found on values already quantized before it, and its span."""
+    """A function of one batch: position of every point, found on values quantized before it, and largest magnitude."""
     tf = import_tensorflow()
     wanted = set(points)
 
