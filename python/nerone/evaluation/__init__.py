@@ -1,5 +1,23 @@
-"""evaluation."""
+"""Scores, reports, figures."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from nerone.evaluation.metrics import (
+    ClassificationCounts,
+    Interval,
+    SegmentationCounts,
+    Summary,
+    agreement,
+    bootstrap_interval,
+    summarize,
+)
+
+__all__ = [
+    "ClassificationCounts",
+    "Interval",
+    "SegmentationCounts",
+    "Summary",
+    "agreement",
+    "bootstrap_interval",
+    "summarize",
+]
