@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["replacing_folder", "write_error"]
+__all__ = ["check_target", "replacing_folder", "write_error"]
 
 
 def write_error(path: Path, error: OSError) -> ConfigurationError:
@@ -40,7 +40,7 @@ def replacing_folder(target: Path, may_replace: Callable[[Path], bool]) -> Itera
     ConfigurationError
         where the target is something else, or nothing can be written; nothing is left behind then.
     """
-    _check_target(target, may_replace)
+    check_target(target, may_replace)
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     except OSError as error:
@@ -54,7 +54,8 @@ def replacing_folder(target: Path, may_replace: Callable[[Path], bool]) -> Itera
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _check_target(target: Path, may_replace: Callable[[Path], bool]) -> None:
+def check_target(target: Path, may_replace: Callable[[Path], bool]) -> None:
+    """Refuse a target whose folder is missing, or that is something else; worth asking before long work."""
     if not target.parent.is_dir():
         raise ConfigurationError(f"cannot write '{target}': the folder '{target.parent}' does not exist; make it first")
     if target.is_symlink() or (target.exists() and not may_replace(target)):

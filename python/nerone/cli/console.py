@@ -1,0 +1,71 @@
+"""What the verbs share: progress on stderr, tables and JSON on stdout, model and board options."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nerone.errors import ConfigurationError
+
+__all__ = ["chosen", "file_argument", "print_json", "print_table", "progress_bars"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@contextlib.contextmanager
+def progress_bars(*, quiet: bool = False) -> Iterator[Progress]:
+    """Give a function (what, done, total) that draws one bar per kind of work on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+def print_json(values: Any) -> None:
+    """Write values as JSON to stdout."""
+    from nerone.deployment.checks import json_ready
+
+    print(json.dumps(json_ready(values), indent=1))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+    """Write a table to stdout; where stdout is no terminal, as plain text of full width."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False).print(table)
+
+
+def chosen(argument: str | None, option: str | None, what: str) -> str:
+    """Return a value that may be given as an argument or as an option."""
+    if argument and option and argument != option:
+        raise ConfigurationError(f"two {what}s were given, '{argument}' and '{option}'; give one")
+    value = argument or option
+    if not value:
+        raise ConfigurationError(f"no {what} was given; see --help")
+    return value
+
+
+def file_argument(path: str, what: str) -> Path:
+    """Return the path of a file that has to exist."""
+    file = Path(path)
+    if not file.exists():
+        raise ConfigurationError(f"there is no {what} '{path}'; check the path")
+    return file

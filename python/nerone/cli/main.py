@@ -1,0 +1,150 @@
+"""The entry point: one verb per file of this package, errors as one line, exit codes 0, 1, 2 and 130."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from nerone.errors import Error
+
+__all__ = ["main"]
+
+FINE, MISSED, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+_EXTRAS = {
+    "typer": "cli",
+    "rich": "cli",
+    "nibabel": "data",
+    "pydicom": "data",
+    "SimpleITK": "data",
+    "PIL": "data",
+    "tensorflow": "quantize",
+    "keras": "quantize",
+    "h5py": "quantize",
+    "matplotlib": "pictures",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : the words after the program's name; those of this process where not given
+
+    Returns
+    -------
+    int, 0 fine, 1 a target was missed, 2 it could not run, 130 interrupted
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        try:
+            return _run(words)
+        except KeyboardInterrupt:
+            return _say("interrupted", INTERRUPTED)
+        except BrokenPipeError:
+            # The reader of our output left; tell nobody, and keep the interpreter from flushing into the pipe again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FINE
+        except Exception as error:
+            if debug:
+                raise
+            return _say(_sentence(error), FAILED)
+
+
+def _run(words: list[str]) -> int:
+    import typer
+    import typer.main
+
+    # Recent typer carries its own click, so its errors are reached through typer's names.
+    usage_error: Any = typer.BadParameter.__mro__[1]
+    try:
+        result = typer.main.get_command(_application())(
+            args=words or ["--help"], prog_name="nerone", standalone_mode=False
+        )
+    except typer.Abort:
+        return _say("interrupted", INTERRUPTED)
+    except usage_error as error:
+        verb = f" {error.ctx.info_name}" if error.ctx and error.ctx.parent else ""
+        sentence = " ".join(error.format_message().split())
+        return _say(f"{sentence} See 'nerone{verb} --help'.", FAILED)
+    return result if isinstance(result, int) else FINE
+
+
+def _application() -> Any:
+    import typer
+
+    application = typer.Typer(
+        name="nerone",
+        help="Trained Keras models as maximum-FPS INT8 deployments on DPU boards; bit for bit the same without one.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @application.callback()
+    def options(
+        version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True, callback=_version),
+        debug: bool = typer.Option(False, "--debug", help="Show the trace of an error; may stand anywhere."),
+    ) -> None:
+        pass
+
+    for module in _verbs():
+        module.register(application)
+    return application
+
+
+def _version(wanted: bool) -> None:
+    if not wanted:
+        return
+    import typer
+
+    from nerone.deployment.checks import versions
+
+    print(f"nerone {versions().get('nerone', 'not installed')}")
+    raise typer.Exit
+
+
+def _verbs() -> list[Any]:
+    """Import every module of this package that registers a verb, by name."""
+    package = importlib.import_module("nerone.cli")
+    names = sorted(info.name for info in pkgutil.iter_modules(package.__path__) if info.name != "main")
+    modules = [importlib.import_module(f"nerone.cli.{name}") for name in names]
+    return [module for module in modules if hasattr(module, "register")]
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        package = (error.name or "").split(".")[0]
+        extra = _EXTRAS.get(package)
+        if extra:
+            return f"the package '{package}' is missing; install it with: pip install 'nerone[{extra}]'"
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, Error):
+        return text
+    if isinstance(error, MemoryError):
+        return "out of memory; take fewer or smaller images"
+    return f"{type(error).__name__}: {text} (an error of NERONE's; --debug shows where)"
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"nerone: {sentence}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    if issubclass(category, UserWarning):
+        print(f"nerone: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""nerone run NAME.nerone SCANS -o OUT, and nerone run MODEL.xmodel --raw-input in.npy --raw-output out.npy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nerone.cli.console import chosen, file_argument, print_json, progress_bars
+from nerone.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["register"]
+
+
+def register(application: typer.Typer) -> None:
+    """Add the verb."""
+    import typer
+
+    @application.command()
+    def run(
+        model: str = typer.Argument(None, help="Bundle NAME.nerone; with --raw-input also an xmodel."),
+        scans: str = typer.Argument(None, help="File or folder of NIfTI, DICOM, PNG, JPEG ..."),
+        model_option: str = typer.Option(None, "-m", "--model", help="The bundle, as an option."),
+        image_dir: str = typer.Option(None, "--image_dir", help="The scans, as an option."),
+        output: str = typer.Option(None, "-o", "--output", "--output_dir", help="Folder for masks or the table."),
+        raw_input: str = typer.Option(None, "--raw-input", help="Array (.npy) to feed to the network as it is."),
+        raw_output: str = typer.Option(None, "--raw-output", help="Where the network's output goes (.npy)."),
+        device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
+        skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
+        as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
+    ) -> None:
+        """Segment or classify scans and pictures with a bundle."""
+        first, second = (None, model) if model_option and not scans else (model, scans)
+        path = file_argument(chosen(first, model_option, "bundle or xmodel"), "bundle or xmodel")
+        if raw_input or raw_output:
+            _run_raw(path, raw_input, raw_output, device)
+            return
+        if path.is_file():
+            raise ConfigurationError(f"'{path}' is a file; give a bundle NAME.nerone, or --raw-input for an xmodel")
+        if output is None:
+            raise ConfigurationError("no output was given; name a folder with -o")
+        _run_scans(path, chosen(second, image_dir, "scan or folder of scans"), output, device, skip_bad, as_json)
+
+
+def _run_raw(path: Path, raw_input: str | None, raw_output: str | None, device: str) -> None:
+    from nerone.deployment.raw import run_raw
+
+    if not raw_input or not raw_output:
+        raise ConfigurationError("--raw-input and --raw-output go together; give both")
+    result = run_raw(path, raw_input, raw_output, device=device)
+    print(f"{raw_output}: {result.shape} {result.dtype}")
+
+
+def _run_scans(path: Path, scans: str, output: str, device: str, skip_bad: bool, as_json: bool) -> None:
+    from nerone.deployment.bundle import Bundle
+    from nerone.deployment.predictions import predict_files
+
+    bundle = Bundle.open(path)
+    with progress_bars(quiet=as_json) as progress:
+        written, skipped = predict_files(bundle, scans, output, device=device, skip_bad=skip_bad, progress=progress)
+    if as_json:
+        results = [{"source": str(w.source), "target": str(w.target), "counts": w.counts} for w in written]
+        print_json({"results": results, "skipped": [[str(file), reason] for file, reason in skipped]})
+        return
+    for item in written:
+        counts = ", ".join(f"{name} {count}" for name, count in item.counts.items() if count)
+        print(f"{item.source} -> {item.target}: {counts}")
+    for file, reason in skipped:
+        print(f"left out {file}: {reason}")

@@ -1,0 +1,176 @@
+"""Files through a bundle: NIfTI and DICOM volumes give NIfTI masks, pictures PNG masks, classifications one CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.data.frame import Frame
+from nerone.data.nifti import write_mask
+from nerone.data.sources import Source, find_sources
+from nerone.deployment.bundle import Bundle
+from nerone.deployment.calibration import source_statistics
+from nerone.deployment.inference import Inference
+from nerone.deployment.writing import write_error
+from nerone.errors import Error
+
+__all__ = ["Written", "predict_files"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """One result: the file it came from, the file it went to, and pixels (or the one image) per class name."""
+
+    source: Path
+    target: Path
+    counts: dict[str, int]
+
+
+def predict_files(
+    bundle: Bundle,
+    scans: str | Path,
+    output: str | Path,
+    *,
+    device: str = "softdpu",
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> tuple[list[Written], list[tuple[Path, str]]]:
+    """Run every scan or picture of a path and write the results.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    scans : file or folder, as `nerone.data.frames` reads them
+    output : folder; for a single file also a file name
+    device : "softdpu" or "board"
+    skip_bad : leave out files that cannot be read, and list them
+
+    Returns
+    -------
+    What was written, and (file, reason) of what was left out. Masks hold the data set's label ids where the bundle has
+    them, class numbers otherwise, on the grid of the scan with its affine.
+
+    Raises
+    ------
+    ConfigurationError, ShapeError, DtypeError
+        naming the file.
+    """
+    sources, skipped = find_sources(scans, skip_bad=skip_bad)
+    root = Path(scans) if Path(scans).is_dir() else Path(scans).parent
+    work = _Work(bundle, Inference(bundle, device=device), root, Path(output), progress, sum(s.count for s in sources))
+    single = len(sources) == 1 and Path(scans).is_file()
+    written: list[Written] = []
+    for source in sources:
+        try:
+            written += work.source(source, single)
+        except Error as error:
+            if not skip_bad:
+                raise type(error)(
+                    f"'{source.path}': {error}" if str(source.path) not in str(error) else str(error)
+                ) from error
+            skipped.append((source.path, str(error)))
+        except OSError as error:
+            raise write_error(Path(output), error) from error
+    if bundle.output.kind == "classification":
+        _write_table(work, written)
+    return written, skipped
+
+
+class _Work:
+    def __init__(
+        self, bundle: Bundle, inference: Inference, root: Path, output: Path, progress: Progress | None, total: int
+    ) -> None:
+        self.bundle, self.inference, self.root, self.output = bundle, inference, root, output
+        self.progress, self.total, self.done = progress, total, 0
+        self.rows: list[list[str]] = []
+        self._used: set[Path] = set()
+        ids = bundle.output.label_ids or tuple(range(len(bundle.output.class_names)))
+        self.ids = np.asarray(ids, np.uint8)
+
+    def source(self, source: Source, single: bool) -> list[Written]:
+        """Run the frames of one file or series."""
+        statistics = source_statistics(source, self.bundle.preprocessing)
+        frames = self._counted(source.read())
+        if self.bundle.output.kind == "classification":
+            return [self._classify(frame) for frame in frames]
+        first: Frame | None = None
+        masks: list[NDArray[np.uint8]] = []
+        for frame in frames:
+            first = first or frame
+            masks.append(self.inference.mask(frame.image, spacing_mm=frame.spacing_mm, statistics=statistics))
+        if first is None:
+            return []
+        if first.affine is not None:
+            target = self._target(source.path, ".nii.gz", single)
+            write_mask(target, self.ids[np.stack(masks, axis=-1)], first.affine)
+            return [Written(source.path, target, self._counts(np.stack(masks)))]
+        return [self._picture(source.path, mask, number, len(masks), single) for number, mask in enumerate(masks)]
+
+    def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            yield frame
+            self.done += 1
+            if self.progress:
+                self.progress("images", self.done, self.total)
+
+    def _classify(self, frame: Frame) -> Written:
+        found = self.inference.run(frame.image, spacing_mm=frame.spacing_mm)
+        name = self.bundle.output.class_names[int(found.classes)]
+        place = str(frame.source) if frame.count == 1 else f"{frame.source}:{frame.index}"
+        self.rows.append([place, name, *(f"{score:.6g}" for score in found.scores)])
+        return Written(frame.source, self._table(), {name: 1})
+
+    def _picture(self, source: Path, mask: NDArray[np.uint8], number: int, count: int, single: bool) -> Written:
+        """Write a palette image: the pixels are class numbers, viewers show the bundle's colours."""
+        from PIL import Image
+
+        target = self._target(source, ".png" if count == 1 else f"_{number:04d}.png", single and count == 1)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(mask)
+        picture.putpalette([level for colour in self.bundle.output.colours for level in colour])
+        picture.save(target)
+        return Written(source, target, self._counts(mask))
+
+    def _counts(self, mask: NDArray[np.uint8]) -> dict[str, int]:
+        counts = np.bincount(mask.ravel(), minlength=len(self.bundle.output.class_names))
+        return {name: int(count) for name, count in zip(self.bundle.output.class_names, counts, strict=False)}
+
+    def _table(self) -> Path:
+        return self.output if self.output.suffix == ".csv" else self.output / "predictions.csv"
+
+    def _target(self, source: Path, ending: str, single: bool) -> Path:
+        if single and self.output.name.endswith(ending) and not self.output.is_dir():
+            return self.output
+        relative = source.relative_to(self.root) if source.is_relative_to(self.root) else Path(source.name)
+        stem = relative.name or source.name
+        for known in (".nii.gz", ".nii", source.suffix):
+            if known and stem.lower().endswith(known):
+                stem = stem[: -len(known)]
+                break
+        target, number = self.output / relative.parent / f"{stem}_mask{ending}", 1
+        while target in self._used:
+            number += 1
+            target = self.output / relative.parent / f"{stem}_{number}_mask{ending}"
+        self._used.add(target)
+        return target
+
+
+def _write_table(work: _Work, written: list[Written]) -> None:
+    if not written:
+        return
+    table = written[0].target
+    try:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        with table.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(["image", "class", *work.bundle.output.class_names])
+            rows.writerows(work.rows)
+    except OSError as error:
+        raise write_error(table, error) from error
