@@ -4,6 +4,7 @@
 #include <nerone/error.hpp>
 
 #include "xmodel/libxir.hpp"
+#include "xmodel/texts.hpp"
 
 namespace nerone::xmodel {
 
@@ -23,7 +24,7 @@ Handle Handle::load(const std::filesystem::path& file, const Limits& limits) {
       for (const auto* child : graph.get_root_subgraph()->get_children()) state->children[child->get_name()] = child;
     });
   } catch (const ModelError& error) {
-    throw ModelError("'" + file.string() + "': " + error.what() + "; fetch or compile it again");
+    throw ModelError("'" + file.string() + "': " + one_line(error.what()) + "; fetch or compile it again");
   }
   Handle handle;
   handle.state_ = std::move(state);

@@ -7,6 +7,7 @@
 #include "xmodel/check.hpp"
 #include "xmodel/decode.hpp"
 #include "xmodel/resolve.hpp"
+#include "xmodel/texts.hpp"
 
 namespace nerone::xmodel {
 
@@ -41,7 +42,7 @@ Graph read_bytes(const void* data, std::size_t size_bytes, const Limits& limits)
     check(graph, limits);
     return graph;
   } catch (const ModelError& error) {
-    throw ModelError(std::string("not a usable xmodel: ") + error.what() + "; fetch or compile it again");
+    throw ModelError("not a usable xmodel: " + one_line(error.what()) + "; fetch or compile it again");
   }
 }
 

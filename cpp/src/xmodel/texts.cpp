@@ -60,4 +60,18 @@ void check_texts(const Attrs& attrs, const std::string& owner) {
   }
 }
 
+std::string one_line(std::string message) {
+  constexpr std::size_t longest = 600;
+  if (message.size() > longest) {
+    auto cut = longest;
+    while (cut > 0 && (static_cast<std::uint8_t>(message[cut]) & 0xC0) == 0x80) --cut;
+    message.resize(cut);
+    message += " ...";
+  }
+  for (auto& letter : message) {
+    if (static_cast<std::uint8_t>(letter) < 0x20 || letter == 0x7F) letter = '?';
+  }
+  return message;
+}
+
 }  // namespace nerone::xmodel

@@ -12,4 +12,7 @@ bool is_utf8(std::string_view text);
 // ModelError where a name or a text among the attributes is not UTF-8. `owner` is for the message: "op 'conv'".
 void check_texts(const Attrs& attrs, const std::string& owner);
 
+// Names come from files: control characters are replaced, and what no one would read is cut.
+std::string one_line(std::string message);
+
 }  // namespace nerone::xmodel

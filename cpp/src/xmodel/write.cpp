@@ -9,6 +9,7 @@
 #include "xmodel/check.hpp"
 #include "xmodel/encode.hpp"
 #include "xmodel/libxir.hpp"
+#include "xmodel/texts.hpp"
 
 namespace nerone::xmodel {
 
@@ -71,7 +72,7 @@ void write(const Graph& graph, const std::filesystem::path& file) {
     to_libxir(graph);
     bytes = encode(graph);
   } catch (const ModelError& error) {
-    throw ModelError("'" + file.string() + "' is not written: " + error.what());
+    throw ModelError("'" + file.string() + "' is not written: " + one_line(error.what()));
   }
   NewFile output(file);
   output.write(bytes);
