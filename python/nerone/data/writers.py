@@ -73,11 +73,11 @@ def write_masks(
                     f"the mask of '{frame.source}' has shape {mask.shape}, its frame {frame.image.shape[:2]}"
                 )
             target = mask_path(frame, output, root)
-            if target != path:
+            if target != path or last is None or frame.source != last.source:
                 finish()
                 if target in written:
                     raise ConfigurationError(f"two sources would be written to '{target}'; give their folder as root")
-                path, pending = target, None
+                path, pending, last = target, None, frame
                 written.append(target)
             if frame.affine is None:
                 write_png(target, mask)
@@ -85,7 +85,6 @@ def write_masks(
             if pending is None:
                 pending = np.zeros((*mask.shape, frame.count), np.uint8)
             pending[:, :, frame.index or 0] = mask
-            last = frame
         finish()
     except OSError as error:
         raise ConfigurationError(f"the masks cannot be written to '{output}': {error}") from error

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.files import write_nifti, write_picture
+from nerone.data.frame import plain
+from nerone.data.sources import frames
+from nerone.errors import ConfigurationError, ShapeError
+
+
+def test_volume_gives_its_slices_as_stored(tmp_path: Path) -> None:
+    volume = np.arange(4 * 5 * 3, dtype=np.int16).reshape(4, 5, 3)
+    affine = np.diag([0.7, 0.9, 2.5, 1.0])
+    found = frames(write_nifti(tmp_path / "scan.nii.gz", volume, affine))
+    assert len(found) == 3
+    for index, frame in enumerate(found):
+        np.testing.assert_array_equal(frame.image, volume[:, :, index])
+        assert frame.image.dtype == np.int16
+        assert frame.image.flags.c_contiguous
+        assert (frame.index, frame.count) == (index, 3)
+        assert frame.spacing_mm == pytest.approx((0.7, 0.9))
+        np.testing.assert_allclose(frame.affine, affine)
+    assert len(list(found)) == 3, "frames can be read again"
+
+
+def test_oblique_spacing_is_the_length_of_the_steps(tmp_path: Path) -> None:
+    turn = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([0.5, 1.5, 3.0])
+    frame = next(iter(frames(write_nifti(tmp_path / "oblique.nii", np.zeros((4, 5, 2), np.uint8), affine))))
+    assert frame.spacing_mm == pytest.approx((0.5, 1.5), abs=1e-6)
+
+
+def test_folder_leaves_labels_out_and_counts(ct_folder: Path) -> None:
+    found = frames(ct_folder)
+    assert len(found) == 10
+    assert {frame.source.name for frame in found} == {"volume-0.nii.gz", "volume-7.nii.gz"}
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (np.array([[0, 255]], np.uint8), np.uint8),
+        (np.array([[0, 65535]], np.uint16), np.uint16),
+        (np.array([[-3024, 3071]], np.int32), np.int16),
+        (np.array([[0, 40000]], np.int32), np.uint16),
+        (np.array([[0, 1 << 20]], np.int32), np.float32),
+        (np.array([[-1000.0, 40.0]]), np.int16),
+        (np.array([[0.25, 40.0]]), np.float32),
+        (np.array([[True, False]]), np.uint8),
+        (np.array([[1, 2]], ">i2"), np.int16),
+    ],
+)
+def test_values_become_one_of_four_types(stored: np.ndarray, expected: type) -> None:
+    result = plain(stored)
+    assert result.dtype == expected
+    np.testing.assert_array_equal(result.astype(np.float64), stored.astype(np.float64))
+
+
+def test_pictures_of_all_kinds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    grey16 = rng.integers(0, 65536, (6, 7), np.uint16)
+    colour = rng.integers(0, 256, (6, 7, 3), np.uint8)
+    write_picture(tmp_path / "a.png", grey16)
+    write_picture(tmp_path / "b.png", colour)
+    write_picture(tmp_path / "c.png", np.dstack([colour, np.full((6, 7), 255, np.uint8)]))
+    np.save(tmp_path / "d.npy", np.stack([grey16] * 5))
+    pages = [Image.fromarray(colour[:, :, 0]), Image.fromarray(colour[:, :, 1])]
+    pages[0].save(tmp_path / "e.tiff", save_all=True, append_images=pages[1:])
+    images = [frame.image for frame in frames(tmp_path)]
+    assert [image.shape for image in images] == [(6, 7), (6, 7, 3), (6, 7, 3), *[(6, 7)] * 5, (6, 7), (6, 7)]
+    np.testing.assert_array_equal(images[0], grey16)
+    np.testing.assert_array_equal(images[2], colour)
+    np.testing.assert_array_equal(images[-1], colour[:, :, 1])
+    assert len(frames(tmp_path)) == len(images)
+
+
+def test_bad_files_are_named_or_skipped(tmp_path: Path) -> None:
+    good = write_nifti(tmp_path / "good.nii.gz", np.ones((4, 4, 2), np.int16))
+    cut = tmp_path / "half.nii.gz"
+    whole = write_nifti(
+        tmp_path / "whole.nii.gz", np.random.default_rng(0).integers(0, 999, (32, 32, 8)).astype(np.int16)
+    )
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    whole.unlink()
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    with pytest.raises(ConfigurationError, match=r"photo\.jpg|half\.nii\.gz"):
+        list(frames(tmp_path))
+    found = frames(tmp_path, skip_bad=True)
+    assert {frame.source for frame in found} == {good}
+    assert {path.name for path, _ in found.skipped} == {"half.nii.gz", "photo.jpg"}
+    assert all(path.name in reason for path, reason in found.skipped)
+
+
+def test_truncated_jpeg_is_an_error(tmp_path: Path) -> None:
+    whole = write_picture(tmp_path / "a.jpg", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    whole.write_bytes(whole.read_bytes()[:900])
+    with pytest.raises(ConfigurationError, match=r"a\.jpg"):
+        list(frames(whole))
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "text.txt"])
+def test_paths_without_a_scan(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.txt").write_text("hello")
+    with pytest.raises(ConfigurationError, match=name.split(".")[0]):
+        frames(tmp_path / name)
+
+
+def test_volumes_that_cannot_work(tmp_path: Path) -> None:
+    with pytest.raises(ShapeError, match=r"4d\.nii"):
+        frames(write_nifti(tmp_path / "4d.nii", np.zeros((3, 3, 3, 2), np.int16)))
+    hole = np.zeros((3, 3, 2), np.float32)
+    hole[1, 1, 1] = np.nan
+    with pytest.raises(ConfigurationError, match="NaN"):
+        list(frames(write_nifti(tmp_path / "nan.nii", hole)))
+
+
+def test_objects_in_npy_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "evil.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ConfigurationError, match=r"evil\.npy"):
+        frames(tmp_path / "evil.npy")
+
+
+def test_real_scans(shared_data: Path) -> None:
+    counts = {
+        name: len(frames(shared_data / name))
+        for name in ("ct_totalseg", "brain_tcga_lgg", "prostate_prostatex", "bccd")
+    }
+    assert counts == {"ct_totalseg": 132, "brain_tcga_lgg": 310, "prostate_prostatex": 38, "bccd": 345}
+    brain = next(iter(frames(shared_data / "brain_tcga_lgg" / "TCGA-FG-6692")))
+    assert brain.image.shape == (240, 240, 4)
