@@ -1,5 +1,76 @@
-"""NERONE: trained Keras models as maximum-FPS INT8 deployments on AMD-Xilinx DPUs, and bit for bit the same without a board."""
+"""NERONE: trained Keras models as maximum-FPS INT8 deployments on AMD-Xilinx DPUs, and bit for bit the same without a board.
+
+Importing it costs numpy and the C++ core; everything else is imported when it is first used.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import contextlib
+import importlib
+import os
+import sys
+from typing import Any
+
+# The module where each public name lives, without the package's name.
+_PUBLIC = {
+    "Bundle": "deployment",
+    "Model": "runtime",
+    "Pipeline": "runtime",
+    "TensorInfo": "runtime",
+    "deploy": "deployment",
+    "evaluate": "evaluation",
+    "quantize": "quantization",
+    "compile": "compilation",
+}
+_PACKAGES = (
+    "backends",
+    "cli",
+    "compilation",
+    "data",
+    "deployment",
+    "errors",
+    "evaluation",
+    "graph",
+    "live",
+    "quantization",
+    "runtime",
+    "zoo",
+)
+
+__all__ = [*_PACKAGES, *_PUBLIC]  # noqa: PLE0604  (all are strings)
+
+
+def _load_core() -> None:
+    """Load the C++ core so that its libraries keep to themselves.
+
+    TensorFlow exports its own protobuf; with RTLD_DEEPBIND libxir finds the one it was built with, in whichever order the
+    two are imported. Sanitizers replace symbols globally and cannot work with it.
+    """
+    deepbind = getattr(os, "RTLD_DEEPBIND", 0)
+    if "libasan" in os.environ.get("LD_PRELOAD", "") or "libtsan" in os.environ.get("LD_PRELOAD", ""):
+        deepbind = 0
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_NOW | deepbind)
+    try:
+        # Without a built core (documentation, the training half) the pure Python packages still work.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("nerone._core")
+    finally:
+        sys.setdlopenflags(flags)
+
+
+_load_core()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"nerone.{name}")
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(f"nerone.{_PUBLIC[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nerone' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+// One function per file of bindings. A binding converts, releases the GIL, and calls one C++ function.
+namespace nerone::bindings {
+
+void register_errors();
+void register_tensors(pybind11::module_& module);
+void register_xmodel(pybind11::module_& module);
+void register_model(pybind11::module_& module);
+void register_runner(pybind11::module_& module);
+
+}  // namespace nerone::bindings

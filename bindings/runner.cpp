@@ -1,0 +1,90 @@
+// The raw door to VART for modules with the official Python API: a checked file and runners of its DPU subgraphs.
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <memory>
+#include <mutex>
+
+#include "arrays.hpp"
+#include "register.hpp"
+#include "vart/dpu_runner.hpp"
+#include "xmodel/handle.hpp"
+
+namespace py = pybind11;
+
+namespace nerone::bindings {
+
+namespace {
+
+// Python threads may share a runner, which VART's do not allow by themselves.
+struct SharedRunner {
+  vart::Runner runner;
+  std::mutex running;
+};
+
+xmodel::Handle load(const std::filesystem::path& path) {
+  py::gil_scoped_release release;
+  return xmodel::Handle::load(path);
+}
+
+std::unique_ptr<SharedRunner> create(const xmodel::Handle& file, const std::string& subgraph,
+                                     const DeviceOptions& options) {
+  py::gil_scoped_release release;
+  return std::unique_ptr<SharedRunner>(new SharedRunner{vart::Runner::create(file, subgraph, options), {}});
+}
+
+std::vector<TensorInfo> infos(const std::vector<vart::Port>& ports) {
+  std::vector<TensorInfo> all;
+  for (const auto& port : ports) all.push_back(port.info);
+  return all;
+}
+
+// The runner's own memory, one array per port and image of the batch.
+std::vector<std::vector<py::array>> arrays(const std::vector<vart::Port>& ports, const py::object& owner) {
+  std::vector<std::vector<py::array>> all;
+  for (const auto& port : ports) {
+    all.emplace_back();
+    for (const auto& image : port.images) all.back().push_back(array_over(image, owner));
+  }
+  return all;
+}
+
+std::uint32_t start(SharedRunner& shared) {
+  py::gil_scoped_release release;
+  const std::lock_guard lock(shared.running);
+  return shared.runner.start().id;
+}
+
+std::uint32_t start_on(SharedRunner& shared, const std::vector<py::array>& inputs, std::vector<py::array> outputs) {
+  const auto from = views_of(inputs);
+  const auto to = writable_views_of(outputs);
+  py::gil_scoped_release release;
+  const std::lock_guard lock(shared.running);
+  return shared.runner.start_on(from, to).id;
+}
+
+void finish(SharedRunner& shared, std::uint32_t job, int timeout_ms) {
+  py::gil_scoped_release release;
+  const std::lock_guard lock(shared.running);
+  shared.runner.finish({job}, timeout_ms);
+}
+
+}  // namespace
+
+void register_runner(py::module_& module) {
+  py::class_<xmodel::Handle>(module, "XmodelFile", "A checked model file that libxir has deserialized.")
+      .def(py::init(&load), py::arg("path"));
+  py::class_<SharedRunner>(module, "Runner", "A VART runner of one DPU subgraph.")
+      .def(py::init(&create), py::arg("file"), py::arg("subgraph"), py::arg("options"))
+      .def_property_readonly("inputs", [](const SharedRunner& shared) { return infos(shared.runner.inputs()); })
+      .def_property_readonly("outputs", [](const SharedRunner& shared) { return infos(shared.runner.outputs()); })
+      .def("input_arrays",
+           [](const py::object& self) { return arrays(self.cast<SharedRunner&>().runner.inputs(), self); })
+      .def("output_arrays",
+           [](const py::object& self) { return arrays(self.cast<SharedRunner&>().runner.outputs(), self); })
+      .def("start", &start)
+      .def("start_on", &start_on, py::arg("inputs"), py::arg("outputs"))
+      .def("finish", &finish, py::arg("job"), py::arg("timeout_ms") = -1);
+}
+
+}  // namespace nerone::bindings
