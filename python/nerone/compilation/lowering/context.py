@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nerone.compilation.boards import Dpu
 from nerone.compilation.xir import XirGraph, XirOp, fix_attrs
 from nerone.errors import ModelError
@@ -47,6 +50,10 @@ class Context:
     values: dict[str, Value] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     source: str = ""
+
+    def constant(self, name: str, values: NDArray[np.float32], position: int | None) -> str:
+        """Append float32 weights of a CPU op and return the op to read; ``position`` is that of their grid."""
+        return self.graph.add_const(name, values, None, "CPU", self.source).name
 
     def fix_point(self, name: str) -> int | None:
         """Return the position of a node's value, also where it only passes one through."""

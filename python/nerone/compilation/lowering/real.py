@@ -14,7 +14,7 @@ from nerone.compilation.lowering.convolution import convolution_macs, image_shap
 from nerone.compilation.xir import XirOp
 from nerone.graph import Node, Op
 
-__all__ = ["CPU_OPS"]
+__all__ = ["CPU_OPS", "real_weights"]
 
 _SIMPLE = {
     Op.RELU: "relu",
@@ -100,7 +100,7 @@ def _pool(context: Context, node: Node) -> XirOp:
     return _add(context, node, "avgpool2d", count_include_pad=include, count_include_invalid=False, **attrs)
 
 
-def _weights(context: Context, node: Node) -> dict[str, NDArray[np.float32]]:
+def real_weights(context: Context, node: Node) -> dict[str, NDArray[np.float32]]:
     """Return a node's weights as the quantizer left them: on their grid where they have a position."""
     positions = context.quantized.weight_positions.get(node.name, {})
     return {
@@ -110,7 +110,7 @@ def _weights(context: Context, node: Node) -> dict[str, NDArray[np.float32]]:
 
 
 def _convolution(context: Context, node: Node) -> XirOp:
-    weights = _weights(context, node)
+    weights = real_weights(context, node)
     kernel, pad = kernel_ohwi(node.with_changes(weights=weights))
     return _add_convolution(
         context, node, context.real(node.inputs[0]), kernel, weights.get("bias"), pad, (1, *node.shape)
@@ -126,14 +126,14 @@ def _add_convolution(
     pad: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> XirOp:
-    name, graph = context.graph.unique(node.name), context.graph
+    name, positions = context.graph.unique(node.name), context.quantized.weight_positions.get(node.name, {})
     strides, dilation = node.attrs.get("strides", (1, 1)), node.attrs.get("dilation", (1, 1))
     inputs = {
         "input": [source.name],
-        "weights": [graph.add_const(f"{name}_weights", kernel, None, "CPU", context.source).name],
+        "weights": [context.constant(f"{name}_weights", kernel, positions.get("kernel"))],
     }
     if bias is not None:
-        inputs["bias"] = [graph.add_const(f"{name}_bias", bias, None, "CPU", context.source).name]
+        inputs["bias"] = [context.constant(f"{name}_bias", bias, positions.get("bias"))]
     op = context.add(
         name,
         _CONVOLUTIONS.get(node.op, "conv2d"),
@@ -169,7 +169,7 @@ def _pointwise(
 
 
 def _dense(context: Context, node: Node) -> XirOp:
-    weights = _weights(context, node)
+    weights = real_weights(context, node)
     return _pointwise(context, node, node, weights["kernel"].T[:, None, None, :], weights.get("bias"))
 
 

@@ -1,0 +1,294 @@
+"""Quantized, uncompiled XIR (the vendor's ``*_int.xmodel``, from its PyTorch quantizer too) as a QuantizedModel.
+
+Such a graph is in float: every constant and activation is followed by a ``fix`` op that holds its position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.compilation.xir_attrs import Attrs, Pads, window_pads
+from nerone.errors import ConfigurationError, ModelError
+from nerone.graph import Graph, Node, Op
+from nerone.quantization.quantized import QuantizedModel
+
+__all__ = ["from_quantized_xir", "load_quantized_xir"]
+
+_FIX = frozenset({"fix", "quantize", "dequantize"})
+_PASS = frozenset({"identity", "upload", "download", "placeholder", "dropout"})
+_IGNORED = frozenset({"shape", "stack"})  # they compute the shape of a reshape, which its output tensor has anyway
+_PLAIN = {
+    "relu": Op.RELU,
+    "relu6": Op.RELU6,
+    "sigmoid": Op.SIGMOID,
+    "hard-sigmoid": Op.HARD_SIGMOID,
+    "swish": Op.SWISH,
+    "hard-swish": Op.HARD_SWISH,
+    "tanh": Op.TANH,
+    "softmax": Op.SOFTMAX,
+    "add": Op.ADD,
+    "mul": Op.MULTIPLY,
+}
+_RESHAPES = frozenset({"reshape", "flatten", "squeeze"})
+_CONVOLUTIONS = {
+    "conv2d": Op.CONV2D,
+    "depthwise-conv2d": Op.DEPTHWISE_CONV2D,
+    "transposed-conv2d": Op.TRANSPOSED_CONV2D,
+}
+_POOLS = {"maxpool2d": Op.MAX_POOL, "maxpool": Op.MAX_POOL, "avgpool2d": Op.AVG_POOL, "avgpool": Op.AVG_POOL}
+
+
+def load_quantized_xir(path: str | Path) -> QuantizedModel:
+    """Read a quantized, uncompiled xmodel.
+
+    Raises
+    ------
+    ConfigurationError
+        where there is no such file.
+    ModelError
+        where it is damaged, already compiled, or holds an op without an equivalent, naming it.
+    """
+    from nerone import _core
+
+    if not Path(path).is_file():
+        raise ConfigurationError(f"there is no model '{path}'; check the path")
+    return from_quantized_xir(_core.read_xmodel(str(path)))
+
+
+def from_quantized_xir(xir: Mapping[str, Any]) -> QuantizedModel:
+    """Import a graph in the schema of `nerone._core.read_xmodel`."""
+    if any(child["attrs"].get("device") == "DPU" for child in xir["root"]["children"]):
+        raise ModelError(f"'{xir['name']}' is compiled already; run it as it is, or give the quantized *_int.xmodel")
+    importer = _Importer()
+    for op in xir["ops"]:
+        importer.add(op)
+    read = {name for op in xir["ops"] for names in op["inputs"].values() for name in names}
+    outputs = [
+        importer.alias[op["name"]] for op in xir["ops"] if op["name"] not in read and op["name"] in importer.alias
+    ]
+    if not importer.positions:
+        raise ModelError(f"'{xir['name']}' is not quantized: it has no fix op; quantize it first")
+    inputs = tuple(node.name for node in importer.nodes if node.op is Op.INPUT)
+    graph = Graph(xir["name"] or "model", tuple(importer.nodes), inputs, tuple(dict.fromkeys(outputs)))
+    return QuantizedModel(
+        graph, importer.positions, importer.weight_positions, {}, {"method": "xir", "source": xir["name"]}
+    )
+
+
+class _Importer:
+    """Collects nodes; ``alias`` names the node whose value an op's output is."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.alias: dict[str, str] = {}
+        self.positions: dict[str, int] = {}
+        self.weight_positions: dict[str, dict[str, int]] = {}
+        self._constants: dict[str, tuple[NDArray[np.float32], int | None]] = {}
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], Node]] = {
+            **dict.fromkeys(_PLAIN, self._plain),
+            **dict.fromkeys(_RESHAPES, self._reshape),
+            **dict.fromkeys(_CONVOLUTIONS, self._convolution),
+            **dict.fromkeys(_POOLS, self._pool),
+            **dict.fromkeys(("resize", "upsample"), self._resize),
+            **dict.fromkeys(("matmul", "inner-product"), self._dense),
+            "data": self._data,
+            "eltwise": self._eltwise,
+            "leaky-relu": self._leaky_relu,
+            "concat": self._concat,
+            "pad": self._pad,
+            "transpose": self._transpose,
+            "reduction_mean": self._mean,
+        }
+
+    def add(self, op: Mapping[str, Any]) -> None:
+        """Import one op."""
+        kind, name = op["type"], op["name"]
+        if kind == "const":
+            self._constants[name] = (_array(op), None)
+        elif kind in _FIX:
+            self._fix(op)
+        elif kind in _PASS:
+            self.alias[name] = self._source(op)
+        elif kind in self._handlers:
+            node = self._handlers[kind](op)
+            self.nodes.append(node)
+            self.alias[name] = node.name
+        elif kind not in _IGNORED:
+            raise ModelError(f"op '{name}' is a {kind}, which has no equivalent here; replace the layer it came from")
+
+    def _source(self, op: Mapping[str, Any], number: int = 0) -> str:
+        sources = op["inputs"].get("input", [])
+        if len(sources) <= number or sources[number] not in self.alias:
+            raise ModelError(
+                f"op '{op['name']}' ({op['type']}) reads no value that was imported; export the model again"
+            )
+        return self.alias[sources[number]]
+
+    def _fix(self, op: Mapping[str, Any]) -> None:
+        source = op["inputs"]["input"][0]
+        position = Attrs(op).integer("fix_point")
+        if Attrs(op).integer("bit_width") != 8:
+            raise ModelError(f"op '{op['name']}' quantizes to {Attrs(op).integer('bit_width')} bit; the DPU has 8")
+        if source in self._constants:
+            self._constants[op["name"]] = (self._constants[source][0], position)
+            return
+        node = self.alias[source]
+        if self.positions.setdefault(node, position) != position:
+            raise ModelError(
+                f"'{node}' is quantized to positions {self.positions[node]} and {position}; one is possible"
+            )
+        self.alias[op["name"]] = node
+
+    def _node(
+        self,
+        op: Mapping[str, Any],
+        kind: Op,
+        attrs: Mapping[str, Any] | None = None,
+        weights: Mapping[str, NDArray[np.float32]] | None = None,
+        sources: int = 1,
+    ) -> Node:
+        shape = tuple(int(size) for size in op["output"]["shape"][1:])
+        inputs = tuple(self._source(op, number) for number in range(sources))
+        return Node(op["name"], kind, inputs, shape, attrs or {}, weights or {}, op["name"])
+
+    def _input_shape(self, op: Mapping[str, Any]) -> tuple[int, ...]:
+        name = self._source(op)
+        return next(node.shape for node in self.nodes if node.name == name)
+
+    def _data(self, op: Mapping[str, Any]) -> Node:
+        return self._node(op, Op.INPUT, sources=0)
+
+    def _plain(self, op: Mapping[str, Any]) -> Node:
+        kind = _PLAIN[op["type"]]
+        count = len(op["inputs"]["input"])
+        if kind is Op.SOFTMAX and Attrs(op).integer("axis", -1) not in (-1, len(op["output"]["shape"]) - 1):
+            raise ModelError(f"softmax '{op['name']}' is not over the last axis; move the classes there")
+        return self._node(op, kind, sources=count)
+
+    def _eltwise(self, op: Mapping[str, Any]) -> Node:
+        kinds = {"ADD": Op.ADD, "MUL": Op.MULTIPLY}
+        found = str(op["attrs"].get("type", "ADD"))
+        if found not in kinds:
+            raise ModelError(f"op '{op['name']}' is an eltwise {found}; the DPU has ADD and MUL")
+        return self._node(op, kinds[found], sources=len(op["inputs"]["input"]))
+
+    def _leaky_relu(self, op: Mapping[str, Any]) -> Node:
+        return self._node(op, Op.LEAKY_RELU, {"alpha": float(op["attrs"]["alpha"])})
+
+    def _concat(self, op: Mapping[str, Any]) -> Node:
+        axis = Attrs(op).integer("axis") % len(op["output"]["shape"])
+        return self._node(op, Op.CONCAT, {"axis": axis}, sources=len(op["inputs"]["input"]))
+
+    def _reshape(self, op: Mapping[str, Any]) -> Node:
+        return self._node(op, Op.RESHAPE, {"shape": tuple(op["output"]["shape"][1:])})
+
+    def _transpose(self, op: Mapping[str, Any]) -> Node:
+        axes = tuple(int(axis) for axis in op["attrs"]["order"])
+        if axes[0] != 0:
+            raise ModelError(f"transpose '{op['name']}' moves the batch axis; keep it first")
+        return self._node(op, Op.PERMUTE, {"axes": axes})
+
+    def _pad(self, op: Mapping[str, Any]) -> Node:
+        paddings = [int(size) for size in op["attrs"]["paddings"]]
+        if len(paddings) != 8 or any(paddings[:2] + paddings[6:]):
+            raise ModelError(
+                f"pad '{op['name']}' has paddings {paddings}; only rows and columns of an image can be padded"
+            )
+        mode = str(op["attrs"].get("mode", "CONSTANT")).lower()
+        if mode == "constant" and any(op["attrs"].get("constant_values", ())):
+            raise ModelError(f"pad '{op['name']}' fills with other values than 0; pad with 0")
+        return self._node(op, Op.PAD, {"pad": tuple(paddings[2:6]), "mode": mode})
+
+    def _resize(self, op: Mapping[str, Any]) -> Node:
+        height, width, _ = self._input_shape(op)
+        out = op["output"]["shape"]
+        if out[1] % height or out[2] % width:
+            raise ModelError(
+                f"op '{op['name']}' resizes {height}x{width} to {out[1]}x{out[2]}; the factor must be whole"
+            )
+        attrs = {
+            "scale": (out[1] // height, out[2] // width),
+            "method": str(op["attrs"].get("mode", "NEAREST")).lower(),
+            "align_corners": bool(op["attrs"].get("align_corners", False)),
+            "half_pixel_centers": bool(op["attrs"].get("half_pixel_centers", False)),
+        }
+        return self._node(op, Op.UPSAMPLE, attrs)
+
+    def _mean(self, op: Mapping[str, Any]) -> Node:
+        rank = len(op["output"]["shape"])
+        if sorted(axis % 4 for axis in op["attrs"]["axis"]) != [1, 2] or rank != 4:
+            raise ModelError(
+                f"op '{op['name']}' averages over axes {op['attrs']['axis']}; rows and columns, kept, are possible"
+            )
+        height, width, _ = self._input_shape(op)
+        attrs = {"kernel": (height, width), "strides": (1, 1), "pad": (0, 0, 0, 0), "count_include_pad": True}
+        return self._node(op, Op.AVG_POOL, attrs)
+
+    def _pool(self, op: Mapping[str, Any]) -> Node:
+        attrs = Attrs(op)
+        height, width, _ = self._input_shape(op)
+        whole = bool(op["attrs"].get("global", False))
+        kernel = (height, width) if whole else attrs.pair("kernel")
+        strides = (1, 1) if whole else attrs.pair("stride", kernel)
+        pad: Pads = (0, 0, 0, 0) if whole else window_pads(op, (height, width), kernel, strides, (1, 1))
+        found: dict[str, Any] = {"kernel": kernel, "strides": strides, "pad": pad}
+        if _POOLS[op["type"]] is Op.AVG_POOL:
+            # The DPU divides by the whole window, and so did the quantizer.
+            found["count_include_pad"] = True
+        return self._node(op, _POOLS[op["type"]], found)
+
+    def _weights(self, op: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+        weights, positions = {}, {}
+        for role, key in (("weights", "kernel"), ("bias", "bias")):
+            for name in op["inputs"].get(role, []):
+                if name not in self._constants:
+                    raise ModelError(f"the {role} of op '{op['name']}' are computed, not constant; fold them first")
+                weights[key], position = self._constants[name]
+                if position is not None:
+                    positions[key] = position
+        if "kernel" not in weights:
+            raise ModelError(f"op '{op['name']}' has no weights; export the model again")
+        self.weight_positions[op["name"]] = positions
+        return weights
+
+    def _convolution(self, op: Mapping[str, Any]) -> Node:
+        kind, attrs, weights = _CONVOLUTIONS[op["type"]], Attrs(op), self._weights(op)
+        kernel, strides, dilation = attrs.pair("kernel"), attrs.pair("stride"), attrs.pair("dilation", (1, 1))
+        size = self._input_shape(op)[:2]
+        if kind is Op.TRANSPOSED_CONV2D:
+            # XIR correlates with the kernel as stored, Keras's definition mirrors it.
+            weights["kernel"] = np.ascontiguousarray(weights["kernel"].transpose(1, 2, 0, 3)[::-1, ::-1])
+            return self._node(op, kind, {"strides": strides, "pad": attrs.pads()}, weights)
+        weights["kernel"] = np.ascontiguousarray(weights["kernel"].transpose(1, 2, 3, 0))
+        pad = window_pads(op, (size[0], size[1]), kernel, strides, dilation)
+        return self._node(op, kind, {"strides": strides, "pad": pad, "dilation": dilation}, weights)
+
+    def _dense(self, op: Mapping[str, Any]) -> Node:
+        sources = op["inputs"].get("input", [])
+        if len(sources) == 2:
+            if bool(op["attrs"].get("transpose_a", False)) or sources[1] not in self._constants:
+                raise ModelError(f"op '{op['name']}' multiplies two computed matrices; only a dense layer is possible")
+            op = {**op, "inputs": {**op["inputs"], "input": sources[:1], "weights": sources[1:]}}
+        weights = self._weights(op)
+        kernel = weights["kernel"].reshape(weights["kernel"].shape[0], -1)
+        stored_as_rows = op["type"] == "inner-product" or bool(op["attrs"].get("transpose_b", False))
+        weights["kernel"] = np.ascontiguousarray(kernel.T if stored_as_rows else kernel)
+        return self._node(op, Op.DENSE, {}, weights)
+
+
+def _array(op: Mapping[str, Any]) -> NDArray[np.float32]:
+    attrs = op["attrs"]
+    kinds = {"FLOAT32": np.float32, "INT32": np.int32, "INT64": np.int64}
+    kind = kinds.get(str(attrs["data_type"]).upper())
+    shape = tuple(int(size) for size in attrs["shape"])
+    data = bytes(attrs["data"])
+    if kind is None or len(data) != int(np.prod(shape)) * np.dtype(kind).itemsize:
+        raise ModelError(
+            f"constant '{op['name']}' is {attrs['data_type']} {shape} with {len(data)} bytes; export the model again"
+        )
+    return np.frombuffer(data, kind).reshape(shape).astype(np.float32)
