@@ -10,9 +10,11 @@
 
 namespace nerone::softdpu {
 
-enum class Kernels { automatic, scalar, onednn, jit };
+// scalar: the readable references; portable: vectorised loops for every processor; onednn: its convolutions with the
+// portable rest; jit: kernels generated at plan time. automatic: the fastest that this processor has.
+enum class Kernels { automatic, scalar, portable, onednn, jit };
 
-// "auto", "scalar", "onednn" or "jit"; ConfigurationError otherwise.
+// "auto", "scalar", "portable", "onednn" or "jit"; ConfigurationError otherwise.
 Kernels kernels_from(const std::string& name);
 const char* name_of(Kernels kernels);
 

@@ -1,0 +1,160 @@
+#include "softdpu/portable/pixels.hpp"
+
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "softdpu/portable/pixels.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+// Plain loops: the compiler vectorises them for each target.
+HWY_BEFORE_NAMESPACE();
+namespace nerone::softdpu::portable::HWY_NAMESPACE {
+
+HWY_INLINE std::int8_t Narrowed(const Narrow& narrow, std::int32_t v) {
+  v = v < -narrow.limit ? -narrow.limit : v > narrow.limit ? narrow.limit : v;
+  v = (v * narrow.factor + narrow.round) >> narrow.right;
+  return static_cast<std::int8_t>(v < narrow.low ? narrow.low : v > narrow.high ? narrow.high : v);
+}
+
+void Requantize(const std::int8_t* HWY_RESTRICT source, std::int64_t count, const Narrow& given,
+                std::int8_t* HWY_RESTRICT destination) {
+  const Narrow narrow = given;
+  for (std::int64_t i = 0; i < count; ++i) destination[i] = Narrowed(narrow, source[i]);
+}
+
+void RequantizeInPlace(std::int8_t* data, std::int64_t count, const Narrow& given) {
+  const Narrow narrow = given;
+  for (std::int64_t i = 0; i < count; ++i) data[i] = Narrowed(narrow, data[i]);
+}
+
+void Maximum(const std::int8_t* HWY_RESTRICT source, std::int64_t count, std::int8_t* HWY_RESTRICT destination) {
+  for (std::int64_t i = 0; i < count; ++i) destination[i] = source[i] > destination[i] ? source[i] : destination[i];
+}
+
+template <std::size_t kLanes>
+HWY_INLINE void MaximumVectors(const std::int8_t* HWY_RESTRICT source, std::int64_t source_step, std::int64_t pixels,
+                               std::int64_t channels, std::int8_t* HWY_RESTRICT destination) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::FixedTag<std::int8_t, kLanes> d;
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::int64_t c = 0; c < channels; c += kLanes) {
+      auto* result = destination + pixel * channels + c;
+      hn::StoreU(hn::Max(hn::LoadU(d, result), hn::LoadU(d, source + pixel * source_step + c)), d, result);
+    }
+  }
+}
+
+void MaximumPixels(const std::int8_t* HWY_RESTRICT source, std::int64_t source_step, std::int64_t pixels,
+                   std::int64_t channels, std::int8_t* HWY_RESTRICT destination) {
+  if (channels % 16 == 0) return MaximumVectors<16>(source, source_step, pixels, channels, destination);
+  if (channels % 8 == 0) return MaximumVectors<8>(source, source_step, pixels, channels, destination);
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      auto& result = destination[pixel * channels + c];
+      const auto other = source[pixel * source_step + c];
+      result = other > result ? other : result;
+    }
+  }
+}
+
+void Accumulate(const std::int8_t* HWY_RESTRICT source, std::int64_t count, std::int32_t* HWY_RESTRICT sums) {
+  for (std::int64_t i = 0; i < count; ++i) sums[i] += source[i];
+}
+
+void AccumulateShifted(const std::int8_t* HWY_RESTRICT source, std::int64_t count, int shift,
+                       std::int32_t* HWY_RESTRICT sums) {
+  for (std::int64_t i = 0; i < count; ++i) sums[i] += (4 * source[i]) >> shift;
+}
+
+void Multiply(const std::int8_t* HWY_RESTRICT source, std::int64_t count, std::int32_t* HWY_RESTRICT products) {
+  for (std::int64_t i = 0; i < count; ++i) products[i] *= source[i];
+}
+
+void NarrowAll(const std::int32_t* HWY_RESTRICT values, std::int64_t count, std::int32_t factor, const Narrow& given,
+               std::int8_t* HWY_RESTRICT destination) {
+  const Narrow narrow = given;
+  for (std::int64_t i = 0; i < count; ++i) destination[i] = Narrowed(narrow, factor * values[i]);
+}
+
+}  // namespace nerone::softdpu::portable::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nerone::softdpu::portable {
+
+HWY_EXPORT(Requantize);
+HWY_EXPORT(RequantizeInPlace);
+HWY_EXPORT(Maximum);
+HWY_EXPORT(MaximumPixels);
+HWY_EXPORT(Accumulate);
+HWY_EXPORT(AccumulateShifted);
+HWY_EXPORT(Multiply);
+HWY_EXPORT(NarrowAll);
+
+void requantize(const std::int8_t* source, std::int64_t count, const Narrow& narrow, std::int8_t* destination) {
+  HWY_DYNAMIC_DISPATCH(Requantize)(source, count, narrow, destination);
+}
+void requantize_in_place(std::int8_t* data, std::int64_t count, const Narrow& narrow) {
+  HWY_DYNAMIC_DISPATCH(RequantizeInPlace)(data, count, narrow);
+}
+void maximum(const std::int8_t* source, std::int64_t count, std::int8_t* destination) {
+  HWY_DYNAMIC_DISPATCH(Maximum)(source, count, destination);
+}
+void maximum_pixels(const std::int8_t* source, std::int64_t source_step, std::int64_t pixels, std::int64_t channels,
+                    std::int8_t* destination) {
+  HWY_DYNAMIC_DISPATCH(MaximumPixels)(source, source_step, pixels, channels, destination);
+}
+void accumulate(const std::int8_t* source, std::int64_t count, std::int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(Accumulate)(source, count, sums);
+}
+void accumulate_shifted(const std::int8_t* source, std::int64_t count, int shift, std::int32_t* sums) {
+  HWY_DYNAMIC_DISPATCH(AccumulateShifted)(source, count, shift, sums);
+}
+void multiply(const std::int8_t* source, std::int64_t count, std::int32_t* products) {
+  HWY_DYNAMIC_DISPATCH(Multiply)(source, count, products);
+}
+void narrow_all(const std::int32_t* values, std::int64_t count, std::int32_t factor, const Narrow& narrow,
+                std::int8_t* destination) {
+  HWY_DYNAMIC_DISPATCH(NarrowAll)(values, count, factor, narrow, destination);
+}
+
+namespace {
+
+// A constant size becomes one or two moves.
+template <std::size_t kBlock>
+void copy_fixed(const std::int8_t* source, std::int64_t source_step, std::int8_t* destination,
+                std::int64_t destination_step, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::memcpy(destination + i * destination_step, source + i * source_step, kBlock);
+  }
+}
+
+}  // namespace
+
+void copy_blocks(const std::int8_t* source, std::int64_t source_step, std::int8_t* destination,
+                 std::int64_t destination_step, std::int64_t block, std::int64_t count) {
+  switch (block) {
+    case 1:
+      return copy_fixed<1>(source, source_step, destination, destination_step, count);
+    case 2:
+      return copy_fixed<2>(source, source_step, destination, destination_step, count);
+    case 4:
+      return copy_fixed<4>(source, source_step, destination, destination_step, count);
+    case 8:
+      return copy_fixed<8>(source, source_step, destination, destination_step, count);
+    case 16:
+      return copy_fixed<16>(source, source_step, destination, destination_step, count);
+    case 32:
+      return copy_fixed<32>(source, source_step, destination, destination_step, count);
+    case 64:
+      return copy_fixed<64>(source, source_step, destination, destination_step, count);
+    default:
+      for (std::int64_t i = 0; i < count; ++i) {
+        std::memcpy(destination + i * destination_step, source + i * source_step, static_cast<std::size_t>(block));
+      }
+  }
+}
+
+}  // namespace nerone::softdpu::portable
+#endif
