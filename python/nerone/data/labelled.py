@@ -18,7 +18,7 @@ from nerone.data.pictures import is_picture, read_picture
 from nerone.data.sources import Source, find_sources
 from nerone.errors import ConfigurationError, Error, ShapeError
 
-__all__ = ["LabelledFrame", "LabelledFrames", "class_index", "labelled_frames"]
+__all__ = ["LabelledFrame", "LabelledFrames", "LabelledSource", "class_index", "labelled_frames", "pair_sources"]
 
 _MASK_FOLDERS = {"images": ("masks", "labels"), "imagestr": ("labelstr",), "imagests": ("labelsts",)}
 
@@ -38,7 +38,9 @@ class LabelledFrame:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class LabelledSource:
+    """A source that has labels, and how both are read."""
+
     source: Source
     read: Callable[[], Iterator[LabelledFrame]]
 
@@ -52,7 +54,7 @@ class LabelledFrames(Iterable[LabelledFrame]):
     skipped : list of (Path, str), sources left out and why: without labels, damaged (``skip_bad``)
     """
 
-    pairs: tuple[_Pair, ...]
+    pairs: tuple[LabelledSource, ...]
     skip_bad: bool = False
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
@@ -136,7 +138,7 @@ def _ids(path: Path) -> NDArray[np.uint8]:
 
 def _with_volume(
     source: Source, ids: Callable[[], NDArray[np.uint8]], labels: Path, *, drop_brain: bool = False
-) -> _Pair:
+) -> LabelledSource:
     def read() -> Iterator[LabelledFrame]:
         truth = ids()
         keep = set(ct_org.slices_without_brain(truth)) if drop_brain else None
@@ -147,10 +149,10 @@ def _with_volume(
             if keep is None or frame.index in keep:
                 yield LabelledFrame(frame, np.ascontiguousarray(truth[:, :, frame.index]))
 
-    return _Pair(source, read)
+    return LabelledSource(source, read)
 
 
-def _with_picture(source: Source, labels: Path) -> _Pair:
+def _with_picture(source: Source, labels: Path) -> LabelledSource:
     def read() -> Iterator[LabelledFrame]:
         truth: NDArray[Any] = read_picture(labels)
         for frame in source.read():
@@ -161,14 +163,14 @@ def _with_picture(source: Source, labels: Path) -> _Pair:
                 )
             yield LabelledFrame(frame, truth.astype(np.uint8))
 
-    return _Pair(source, read)
+    return LabelledSource(source, read)
 
 
-def _with_class(source: Source, name: str) -> _Pair:
-    return _Pair(source, lambda: (LabelledFrame(frame, name) for frame in source.read()))
+def _with_class(source: Source, name: str) -> LabelledSource:
+    return LabelledSource(source, lambda: (LabelledFrame(frame, name) for frame in source.read()))
 
 
-def _with_mask(source: Source, series: DicomSeries, root: Path) -> _Pair | None:
+def _with_mask(source: Source, series: DicomSeries, root: Path) -> LabelledSource | None:
     masks = [path for path in prostate_3t.mask_files(root) if not path.is_relative_to(source.path)]
     path = prostate_3t.find_mask(series, masks)
     if path is None:
@@ -181,10 +183,10 @@ def _with_mask(source: Source, series: DicomSeries, root: Path) -> _Pair | None:
                 on_series = prostate_3t.mask_on_series(mask, series, *frame.image.shape[:2])
             yield LabelledFrame(frame, np.ascontiguousarray(on_series[:, :, frame.index]))
 
-    return _Pair(source, read)
+    return LabelledSource(source, read)
 
 
-def _pair(source: Source, root: Path, blood: dict[Path, str]) -> _Pair | None:
+def _pair(source: Source, root: Path, blood: dict[Path, str]) -> LabelledSource | None:
     if isinstance(source.detail, brats.BratsCase):
         seg = source.detail.labels
         return _with_volume(source, lambda: brats.classes_from_ids(_ids(seg), seg), seg) if seg else None
@@ -198,6 +200,20 @@ def _pair(source: Source, root: Path, blood: dict[Path, str]) -> _Pair | None:
         return _with_picture(source, labels)
     name = blood.get(source.path, "" if source.path.parent == root else source.path.parent.name)
     return _with_class(source, name) if name else None
+
+
+def pair_sources(sources: list[Source], root: Path) -> list[LabelledSource | Error | None]:
+    """Return, for each source, it with its labels, None where it has none, or what is wrong with them."""
+    blood = {}
+    if any(is_picture(source.path) for source in sources) and any(root.rglob("labels.csv")):
+        blood = {image.path: image.label for image in bccd.images(root)}
+    pairs: list[LabelledSource | Error | None] = []
+    for source in sources:
+        try:
+            pairs.append(_pair(source, root, blood))
+        except Error as error:
+            pairs.append(error)
+    return pairs
 
 
 def labelled_frames(path: Path | str, *, skip_bad: bool = False) -> LabelledFrames:
@@ -219,20 +235,15 @@ def labelled_frames(path: Path | str, *, skip_bad: bool = False) -> LabelledFram
     """
     sources, skipped = find_sources(path, skip_bad=skip_bad)
     root = Path(path) if Path(path).is_dir() else Path(path).parent
-    blood = {}
-    if any(is_picture(source.path) for source in sources) and any(root.rglob("labels.csv")):
-        blood = {image.path: image.label for image in bccd.images(root)}
     pairs = []
-    for source in sources:
-        try:
-            pair = _pair(source, root, blood)
-            if pair is None:
-                raise ConfigurationError(f"'{source.path}' has no labels beside it")
+    for source, pair in zip(sources, pair_sources(sources, root), strict=True):
+        if isinstance(pair, LabelledSource):
             pairs.append(pair)
-        except Error as error:
-            if not skip_bad:
-                raise
-            skipped.append((source.path, str(error)))
+            continue
+        error = pair or ConfigurationError(f"'{source.path}' has no labels beside it")
+        if not skip_bad:
+            raise error
+        skipped.append((source.path, str(error)))
     if not pairs:
         raise ConfigurationError(
             f"nothing in '{path}' has labels; expected labels-N.nii.gz, *_seg.nii.gz, masks or class folders"
