@@ -77,11 +77,18 @@ std::vector<double> numbers_attr(const xmodel::Op& op, const std::string& key, s
         using T = std::decay_t<decltype(value)>;
         if constexpr (is_number_vector<T>::value) {
           return {value.begin(), value.end()};
+        } else if constexpr (std::is_same_v<T, xmodel::Bytes>) {
+          // XIR keeps small integers (constant_values of pad-fix) as bytes.
+          std::vector<double> signed_values;
+          for (const char byte : value) signed_values.push_back(static_cast<signed char>(byte));
+          return signed_values;
         } else {
           wrong_type(op, key, "a list of numbers");
         }
       },
       *attr);
+  // What XIR fills in for an attribute that was not given.
+  if (numbers.empty() && !fallback.empty()) return fallback;
   if (numbers.size() != length) {
     refuse(op, "attribute '" + key + "' has " + std::to_string(numbers.size()) + " values, expected " +
                    std::to_string(length));
