@@ -2,86 +2,129 @@
 
 #include <gtest/gtest.h>
 
-#include "guarded_buffer.hpp"
+#include "packed_images.hpp"
 #include "random_conv.hpp"
 #include "softdpu/jit/conv_weights.hpp"
+#include "softdpu/jit/engine.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
 
 using test::GuardedBuffer;
+using test::PackedImage;
 using test::Random;
 
-// Stores a dense image in a packed buffer, the plain way.
-void pack(const Extents& extents, const std::int8_t* image, const Layout& layout, std::uint8_t* buffer) {
-  for (std::size_t i = 0; i < layout.size_bytes(); ++i) buffer[i] = zero_byte;
-  for (std::int64_t y = 0; y < extents.height; ++y) {
-    for (std::int64_t x = 0; x < extents.width; ++x) {
-      for (std::int64_t c = 0; c < extents.channels; ++c) {
-        buffer[layout.origin() + y * layout.row_bytes() + c / 4 * layout.pitch + x * 4 + c % 4] =
-            static_cast<std::uint8_t>(*image++ ^ -128);
-      }
-    }
-  }
-}
-
-struct Difference {
-  std::int64_t y = 0, x = 0, channel = 0;
-  int got = 0, expected = 0;
+struct Case {
+  Conv conv;
+  std::vector<ConvGrid> grids;
+  Requantization requantization;
+  std::vector<std::int8_t> input, expected;
 };
 
-std::optional<Difference> first_difference(const Extents& extents, const std::int8_t* expected, const Layout& layout,
-                                           const std::uint8_t* buffer) {
-  for (std::int64_t y = 0; y < extents.height; ++y) {
-    for (std::int64_t x = 0; x < layout.pitch / 4; ++x) {
-      for (std::int64_t c = 0; c < extents.channels; ++c) {
-        const auto at = layout.origin() + y * layout.row_bytes() + c / 4 * layout.pitch + x * 4 + c % 4;
-        const int got = static_cast<std::int8_t>(buffer[at] ^ zero_byte);
-        // Behind the row: the pad, zeros.
-        const int wanted = x < extents.width ? expected[(y * extents.width + x) * extents.channels + c] : 0;
-        if (got != wanted) return Difference{y, x, c, got, wanted};
-      }
-    }
+// A random convolution that the kernels cover; counts the others.
+Case random_case(Random& random, int& refused) {
+  for (;; ++refused) {
+    Case one;
+    one.conv = test::random_conv(random);
+    const auto grids = grids_of(one.conv);
+    const auto requantization = requantization_of(one.conv);
+    if (!grids || !requantization) continue;
+    one.grids = *grids;
+    one.requantization = *requantization;
+    one.input = test::random_bytes(random, static_cast<std::size_t>(one.conv.input.element_count()));
+    one.expected.resize(static_cast<std::size_t>(one.conv.output.element_count()));
+    run_scalar(one.conv, one.input.data(), one.expected.data());
+    return one;
   }
-  return std::nullopt;
 }
 
-void check(const Conv& conv, Random& random, const ConvTile* forced = nullptr) {
-  const auto grids = grids_of(conv);
-  const auto requantization = requantization_of(conv);
-  if (!grids || !requantization) return;
-  const Layout in(static_cast<int>(conv.input.height), static_cast<int>(conv.input.width),
-                  divide_up(static_cast<int>(conv.input.channels), 4), pads_of(*grids, conv.input));
-  const Layout out(static_cast<int>(conv.output.height), static_cast<int>(conv.output.width),
-                   divide_up(static_cast<int>(conv.output.channels), 4), {0, 0, test::pick(random, 0, 3)});
-  const auto image = test::random_bytes(random, static_cast<std::size_t>(conv.input.element_count()));
-  std::vector<std::int8_t> expected(static_cast<std::size_t>(conv.output.element_count()));
-  run_scalar(conv, image.data(), expected.data());
+// A tile that fits the registers, not only the one that would be chosen.
+ConvTile random_tile(Random& random, const ConvShape& shape) {
+  for (;;) {
+    ConvTile tile = choose_tile(shape);
+    if (test::chance(random, 0.3)) return tile;
+    const int widest = shape.depthwise ? 4 : 24;
+    tile.channels = std::min(4 * test::pick(random, 1, widest / 4), shape.channels);
+    tile.rows = test::pick(random, 1, std::min(4, shape.grid.height));
+    tile.blocks = test::pick(random, 1, std::min(8, divide_up(shape.grid.width, lanes)));
+    if (tile.accumulators(shape.grid.phases) + tile.rows * tile.blocks <= free_registers(shape)) return tile;
+  }
+}
+
+void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool upsample, Random& random) {
+  for (const auto& grid : one.grids) {
+    const auto in = input.const_image();
+    const auto out = output.image();
+    const int channels = one.conv.depthwise ? in.groups * group_channels : static_cast<int>(one.conv.output.channels);
+    const ConvShape shape{grid,
+                          one.conv.depthwise,
+                          in.groups,
+                          channels,
+                          {in.row_bytes, in.group_bytes},
+                          {out.row_bytes, out.group_bytes},
+                          one.requantization.rule,
+                          upsample};
+    const auto tile = random_tile(random, shape);
+    const auto weights = pack_weights(one.conv, shape, tile, dense_channels(static_cast<int>(one.conv.input.channels)),
+                                      one.requantization);
+    const ConvKernel kernel(shape, tile);
+    kernel({in.data, out.data, weights.weights.data(), weights.bias.data(), weights.half_bits.data()});
+  }
+}
+
+std::vector<std::int8_t> doubled(const Extents& from, const std::vector<std::int8_t>& pixels) {
+  std::vector<std::int8_t> result;
+  for (std::int64_t y = 0; y < 2 * from.height; ++y) {
+    for (std::int64_t x = 0; x < 2 * from.width; ++x) {
+      const auto at = pixels.begin() + (y / 2 * from.width + x / 2) * from.channels;
+      result.insert(result.end(), at, at + from.channels);
+    }
+  }
+  return result;
+}
+
+void check(const Case& one, Random& random, bool upsample) {
+  Extents out = one.conv.output;
+  auto expected = one.expected;
+  if (upsample) {
+    expected = doubled(out, one.expected);
+    out.height *= 2;
+    out.width *= 2;
+  }
   for (const auto side : {GuardedBuffer::Side::lower, GuardedBuffer::Side::upper}) {
-    GuardedBuffer input(in.size_bytes(), side), output(out.size_bytes(), side);
-    pack(conv.input, image.data(), in, input.data());
-    for (const auto& grid : *grids) {
-      const ConvShape shape{grid, conv.depthwise, in.groups, static_cast<int>(conv.output.channels),
-                            {in.row_bytes(), in.pitch}, {out.row_bytes(), out.pitch}, requantization->rule, false};
-      const auto tile = forced != nullptr ? *forced : choose_tile(shape);
-      const auto weights =
-          pack_weights(conv, shape, tile, dense_channels(static_cast<int>(conv.input.channels)), *requantization);
-      const ConvKernel kernel(shape, tile);
-      kernel({input.data() + in.origin(), output.data() + out.origin(), weights.weights.data(), weights.bias.data(),
-              weights.half_bits.data()});
-    }
-    const auto difference = first_difference(conv.output, expected.data(), out, output.data());
-    ASSERT_FALSE(difference) << test::describe(conv) << "; at y " << difference->y << ", x " << difference->x
-                             << ", channel " << difference->channel << " got " << difference->got << ", expected "
-                             << difference->expected;
+    PackedImage input(one.conv.input, pads_of(one.grids, one.conv.input), side);
+    PackedImage output(out, {0, 0, test::pick(random, 0, 3)}, side);
+    input.set(one.input.data());
+    run_kernels(one, input, output, upsample, random);
+    ASSERT_TRUE(output.equals(expected.data())) << test::describe(one.conv) << (upsample ? ", upsampled" : "");
   }
 }
 
-TEST(ConvKernel, EqualsTheScalarReference) {
+class ConvKernelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!is_supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
+  }
+};
+
+TEST_F(ConvKernelTest, EqualsTheReference) {
   Random random(test::seed_of_run());
-  RecordProperty("seed", std::to_string(test::seed_of_run()));
-  const int cases = test::cases_of_run(200);
-  for (int i = 0; i < cases && !HasFatalFailure(); ++i) check(test::random_conv(random), random);
+  const int cases = test::cases_of_run(500);
+  int refused = 0;
+  for (int i = 0; i < cases && !HasFatalFailure(); ++i) check(random_case(random, refused), random, false);
+  // Most of what is drawn has kernels.
+  EXPECT_LT(refused, cases / 2 + 20) << "seed " << test::seed_of_run();
+}
+
+TEST_F(ConvKernelTest, UpsampledEqualsTheReference) {
+  Random random(test::seed_of_run() + 1);
+  int refused = 0;
+  for (int i = 0; i < test::cases_of_run(200) && !HasFatalFailure();) {
+    const auto one = random_case(random, refused);
+    if (one.conv.transposed || one.conv.window.stride_w != 1) continue;
+    check(one, random, true);
+    ++i;
+  }
 }
 
 }  // namespace

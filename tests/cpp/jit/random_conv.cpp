@@ -107,8 +107,8 @@ std::string describe(const Conv& conv) {
        << window.stride_h << "x" << window.stride_w << ", dilation " << window.dilation_h << "x" << window.dilation_w
        << ", pads " << window.pad_top << " " << window.pad_bottom << " " << window.pad_left << " " << window.pad_right
        << ", shifts " << conv.shift_bias << " " << conv.shift_cut << ", activation "
-       << static_cast<int>(conv.activation.kind) << (conv.activation.clip_at_96 ? " clipped" : "")
-       << ", seed " << seed_of_run();
+       << static_cast<int>(conv.activation.kind) << (conv.activation.clip_at_96 ? " clipped" : "") << ", seed "
+       << seed_of_run();
   return text.str();
 }
 

@@ -25,7 +25,7 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
     bool at_edge = false;  // holds the last block of a row that is no multiple of 16 pixels
   };
 
-  // conv_loops.cpp
+  // conv_kernel.cpp
   void emit_kernel();
   void load_constants();
   void emit_rows();
@@ -69,15 +69,15 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
 
   // Registers.
   const Xbyak::Reg64 arguments_ = rdi;
-  const Xbyak::Reg64 input_row_ = r8, output_row_ = r9;      // of the row tile
+  const Xbyak::Reg64 input_row_ = r8, output_row_ = r9;        // of the row tile
   const Xbyak::Reg64 input_block_ = rbp, output_block_ = r15;  // of the channel block
-  const Xbyak::Reg64 input_ = rax, output_ = rbx;            // of the tile
+  const Xbyak::Reg64 input_ = rax, output_ = rbx;              // of the tile
   const Xbyak::Reg64 weights_ = r10, bias_ = r11, half_bits_ = rdi;
   const Xbyak::Reg64 group_input_ = rdx, group_weights_ = rsi;
   const Xbyak::Reg64 rows_left_ = r12, channels_left_ = r13, tiles_left_ = r14, groups_left_ = rcx;
   const Xbyak::Zmm zeros_ = zmm31, transpose_ = zmm30;
   const Xbyak::Zmm low_half_ = zmm29, high_half_ = zmm28;  // of an interleaved pair
-  const Xbyak::Zmm evens_ = zmm29;                        // strided inputs never meet interleaved outputs
+  const Xbyak::Zmm evens_ = zmm29;                         // strided inputs never meet interleaved outputs
 
   Xbyak::Label transpose_table_, low_half_table_, high_half_table_, evens_table_, constants_;
 };

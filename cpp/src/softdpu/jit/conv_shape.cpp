@@ -18,7 +18,8 @@ std::vector<ConvGrid> plain_grids(const Conv& conv) {
   grid.step_x = window.stride_w;
   for (int ky = 0; ky < window.kernel_h; ++ky) {
     for (int kx = 0; kx < window.kernel_w; ++kx) {
-      grid.taps.push_back({ky * window.dilation_h - window.pad_top, kx * window.dilation_w - window.pad_left,
+      grid.taps.push_back({ky * window.dilation_h - window.pad_top,
+                           kx * window.dilation_w - window.pad_left,
                            {ky * window.kernel_w + kx, -1}});
     }
   }

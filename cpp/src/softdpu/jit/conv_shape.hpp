@@ -21,7 +21,7 @@ namespace nerone::softdpu::jit {
 inline constexpr int max_phases = 2;
 
 struct Tap {
-  int row = 0, column = 0;                      // of the input pixel, from the grid pixel's own
+  int row = 0, column = 0;                     // of the input pixel, from the grid pixel's own
   std::array<int, max_phases> source{-1, -1};  // per phase: which weight (ky * Kw + kx), -1 for none
 };
 

@@ -118,7 +118,8 @@ void ConvKernel::Generator::store(const Tile& tile, int row, int block, int firs
     vpermt2d(halves[half], half == 0 ? low_half_ : high_half_, odds);
     const int pixels = at_edge ? pixels_at_edge(half * lanes) : lanes;
     store_vector(halves[half], offset + half * vector_bytes, pixels);
-    if (shape_.upsample) store_vector(halves[half], offset + half * vector_bytes + shape_.output.row, lanes);
+    if (shape_.upsample && pixels > 0)
+      store_vector(halves[half], offset + half * vector_bytes + shape_.output.row, lanes);
   }
 }
 

@@ -10,7 +10,17 @@ class Packer {
  public:
   Packer(const Conv& conv, const ConvShape& shape, const ChannelMap& input, std::vector<std::int32_t> bias)
       : conv_(conv), shape_(shape), input_(input) {
-    for (const auto value : bias) packed_.bias.insert(packed_.bias.end(), static_cast<std::size_t>(phases()), value);
+    for (const auto value : by_position(bias)) {
+      packed_.bias.insert(packed_.bias.end(), static_cast<std::size_t>(phases()), value);
+    }
+  }
+
+  // A depthwise convolution's output has its channels where the input has them.
+  std::vector<std::int32_t> by_position(const std::vector<std::int32_t>& values) const {
+    if (!shape_.depthwise || values.empty()) return values;
+    std::vector<std::int32_t> placed;
+    for (const int channel : input_) placed.push_back(channel < 0 ? 0 : values[static_cast<std::size_t>(channel)]);
+    return placed;
   }
 
   void add_block(int first, int channels) {
@@ -43,8 +53,9 @@ class Packer {
     const auto& weights = *conv_.weights;
     const auto inputs = static_cast<std::size_t>(conv_.input.channels);
     if (shape_.depthwise) {
-      if (position != channel % group_channels) return 0;
-      return weights[static_cast<std::size_t>(source) * inputs + static_cast<std::size_t>(channel)];
+      const int from = input_[static_cast<std::size_t>(channel)];
+      if (position != channel % group_channels || from < 0) return 0;
+      return weights[static_cast<std::size_t>(source) * inputs + static_cast<std::size_t>(from)];
     }
     const int from = input_[static_cast<std::size_t>(position)];
     if (from < 0) return 0;
@@ -73,8 +84,9 @@ ConvWeights pack_weights(const Conv& conv, const ConvShape& shape, const ConvTil
   for (int first = 0; first < shape.channels; first += tile.channels) {
     packer.add_block(first, std::min(tile.channels, shape.channels - first));
   }
+  auto half_bits = packer.by_position(requantization.half_bits);
   auto packed = packer.take();
-  packed.half_bits = requantization.half_bits;
+  packed.half_bits = std::move(half_bits);
   return packed;
 }
 

@@ -14,6 +14,7 @@ ChannelMap dense_channels(int channels);
 // The order a kernel reads them in.
 //   weights: [block of tile.channels][input group][tap][phase that has the tap][channel of the block][4]
 //   bias:    [channel][phase]; the 128 that flipped inputs add per weight is already taken away
+// Channels are the output's positions: of a depthwise convolution those of its input, 4 to a group.
 struct ConvWeights {
   std::vector<std::int8_t> weights;
   std::vector<std::int32_t> bias;

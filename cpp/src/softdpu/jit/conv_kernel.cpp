@@ -8,7 +8,8 @@ using Xbyak::Label;
 using Xbyak::Reg64;
 
 ConvKernel::ConvKernel(const ConvShape& shape, const ConvTile& tile)
-    : generator_(std::make_unique<Generator>(shape, tile)), run_(generator_->getCode<void (*)(const ConvArguments*)>()) {}
+    : generator_(std::make_unique<Generator>(shape, tile)),
+      run_(generator_->getCode<void (*)(const ConvArguments*)>()) {}
 
 ConvKernel::~ConvKernel() = default;
 

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "softdpu/engine.hpp"
+#include "softdpu/jit/task.hpp"
+#include "softdpu/program.hpp"
+
+namespace nerone::softdpu::jit {
+
+// Whether this processor has what the generated kernels need (AVX-512 with VNNI).
+bool is_supported();
+
+class JitEngine final : public Engine {
+ public:
+  // Checks nothing of the processor: is_supported() says whether the plan may run here.
+  JitEngine(const Program& program, const KernelMaker& make_kernel);
+
+  const std::vector<TensorInfo>& inputs() const override { return inputs_; }
+  const std::vector<TensorInfo>& outputs() const override { return outputs_; }
+  Kernels kernels() const override { return Kernels::jit; }
+  std::unique_ptr<Context> make_context() const override;
+  void run(Context& context, const void* const* inputs, void* const* outputs) const override;
+
+  const std::vector<Task>& tasks() const { return tasks_; }
+  std::size_t arena_bytes() const { return arena_bytes_; }
+  std::size_t live_bytes() const { return live_bytes_; }
+  // One run that adds each task's time in seconds to `seconds`.
+  void run_timed(Context& context, const void* const* inputs, void* const* outputs, double* seconds) const;
+
+ private:
+  std::vector<TensorInfo> inputs_, outputs_;
+  std::vector<Task> tasks_;
+  Frame frame_of(Context& context, const void* const* inputs, void* const* outputs) const;
+
+  std::size_t arena_bytes_ = 0, live_bytes_ = 0, scratch_bytes_ = 0, most_operands_ = 0;
+};
+
+// The engine, or null where the processor cannot run it. `make_kernel` makes what runs on dense tensors.
+std::shared_ptr<const Engine> make_jit_engine(const Program& program,
+                                              const KernelMaker& make_kernel = make_portable_kernel);
+
+}  // namespace nerone::softdpu::jit

@@ -1,0 +1,175 @@
+#include "softdpu/jit/lowering.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "softdpu/jit/conv_shape.hpp"
+#include "softdpu/jit/requantize.hpp"
+#include "softdpu/jit/sum.hpp"
+
+namespace nerone::softdpu::jit {
+namespace {
+
+struct Bounds {
+  std::uint8_t low = 0, high = 255;
+};
+
+std::optional<Bounds> bounds_of(const Activation& activation) {
+  switch (activation.kind) {
+    case Activation::Kind::none:
+      return Bounds{};
+    case Activation::Kind::relu:
+      return Bounds{zero_byte, 255};
+    case Activation::Kind::relu6:
+      return Bounds{zero_byte, static_cast<std::uint8_t>(activation.clip_at_96 ? zero_byte + 96 : 255)};
+    default:
+      return std::nullopt;
+  }
+}
+
+// Along x the window becomes channels: [Co, Kh, Kw, Ci] in memory is [Co, Kh, 1, Kw * Ci].
+Conv unfolded(const Conv& conv) {
+  Conv result = conv;
+  result.window.kernel_w = result.window.stride_w = 1;
+  result.window.pad_left = result.window.pad_right = 0;
+  result.input.channels = conv.input.channels * conv.window.kernel_w;
+  result.input.width = conv.output.width;
+  return result;
+}
+
+bool is_worth_unfolding(const Conv& conv) {
+  if (conv.depthwise || conv.transposed || conv.window.dilation_w != 1) return false;
+  const auto channels = static_cast<int>(conv.input.channels);
+  const int kernel_w = conv.window.kernel_w;
+  return channels * kernel_w <= 16 &&
+         divide_up(channels * kernel_w, group_channels) < kernel_w * divide_up(channels, group_channels);
+}
+
+// Addresses in a kernel are one register and 32 bits.
+bool is_addressable(const Conv& conv) {
+  constexpr std::int64_t limit = std::int64_t{1} << 28, margin = 16;
+  const auto reach = [&](const Extents& extents) {
+    const std::int64_t rows = std::int64_t{conv.window.kernel_h} * conv.window.dilation_h + 4 * conv.window.stride_h;
+    return (extents.width + margin) * (extents.channels + group_channels) * (rows + margin);
+  };
+  return reach(conv.input) < limit && reach(conv.output) < limit;
+}
+
+}  // namespace
+
+bool GraphBuilder::lower_step(const Step& step, const Conv& conv) {
+  if (!image(step.inputs[0]) || !grids_of(conv) || !requantization_of(conv) || !is_addressable(conv)) return false;
+  if (!lower_unfolded(step, conv)) add_conv(step, conv, packed(step.inputs[0]));
+  return true;
+}
+
+bool GraphBuilder::lower_unfolded(const Step& step, const Conv& conv) {
+  const int from = dense_[step.inputs[0]];
+  if (from == none || packed_[step.inputs[0]] != none || !is_worth_unfolding(conv)) return false;
+  const Conv narrow = unfolded(conv);
+  const PackNode pack{conv.window.kernel_w, conv.window.stride_w, conv.window.pad_left,
+                      static_cast<int>(conv.input.width), static_cast<int>(conv.input.channels)};
+  const int wide = add_packed(narrow.input, dense_channels(static_cast<int>(narrow.input.channels)));
+  add_node(program_.values[step.inputs[0]].name, pack, {from}, wide);
+  add_conv(step, narrow, wide);
+  return true;
+}
+
+void GraphBuilder::add_conv(const Step& step, const Conv& conv, int input) {
+  const auto extents = *image(step.output);
+  auto channels = conv.depthwise ? tensor(input).channels : dense_channels(static_cast<int>(extents.channels));
+  const int output = packed_[step.output] = add_packed(extents, std::move(channels));
+  tensor(input).pads.include(pads_of(*grids_of(conv), conv.input));
+  add_node(step.name, ConvNode{conv}, {input}, output);
+}
+
+bool GraphBuilder::lower_step(const Step& step, const Pool& pool) {
+  if (pool.kind != Pool::Kind::max || pool.shift != 0 || pool.factor != 1 || !image(step.inputs[0])) return false;
+  if (pool.window.dilation_h != 1 || pool.window.dilation_w != 1) return false;
+  const int input = packed(step.inputs[0]);
+  const int output = packed_[step.output] = add_packed(*image(step.output), tensor(input).channels);
+  add_node(step.name, MaxPoolNode{pool.window}, {input}, output);
+  return true;
+}
+
+bool GraphBuilder::lower_step(const Step& step, const Eltwise& eltwise) {
+  const auto bounds = bounds_of(eltwise.activation);
+  const bool is_sum = eltwise.kind == Eltwise::Kind::add && !eltwise.broadcasts && eltwise.shift <= max_sum_shift;
+  if (!is_sum || !bounds || step.inputs.size() > max_sum_inputs || !image(step.output)) return false;
+  std::vector<int> inputs;
+  for (const auto input : step.inputs) inputs.push_back(packed(input));
+  const auto channels = tensor(inputs[0]).channels;
+  for (const int input : inputs) {
+    if (tensor(input).channels != channels) return false;
+  }
+  const int output = packed_[step.output] = add_packed(*image(step.output), channels);
+  add_node(step.name, SumNode{eltwise.input_shifts, eltwise.shift, bounds->low, bounds->high}, inputs, output);
+  return true;
+}
+
+bool GraphBuilder::lower_step(const Step& step, const Concat& concat) {
+  constexpr int channel_axis = 3;
+  if (concat.axis != channel_axis || !image(step.output)) return false;
+  for (const int shift : concat.shifts) {
+    if (shift + 2 > max_sum_shift) return false;
+  }
+  std::vector<int> inputs;
+  ChannelMap channels;
+  int first_channel = 0;
+  for (const auto input : step.inputs) {
+    inputs.push_back(packed(input));
+    for (const int channel : tensor(inputs.back()).channels) {
+      channels.push_back(channel < 0 ? none : first_channel + channel);
+    }
+    first_channel += static_cast<int>(image(input)->channels);
+  }
+  const int whole = packed_[step.output] = add_packed(*image(step.output), std::move(channels));
+  int group = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    place(step, inputs[i], concat.shifts[i], whole, group);
+    group += tensor(inputs[i]).groups();
+  }
+  return true;
+}
+
+void GraphBuilder::place(const Step& step, int input, int shift, int whole, int first_group) {
+  int part = input;
+  if (shift != 0 || tensor(input).parent != none) {
+    part = add_packed(tensor(input).extents, tensor(input).channels);
+    add_node(step.name, SumNode{{0}, shift + 2}, {input}, part);
+  }
+  tensor(part).parent = whole;
+  tensor(part).first_group = first_group;
+}
+
+bool GraphBuilder::lower_step(const Step& step, const Upsample& upsample) {
+  if (upsample.bilinear || upsample.shift != 0 || !image(step.inputs[0])) return false;
+  UpsampleNode node;
+  for (const auto& row : upsample.rows) node.rows.push_back(static_cast<int>(row.low));
+  for (const auto& column : upsample.columns) node.columns.push_back(static_cast<int>(column.low));
+  const int input = packed(step.inputs[0]);
+  const int output = packed_[step.output] = add_packed(*image(step.output), tensor(input).channels);
+  add_node(step.name, std::move(node), {input}, output);
+  return true;
+}
+
+// The same bytes: no work at all. Another shape needs the dense form.
+bool GraphBuilder::lower_step(const Step& step, const Copy&) {
+  const std::size_t from = step.inputs[0];
+  const auto before = image(from), after = image(step.output);
+  if (packed_[from] != none && before && after && *before == *after) {
+    packed_[step.output] = packed_[from];
+  } else {
+    dense(from);
+  }
+  if (dense_[from] != none) {
+    const int parent = dense_[from];
+    dense_[step.output] = add_dense(step.output);
+    tensor(dense_[step.output]).parent = parent;
+  }
+  return true;
+}
+
+}  // namespace nerone::softdpu::jit

@@ -1,0 +1,13 @@
+#pragma once
+
+// Maximum over the pixels of the window that lie inside the image; the order of flipped bytes is that of the values.
+// Covers every window without dilation.
+
+#include "softdpu/jit/image.hpp"
+#include "softdpu/ops/window.hpp"
+
+namespace nerone::softdpu::jit {
+
+void max_pool(const ConstImage& input, const Image& output, const Window& window);
+
+}  // namespace nerone::softdpu::jit

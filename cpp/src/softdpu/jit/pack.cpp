@@ -1,0 +1,83 @@
+#include "softdpu/jit/pack.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "softdpu/jit/avx512.hpp"
+
+namespace nerone::softdpu::jit {
+namespace {
+
+bool has_byte_permutation() {
+  static const bool has = __builtin_cpu_supports("avx512vbmi") != 0;
+  return has;
+}
+
+// Bytes from `begin` to `end`, counted from `from`, of a vector; the others read as zero and are not touched.
+NERONE_AVX512 __m512i load_part(const std::int8_t* from, std::int64_t begin, std::int64_t end) {
+  if (begin >= end || begin >= vector_bytes || end <= 0) return _mm512_setzero_si512();
+  const auto below = [](std::int64_t count) { return count >= 64 ? ~0ULL : (1ULL << count) - 1; };
+  const std::uint64_t mask = below(std::max<std::int64_t>(end, 0)) & ~below(std::max<std::int64_t>(begin, 0));
+  return _mm512_maskz_loadu_epi8(mask, from);
+}
+
+// One load holds all bytes of 16 output pixels' group.
+bool fits_one_load(const PackRule& rule) {
+  return (lanes - 1) * rule.stride * rule.channels + group_channels <= vector_bytes;
+}
+
+NERONE_AVX512_VBMI void pack_row_vector(const std::int8_t* row, const PackRule& rule, int group, std::uint8_t* to,
+                                        int vectors) {
+  alignas(64) std::array<std::uint8_t, vector_bytes> order{};
+  for (int i = 0; i < vector_bytes; ++i) {
+    order[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i / 4 * rule.stride * rule.channels + i % 4);
+  }
+  const __m512i index = _mm512_load_si512(order.data());
+  const std::int64_t end = static_cast<std::int64_t>(rule.width) * rule.channels;
+  for (int i = 0; i < vectors; ++i) {
+    const std::int64_t at = (std::int64_t{i} * lanes * rule.stride - rule.pad) * rule.channels + group * group_channels;
+    const bool inside = at >= 0 && at + vector_bytes <= end;
+    const __m512i bytes = inside ? _mm512_loadu_si512(row + at) : load_part(row + at, -at, end - at);
+    _mm512_store_si512(to + static_cast<std::ptrdiff_t>(i) * vector_bytes,
+                       _mm512_xor_si512(_mm512_permutex2var_epi8(bytes, index, bytes), zeros()));
+  }
+}
+
+void pack_row_bytes(const std::int8_t* row, const PackRule& rule, int group, std::uint8_t* to, int width) {
+  const std::int64_t end = static_cast<std::int64_t>(rule.width) * rule.channels;
+  for (int x = 0; x < width; ++x) {
+    const std::int64_t at = (std::int64_t{x} * rule.stride - rule.pad) * rule.channels + group * group_channels;
+    std::uint32_t pixel = 0;
+    if (at >= 0 && at + group_channels <= end) {
+      std::memcpy(&pixel, row + at, sizeof pixel);
+    } else {
+      for (int i = 0; i < group_channels; ++i) {
+        const bool inside = at + i >= 0 && at + i < end;
+        if (inside) pixel |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(row[at + i])) << (8 * i);
+      }
+    }
+    pixel ^= 0x80808080U;
+    std::memcpy(to + static_cast<std::ptrdiff_t>(x) * group_channels, &pixel, sizeof pixel);
+  }
+}
+
+}  // namespace
+
+void pack(const std::int8_t* input, const PackRule& rule, const Image& output) {
+  const bool vectors = has_byte_permutation() && fits_one_load(rule);
+  const std::ptrdiff_t row_bytes = static_cast<std::ptrdiff_t>(rule.width) * rule.channels;
+  for (int y = 0; y < output.height; ++y) {
+    for (int group = 0; group < output.groups; ++group) {
+      std::uint8_t* const to = output.row(y, group);
+      if (vectors) {
+        pack_row_vector(input + y * row_bytes, rule, group, to, output.vectors());
+      } else {
+        pack_row_bytes(input + y * row_bytes, rule, group, to, output.width);
+      }
+      finish_row(to, output);
+    }
+  }
+}
+
+}  // namespace nerone::softdpu::jit

@@ -1,0 +1,39 @@
+#pragma once
+
+// Between the caller's dense int8 NHWC and packed images.
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "softdpu/jit/image.hpp"
+
+namespace nerone::softdpu::jit {
+
+// Channel k * channels + c of output pixel x is channel c of input pixel x * stride - pad + k, zero outside the row;
+// k = 0 .. kernel - 1. A plain copy has kernel 1, stride 1, pad 0. What lies behind the last channel in its group is
+// left undefined.
+struct PackRule {
+  int width = 0, channels = 0;  // of the input
+  int kernel = 1, stride = 1, pad = 0;
+};
+
+void pack(const std::int8_t* input, const PackRule& rule, const Image& output);
+
+// Channel c of the output is at position positions[c] of the input.
+class Unpacker {
+ public:
+  explicit Unpacker(std::vector<int> positions);
+  void operator()(const ConstImage& input, std::int8_t* output) const;
+
+ private:
+  bool fits_one_permutation() const;
+  void unpack_vectors(const ConstImage& input, int y, std::int8_t* to) const;
+  void unpack_pixels(const ConstImage& input, int y, std::int8_t* to) const;
+
+  std::vector<int> positions_;
+  // Which byte of two registers (16 pixels of one group each) every output byte is, two registers full.
+  std::array<std::uint8_t, 128> order_{};
+};
+
+}  // namespace nerone::softdpu::jit

@@ -1,0 +1,24 @@
+#pragma once
+
+// y = R(act(S / 2^shift)), S = sum of floor(4 x_i / 2^shift_i): the DPU's addition; with one input a requantization.
+// Exact in 16 bits for up to 16 inputs and shifts of up to 14.
+
+#include <vector>
+
+#include "softdpu/jit/image.hpp"
+
+namespace nerone::softdpu::jit {
+
+inline constexpr int max_sum_inputs = 16;
+inline constexpr int max_sum_shift = 14;
+
+struct SumRule {
+  std::vector<int> input_shifts;
+  int shift = 0;
+  std::uint8_t low = 0, high = 255;  // bounds of the stored byte
+};
+
+// As many inputs as the rule has shifts.
+void sum(const ConstImage* inputs, const SumRule& rule, const Image& output);
+
+}  // namespace nerone::softdpu::jit

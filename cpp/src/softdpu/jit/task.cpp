@@ -1,0 +1,160 @@
+#include "softdpu/jit/task.hpp"
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "softdpu/jit/conv_kernel.hpp"
+#include "softdpu/jit/max_pool.hpp"
+#include "softdpu/jit/pack.hpp"
+#include "softdpu/jit/resample.hpp"
+#include "softdpu/jit/sum.hpp"
+
+namespace nerone::softdpu::jit {
+namespace {
+
+class TaskMaker {
+ public:
+  TaskMaker(const TensorGraph& graph, const Memory& memory, const Node& node, const KernelMaker& make_kernel)
+      : graph_(graph), memory_(memory), node_(node), make_kernel_(make_kernel) {}
+
+  Task make(const PackNode& pack) const {
+    const PackRule rule{pack.input_width, pack.input_channels, pack.kernel_w, pack.stride_w, pack.pad_left};
+    return task(rule.kernel > 1 ? "unfold" : "pack", "avx512",
+                [rule, from = memory_.dense(node_.inputs[0]), to = output()](const Frame& frame) {
+                  jit::pack(static_cast<const std::int8_t*>(from.read(frame)), rule, to.image(frame));
+                });
+  }
+
+  Task make(const UnpackNode&) const {
+    const auto& channels = tensor(node_.inputs[0]).channels;
+    std::vector<int> positions(static_cast<std::size_t>(tensor(node_.inputs[0]).extents.channels));
+    for (std::size_t i = 0; i < channels.size(); ++i) {
+      if (channels[i] >= 0) positions[static_cast<std::size_t>(channels[i])] = static_cast<int>(i);
+    }
+    return task("unpack", "avx512",
+                [unpack = Unpacker(positions), from = input(0), to = memory_.dense(node_.output)](const Frame& frame) {
+                  unpack(from.const_image(frame), static_cast<std::int8_t*>(to.write(frame)));
+                });
+  }
+
+  Task make(const ConvNode& conv) const;
+
+  Task make(const MaxPoolNode& pool) const {
+    const auto& window = pool.window;
+    return task("max pool " + std::to_string(window.kernel_h) + "x" + std::to_string(window.kernel_w), "avx512",
+                [window, from = input(0), to = output()](const Frame& frame) {
+                  max_pool(from.const_image(frame), to.image(frame), window);
+                });
+  }
+
+  Task make(const SumNode& node) const {
+    std::vector<PackedPlace> places;
+    for (std::size_t i = 0; i < node_.inputs.size(); ++i) places.push_back(input(i));
+    const SumRule rule{node.input_shifts, node.shift, node.low, node.high};
+    return task(places.size() > 1 ? "add" : "requantize", "avx512", [rule, places, to = output()](const Frame& frame) {
+      std::array<ConstImage, max_sum_inputs> inputs;
+      for (std::size_t i = 0; i < places.size(); ++i) inputs[i] = places[i].const_image(frame);
+      sum(inputs.data(), rule, to.image(frame));
+    });
+  }
+
+  Task make(const UpsampleNode& node) const {
+    return task("upsample", "avx512", [node, from = input(0), to = output()](const Frame& frame) {
+      resample(from.const_image(frame), node.rows, node.columns, to.image(frame));
+    });
+  }
+
+  Task make(const DenseNode& node) const {
+    std::vector<DensePlace> places;
+    for (const int input : node_.inputs) places.push_back(memory_.dense(input));
+    const std::shared_ptr<const StepKernel> kernel = make_kernel_(node.operation);
+    auto result = task("other", "dense", [kernel, places, to = memory_.dense(node_.output)](const Frame& frame) {
+      for (std::size_t i = 0; i < places.size(); ++i) frame.operands[i] = places[i].read(frame);
+      kernel->run(frame.state, frame.operands, to.write(frame), frame.scratch);
+    });
+    result.step_kernel = kernel;
+    return result;
+  }
+
+ private:
+  const Tensor& tensor(int index) const { return graph_.tensors[static_cast<std::size_t>(index)]; }
+  PackedPlace input(std::size_t index) const { return memory_.packed(node_.inputs[index]); }
+  PackedPlace output() const { return memory_.packed(node_.output); }
+
+  std::int64_t bytes_of(int index) const {
+    const auto& of = tensor(index);
+    return of.packed ? of.extents.height * of.extents.width * of.groups() * group_channels
+                     : static_cast<std::int64_t>(of.dense_bytes);
+  }
+
+  Task task(std::string kind, std::string kernel, std::function<void(const Frame&)> run) const {
+    std::int64_t bytes = bytes_of(node_.output);
+    for (const int index : node_.inputs) bytes += bytes_of(index);
+    return {node_.name, std::move(kind), std::move(kernel), 0, bytes, std::move(run), nullptr};
+  }
+
+  const TensorGraph& graph_;
+  const Memory& memory_;
+  const Node& node_;
+  const KernelMaker& make_kernel_;
+};
+
+// A grid's code with the weights it reads.
+struct CompiledGrid {
+  ConvWeights weights;
+  std::unique_ptr<ConvKernel> kernel;
+};
+
+std::string kind_of(const Conv& conv) {
+  return std::string(conv.transposed ? "transposed " : "") + (conv.depthwise ? "depthwise " : "") + "conv " +
+         std::to_string(conv.window.kernel_h) + "x" + std::to_string(conv.window.kernel_w);
+}
+
+Task TaskMaker::make(const ConvNode& node) const {
+  const auto& conv = node.conv;
+  const auto& channels = tensor(node_.inputs[0]).channels;
+  const auto from = input(0), to = output();
+  const auto requantization = *requantization_of(conv);
+  auto grids = std::make_shared<std::vector<CompiledGrid>>();
+  std::string kernel = "vnni";
+  std::int64_t weight_bytes = 0;
+  const auto conv_grids = *grids_of(conv);
+  for (const auto& grid : conv_grids) {
+    const int out_channels =
+        static_cast<int>(conv.depthwise ? channels.size() : static_cast<std::size_t>(conv.output.channels));
+    const ConvShape shape{grid,
+                          conv.depthwise,
+                          from.shape.groups,
+                          out_channels,
+                          {from.shape.row_bytes, from.shape.group_bytes},
+                          {to.shape.row_bytes, to.shape.group_bytes},
+                          requantization.rule,
+                          node.upsample};
+    const auto tile = choose_tile(shape);
+    CompiledGrid compiled{pack_weights(conv, shape, tile, channels, requantization), nullptr};
+    compiled.kernel = std::make_unique<ConvKernel>(shape, tile);
+    weight_bytes += static_cast<std::int64_t>(compiled.weights.weights.size());
+    kernel += " " + std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
+    grids->push_back(std::move(compiled));
+  }
+  auto result =
+      task(kind_of(conv) + (node.upsample ? " + upsample" : ""), kernel, [grids, from, to](const Frame& frame) {
+        for (const auto& grid : *grids) {
+          (*grid.kernel)({frame.arena + from.offset, frame.arena + to.offset, grid.weights.weights.data(),
+                          grid.weights.bias.data(), grid.weights.half_bits.data()});
+        }
+      });
+  result.macs = conv.macs();
+  result.bytes += weight_bytes;
+  return result;
+}
+
+}  // namespace
+
+Task make_task(const TensorGraph& graph, const Memory& memory, const Node& node, const KernelMaker& make_kernel) {
+  const TaskMaker maker(graph, memory, node, make_kernel);
+  return std::visit([&](const auto& work) { return maker.make(work); }, node.work);
+}
+
+}  // namespace nerone::softdpu::jit
