@@ -12,9 +12,9 @@ namespace nerone::bindings {
 
 namespace {
 
-Model load(const std::filesystem::path& path, const DeviceOptions& options) {
+Model load(const std::filesystem::path& path, const DeviceOptions& options, bool until_dpu) {
   py::gil_scoped_release release;
-  return Model::load(path, options);
+  return Model::load(path, options, until_dpu ? Until::first_dpu : Until::end);
 }
 
 void run(Model& model, const std::vector<py::array>& inputs, std::vector<py::array> outputs, int timeout_ms) {
@@ -49,7 +49,7 @@ void register_model(py::module_& module) {
       .def_readonly("device", &SubgraphInfo::device)
       .def_readonly("ops", &SubgraphInfo::ops);
   py::class_<Model>(module, "Model", "A compiled model and its runners.")
-      .def(py::init(&load), py::arg("path"), py::arg("options"))
+      .def(py::init(&load), py::arg("path"), py::arg("options"), py::arg("until_dpu") = false)
       .def_property_readonly("inputs", &Model::inputs)
       .def_property_readonly("outputs", &Model::outputs)
       .def_property_readonly("subgraphs", &Model::subgraphs)

@@ -1,4 +1,4 @@
-"""NERONE: trained Keras models as maximum-FPS INT8 deployments on AMD-Xilinx DPUs, and bit for bit the same without a board.
+"""NERONE: trained Keras models as maximum-FPS INT8 deployments on DPUs, and bit for bit the same without a board.
 
 Importing it costs numpy and the C++ core; everything else is imported when it is first used.
 """
@@ -37,14 +37,14 @@ _PACKAGES = (
     "zoo",
 )
 
-__all__ = [*_PACKAGES, *_PUBLIC]  # noqa: PLE0604  (all are strings)
+__all__ = [*_PACKAGES, *_PUBLIC]
 
 
 def _load_core() -> None:
     """Load the C++ core so that its libraries keep to themselves.
 
-    TensorFlow exports its own protobuf; with RTLD_DEEPBIND libxir finds the one it was built with, in whichever order the
-    two are imported. Sanitizers replace symbols globally and cannot work with it.
+    TensorFlow exports its own protobuf; with RTLD_DEEPBIND libxir finds the one it was built with, in whichever order
+    the two are imported. Sanitizers replace symbols globally and cannot work with it.
     """
     deepbind = getattr(os, "RTLD_DEEPBIND", 0)
     if "libasan" in os.environ.get("LD_PRELOAD", "") or "libtsan" in os.environ.get("LD_PRELOAD", ""):

@@ -15,13 +15,17 @@ struct SubgraphInfo {
   std::vector<std::string> ops;  // names, in topological order
 };
 
+// How far a model runs: to its end, or through its first DPU subgraph, whose int8 outputs are then the model's (to
+// compare with a reference, or to do the rest elsewhere).
+enum class Until { end, first_dpu };
+
 // A compiled model: the chain of its USER, DPU and CPU subgraphs. Owns one runner per DPU subgraph; run() takes a lock,
 // so any number of threads may call it and take turns. For parallel work load one model per thread, or use a pipeline.
 class Model {
  public:
   // Checks the file before libxir sees it, plans the CPU subgraphs and creates the runners. ModelError where the file
   // or an op cannot be used, DeviceError where the device cannot.
-  static Model load(const std::filesystem::path& file, const DeviceOptions& options = {});
+  static Model load(const std::filesystem::path& file, const DeviceOptions& options = {}, Until until = Until::end);
 
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;

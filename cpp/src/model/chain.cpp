@@ -122,4 +122,17 @@ Chain chain_of(const xmodel::Graph& graph) {
   return chain;
 }
 
+Chain until_first_dpu(Chain chain) {
+  const auto is_dpu = [](const Link& link) { return link.subgraph->device() == "DPU"; };
+  const auto first = std::find_if(chain.links.begin(), chain.links.end(), is_dpu);
+  if (first == chain.links.end()) throw ModelError("the model has no DPU subgraph to run until");
+  chain.outputs = first->outputs;
+  chain.links.erase(first + 1, chain.links.end());
+  std::set<std::size_t> read;
+  for (const auto& link : chain.links) read.insert(link.inputs.begin(), link.inputs.end());
+  const auto unread = [&read](std::size_t op) { return read.count(op) == 0; };
+  chain.inputs.erase(std::remove_if(chain.inputs.begin(), chain.inputs.end(), unread), chain.inputs.end());
+  return chain;
+}
+
 }  // namespace nerone::model

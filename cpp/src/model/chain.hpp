@@ -24,4 +24,7 @@ struct Chain {
 // ModelError where the graph is not partitioned, subgraphs wait for each other, or a device is unknown.
 Chain chain_of(const xmodel::Graph& graph);
 
+// The chain through its first DPU subgraph. ModelError where it has none.
+Chain until_first_dpu(Chain chain);
+
 }  // namespace nerone::model

@@ -89,7 +89,9 @@ struct Model::State {
   std::vector<Step> steps;
   std::mutex running;
 
-  explicit State(xmodel::Handle loaded) : handle(std::move(loaded)), chain(model::chain_of(handle.graph())) {}
+  State(xmodel::Handle loaded, Until until) : handle(std::move(loaded)), chain(model::chain_of(handle.graph())) {
+    if (until == Until::first_dpu) chain = model::until_first_dpu(std::move(chain));
+  }
 
   void describe();
   void add_dpu(const model::Link& link, const DeviceOptions& options);
@@ -176,9 +178,9 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-Model Model::load(const std::filesystem::path& file, const DeviceOptions& options) {
+Model Model::load(const std::filesystem::path& file, const DeviceOptions& options, Until until) {
   try {
-    auto state = std::make_unique<State>(xmodel::Handle::load(file));
+    auto state = std::make_unique<State>(xmodel::Handle::load(file), until);
     state->describe();
     for (const auto& link : state->chain.links) {
       if (link.subgraph->device() == "CPU") state->add_cpu(link);

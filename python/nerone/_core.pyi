@@ -1,0 +1,104 @@
+"""The C++ core. Bindings only: `nerone.runtime` has the faces for users."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, final
+
+from numpy.typing import NDArray
+
+_Path = str | os.PathLike[str]
+_Array = NDArray[Any]
+
+sanitized: bool
+"""Whether the core was built with a sanitizer."""
+
+class UInt64(int):
+    """An attribute of XIR's type uint64 (dpu_fingerprint, workload)."""
+
+class Float64(float):
+    """An attribute of XIR's type double."""
+
+@final
+class TensorInfo:
+    """What a model or a runner says of one input or output."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def fix_point(self) -> int | None: ...
+
+@final
+class SubgraphInfo:
+    """One subgraph of a compiled model."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def ops(self) -> list[str]: ...
+
+@final
+class DeviceOptions:
+    """What stands behind VART, and how a software device behaves."""
+
+    def __init__(
+        self,
+        device: str = "softdpu",
+        kernels: str = "auto",
+        cores: int = 0,
+        job_latency_us: int = 0,
+        compute: bool = True,
+    ) -> None: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def kernels(self) -> str: ...
+    @property
+    def cores(self) -> int: ...
+    @property
+    def job_latency_us(self) -> int: ...
+    @property
+    def compute(self) -> bool: ...
+
+@final
+class Model:
+    """A compiled model and its runners."""
+
+    def __init__(self, path: _Path, options: DeviceOptions, until_dpu: bool = False) -> None: ...
+    @property
+    def inputs(self) -> list[TensorInfo]: ...
+    @property
+    def outputs(self) -> list[TensorInfo]: ...
+    @property
+    def subgraphs(self) -> list[SubgraphInfo]: ...
+    def run(self, inputs: list[_Array], outputs: list[_Array], timeout_ms: int = -1) -> None: ...
+
+@final
+class XmodelFile:
+    """A checked model file that libxir has deserialized."""
+
+    def __init__(self, path: _Path) -> None: ...
+
+@final
+class Runner:
+    """A VART runner of one DPU subgraph."""
+
+    def __init__(self, file: XmodelFile, subgraph: str, options: DeviceOptions) -> None: ...
+    @property
+    def inputs(self) -> list[TensorInfo]: ...
+    @property
+    def outputs(self) -> list[TensorInfo]: ...
+    def input_arrays(self) -> list[list[_Array]]: ...
+    def output_arrays(self) -> list[list[_Array]]: ...
+    def start(self) -> int: ...
+    def start_on(self, inputs: list[_Array], outputs: list[_Array]) -> int: ...
+    def finish(self, job: int, timeout_ms: int = -1) -> None: ...
+
+def read_xmodel(path: _Path) -> dict[str, Any]: ...
+def write_xmodel(graph: dict[str, Any], path: _Path) -> None: ...
