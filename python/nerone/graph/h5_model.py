@@ -20,6 +20,7 @@ from nerone.graph.layer_table import add_layer
 
 __all__ = ["H5Model", "from_h5", "read_h5"]
 
+Reference = tuple[str, int, int]
 _MODELS = ("Functional", "Model", "Sequential")
 Emit = Callable[[GraphBuilder, LayerSpec, Sequence[str]], str]
 
@@ -155,8 +156,10 @@ class _Walk:
         known: dict[tuple[str, int], list[str]] = {}
         for reference, node in zip(_references(body["input_layers"]), inputs, strict=True):
             known[reference[0], 0] = [node]
+        counts = {layer["config"]["name"]: len(layer["inbound_nodes"]) for layer in body["layers"]}
+        stored = _references([layer["inbound_nodes"] for layer in body["layers"]])
         calls = [
-            (layer, index, _references(call))
+            (layer, index, _from_zero(_references(call), stored, counts))
             for layer in body["layers"]
             if layer["class_name"] != "InputLayer"
             for index, call in enumerate(layer["inbound_nodes"])
@@ -169,7 +172,8 @@ class _Walk:
                 sources = [known[ref[:2]][ref[2]] for ref in references]
                 known[layer["config"]["name"], index] = self._layer(layer, sources, parents)
             calls = [call for call in calls if (call[0]["config"]["name"], call[1]) not in known]
-        return [known[ref[:2]][ref[2]] for ref in _references(body["output_layers"])]
+        ends = _references(body["output_layers"])
+        return [known[ref[:2]][ref[2]] for ref in _from_zero(ends, ends, counts)]
 
     def _layer(self, layer: Mapping[str, Any], inputs: Sequence[str], parents: list[str]) -> list[str]:
         name = str(_body(layer).get("name", layer.get("name", "")))
@@ -186,6 +190,16 @@ class _Walk:
         return {path.rsplit("/", 1)[-1]: value for path, value in variables.items() if path.split("/")[-2:-1] == [name]}
 
 
+def _from_zero(references: list[Reference], together: list[Reference], counts: Mapping[str, int]) -> list[Reference]:
+    """References whose calls count from 0.
+
+    A nested model has a call of its own, made when it was built and not stored with its parent; some versions count
+    it. Then the highest call among the references made ``together`` is beyond the number of stored calls.
+    """
+    excess = {name: call + 1 - (counts.get(name) or call + 1) for name, call, _ in sorted(together)}
+    return [(name, call - max(excess.get(name, 0), 0), output) for name, call, output in references]
+
+
 def _batch_shape(layer: Mapping[str, Any]) -> tuple[int | None, ...]:
     shape = layer["config"].get("batch_input_shape") or layer["config"].get("batch_shape")
     if shape is None and layer["class_name"] in _MODELS:
@@ -197,7 +211,7 @@ def _batch_shape(layer: Mapping[str, Any]) -> tuple[int | None, ...]:
     return tuple(shape)
 
 
-def _references(value: Any) -> list[tuple[str, int, int]]:
+def _references(value: Any) -> list[Reference]:
     """All (layer, call, output) references in an inbound node or in ``input_layers``, of Keras 2 or 3."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "__keras_tensor__":

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.graph import Node
-from nerone.quantization.executor import evaluate, quantized_weights
+from nerone.quantization.executor import device_graph, evaluate, quantized_weights
 from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
@@ -31,7 +31,7 @@ def compare_with_float(model: QuantizedModel, images: list[NDArray[np.float32]])
     mapping of node name to {"mse": mean squared error, "snr_db": 10 log10 of signal power over error power}
     """
     tf = import_tensorflow()
-    graph, weights = model.graph, quantized_weights(model)
+    graph, device, weights = model.graph, device_graph(model), quantized_weights(model)
     names = [node.name for node in graph if node.name in model.positions or node.name in graph.outputs]
 
     def hook(node: Node, value: Any) -> Any:
@@ -41,7 +41,7 @@ def compare_with_float(model: QuantizedModel, images: list[NDArray[np.float32]])
     def run(*feeds: Any) -> Any:
         inputs = dict(zip(graph.inputs, feeds, strict=True))
         exact = evaluate(graph, inputs)
-        rounded = evaluate(graph, inputs, weights=weights, hook=hook)
+        rounded = evaluate(device, inputs, weights=weights, hook=hook)
         signal = [tf.reduce_sum(tf.square(exact[name])) for name in names]
         noise = [tf.reduce_sum(tf.math.squared_difference(exact[name], rounded[name])) for name in names]
         return tf.stack([signal, noise])

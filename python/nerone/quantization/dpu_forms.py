@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.topology import LEAKY_ALPHA
+from nerone.quantization.topology import LEAKY_ALPHA, float_reason
 
 __all__ = ["HARD_SIGMOID_SCALE", "average_pool_ratio", "to_dpu_forms"]
 
@@ -43,12 +43,10 @@ def to_dpu_forms(graph: Graph, *, sigmoid: bool = True, swish: bool = True) -> G
 
 
 def _substitute(node: Node, *, sigmoid: bool, swish: bool) -> list[Node]:
-    if node.op is Op.AVG_POOL:
+    if node.op is Op.AVG_POOL and float_reason(node) is None:
         numerator, shift = average_pool_ratio(tuple(node.attrs["kernel"]))
         size = node.attrs["kernel"][0] * node.attrs["kernel"][1]
-        # The DPU counts padding as zeros.
-        changes = {"factor": numerator * size / 2**shift, "count_include_pad": True}
-        return [node.with_changes(attrs={**node.attrs, **changes})]
+        return [node.with_changes(attrs={**node.attrs, "factor": numerator * size / 2**shift})]
     if node.op is Op.LEAKY_RELU and abs(node.attrs["alpha"] - 0.1) < 1e-3:
         return [node.with_changes(attrs={**node.attrs, "alpha": LEAKY_ALPHA})]
     if node.op is Op.HARD_SIGMOID or (node.op is Op.SIGMOID and sigmoid):

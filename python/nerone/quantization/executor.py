@@ -14,7 +14,7 @@ from nerone.quantization.pof2s import fake_quantize
 from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.tf_ops import apply_node, fake_quantize_tf, import_tensorflow
 
-__all__ = ["Executor", "QuantizedExecutor", "evaluate", "quantized_weights", "split_inputs"]
+__all__ = ["Executor", "QuantizedExecutor", "device_graph", "evaluate", "quantized_weights", "split_inputs"]
 
 Hook = Callable[[Node, Any], Any]
 Feeds = NDArray[np.float32] | Sequence[NDArray[np.float32]] | Mapping[str, NDArray[np.float32]]
@@ -109,7 +109,21 @@ class QuantizedExecutor(Executor):
             position = model.positions.get(node.name)
             return value if position is None else fake_quantize_tf(value, float(position))
 
-        super().__init__(model.graph, outputs, weights=quantized_weights(model), hook=hook)
+        super().__init__(device_graph(model), outputs, weights=quantized_weights(model), hook=hook)
+
+
+def device_graph(model: QuantizedModel) -> Graph:
+    """Return the graph with what the DPU does differently at the model's positions.
+
+    The ReLU6 of the DPU saturates at the integer 96, which is 6 at position 4 and more at lower positions.
+    """
+    nodes = []
+    for node in model.graph:
+        position = model.positions.get(node.name)
+        if node.op is Op.RELU6 and position is not None and position < 4:
+            node = node.with_changes(attrs={**node.attrs, "maximum": float(np.ldexp(96.0, -position))})
+        nodes.append(node)
+    return Graph(model.graph.name, tuple(nodes), model.graph.inputs, model.graph.outputs)
 
 
 def quantized_weights(model: QuantizedModel) -> dict[str, dict[str, NDArray[np.float32]]]:

@@ -195,7 +195,7 @@ _RULES: dict[Op, Callable[[Any, Node, Sequence[Tensor], Weights], Tensor]] = {
     Op.DENSE: _dense,
     Op.BATCH_NORM: _batch_norm,
     Op.RELU: lambda tf, node, inputs, weights: tf.nn.relu(inputs[0]),
-    Op.RELU6: lambda tf, node, inputs, weights: tf.nn.relu6(inputs[0]),
+    Op.RELU6: lambda tf, node, inputs, weights: tf.clip_by_value(inputs[0], 0.0, node.attrs.get("maximum", 6.0)),
     Op.LEAKY_RELU: lambda tf, node, inputs, weights: tf.nn.leaky_relu(inputs[0], node.attrs["alpha"]),
     Op.SIGMOID: lambda tf, node, inputs, weights: tf.sigmoid(inputs[0]),
     Op.HARD_SIGMOID: _hard_sigmoid,

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from nerone.graph import Graph, Node, Op
 
-__all__ = ["LEAKY_ALPHA", "TRANSPARENT", "WEIGHTED", "QuantizationPlan", "fused_activation", "plan", "position_source"]
+__all__ = [
+    "LEAKY_ALPHA",
+    "TRANSPARENT",
+    "WEIGHTED",
+    "QuantizationPlan",
+    "float_reason",
+    "fused_activation",
+    "plan",
+    "position_source",
+]
 
 # Slope of the DPU's leaky ReLU.
 LEAKY_ALPHA = 26 / 256
@@ -47,6 +56,8 @@ def float_reason(node: Node) -> str | None:
     """Return why a node cannot run on the DPU; None where it can."""
     if node.op is Op.LEAKY_RELU and node.attrs["alpha"] != LEAKY_ALPHA:
         return f"the DPU's leaky ReLU has slope 26/256, this one {node.attrs['alpha']:g}"
+    if node.op is Op.AVG_POOL and any(node.attrs["pad"]) and not node.attrs.get("count_include_pad", True):
+        return "an average that leaves the padding out; the DPU divides by the whole window"
     return _FLOAT_REASONS.get(node.op)
 
 
