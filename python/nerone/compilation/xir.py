@@ -173,12 +173,23 @@ class XirGraph:
 
     def to_dict(self, root: XirSubgraph, attrs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the whole model in the schema of `nerone._core.write_xmodel`."""
+        self._separate_tensor_names()
         return {
             "name": self.name,
             "attrs": dict(attrs or {}),
             "ops": [op.to_dict() for op in self],
             "root": root.to_dict(),
         }
+
+    def _separate_tensor_names(self) -> None:
+        """Tensors share one name space, whatever the layers are called."""
+        used: set[str] = set()
+        for op in self:
+            name, count = op.tensor, 0
+            while op.tensor in used:
+                count += 1
+                op.tensor = f"{name}_{count}"
+            used.add(op.tensor)
 
 
 def in_order(ops: Sequence[XirOp]) -> list[XirOp]:

@@ -48,10 +48,22 @@ def lower(quantized: QuantizedModel, dpu: Dpu) -> tuple[XirGraph, list[str], lis
             _lower_input(context, unit.node)
         else:
             _lower_unit(context, unit)
-    outputs = [context.real(name).name for name in quantized.graph.outputs]
+    outputs = [_output(context, name) for name in quantized.graph.outputs]
     live = _reachable(context.graph, outputs)
     decisions = [_alive(context.decisions[node.name], live) for node in quantized.graph]
     return live, outputs, decisions
+
+
+def _output(context: Context, name: str) -> str:
+    """Return an op with an output of the model that no other op reads: that is what makes it an output."""
+    op = context.real(name)
+    if not context.graph.consumers()[op.name]:
+        return op.name
+    value = context.values[name]
+    if value.fixed is not None:
+        value.real = None
+        return context.real(name).name
+    return context.add(f"{op.name}_output", "identity", op.shape, {"input": [op.name]}, None).name
 
 
 def _lower_input(context: Context, node: Node) -> None:

@@ -53,9 +53,7 @@ def convolved(node, x, kernel):
     strides = node.attrs["strides"]
     if node.op is Op.TRANSPOSED_CONV2D:
         (height, width), (kh, kw, co, _) = x.shape[1:3], kernel.shape
-        full = np.zeros(
-            (x.shape[0], (height - 1) * strides[0] + kh, (width - 1) * strides[1] + kw, co), np.int64
-        )
+        full = np.zeros((x.shape[0], (height - 1) * strides[0] + kh, (width - 1) * strides[1] + kw, co), np.int64)
         for i in range(height):
             for j in range(width):
                 spread = np.einsum("nc,abkc->nabk", x[:, i, j], kernel)

@@ -1,0 +1,75 @@
+"""Compiled models compute, bit for bit, what their quantized models say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from compilation.quantized_interpreter import Interpreter
+from compilation.random_quantized import random_model
+from nerone import Model
+from nerone.compilation import compile as compile_model
+from nerone.compilation.export import export_quantized_xir, to_quantized_xir
+from nerone.compilation.quantized_xir import from_quantized_xir, load_quantized_xir
+from nerone.quantization import load_vai_q
+from paths import golden
+
+MODELS = 200
+
+
+def run_all(model, image):
+    """Return {output name: float32 array}."""
+    result = model.run(image, dtype="float32" if all(info.dtype == "int8" for info in model.outputs) else None)
+    return result if isinstance(result, dict) else {model.outputs[0].name: result}
+
+
+def test_random_models_equal_the_interpreter(tmp_path):
+    start = int(np.random.SeedSequence().generate_state(1)[0])
+    print(f"seeds {start} to {start + MODELS - 1}")
+    compared = 0
+    for seed in range(start, start + MODELS):
+        quantized = random_model(seed)
+        name = quantized.graph.inputs[0]
+        image = np.random.default_rng(seed).integers(-128, 128, (1, *quantized.graph[name].shape), np.int8)
+        expected = Interpreter(quantized).run({name: image})
+        compiled = compile_model(quantized, output=tmp_path / "random.xmodel")
+        results = run_all(Model.load(compiled.path), image)
+        for info, wanted in zip(compiled.outputs, expected, strict=True):
+            np.testing.assert_array_equal(results[info["name"]], wanted, err_msg=f"seed {seed}, {info['name']}")
+            compared += wanted.size
+    assert compared > 10_000
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("h5/prostate_double_q.h5", "nerone_prostate_double"),
+        ("h5/bccd_q.h5", "nerone_BCCD_zcu104"),
+        ("quantized/prmittal_CNN_int.xmodel", "prmittal_CNN_zcu104"),
+    ],
+)
+def test_models_quantized_by_the_vendor_equal_the_vendors_compilation(tmp_path, source, name):
+    path = golden(*source.split("/"))
+    vector = np.load(golden("models", f"{name}.npz"))
+    quantized = load_vai_q(path) if source.endswith("h5") else load_quantized_xir(path)
+    compiled = compile_model(quantized, output=tmp_path / "model.xmodel")
+    result = Model.load(compiled.path, until="dpu").run(vector["input"])
+    np.testing.assert_array_equal(result, vector["expected"])
+
+
+def test_export_and_import_keep_the_model(tmp_path):
+    for seed in range(60):
+        quantized = random_model(seed)
+        name = quantized.graph.inputs[0]
+        image = np.random.default_rng(seed).integers(-128, 128, (1, *quantized.graph[name].shape))
+        again = from_quantized_xir(to_quantized_xir(quantized))
+        expected = Interpreter(quantized).run({name: image})[0]
+        np.testing.assert_array_equal(Interpreter(again).run({name: image})[0], expected, err_msg=f"seed {seed}")
+
+
+def test_exported_file_compiles_to_the_same_result(tmp_path):
+    vector = np.load(golden("models", "nerone_prostate_double.npz"))
+    quantized = load_vai_q(golden("h5", "prostate_double_q.h5"))
+    again = load_quantized_xir(export_quantized_xir(quantized, tmp_path / "net_int.xmodel"))
+    compiled = compile_model(again, output=tmp_path / "net.xmodel")
+    np.testing.assert_array_equal(Model.load(compiled.path, until="dpu").run(vector["input"]), vector["expected"])
