@@ -1,0 +1,196 @@
+"""The demonstration: the U-Net that comes trained is deployed, segments phantoms and real scans, and is scored
+and drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.data.labelled import labelled_frames
+from nerone.data.phantom_sets import write_phantoms
+from nerone.data.sources import frames
+from nerone.deployment.bundle import Bundle
+from nerone.deployment.deploy import deploy
+from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
+from nerone.evaluation.overlay import OverlayRow, write_overlay
+from nerone.runtime.model import Model
+from nerone.zoo.shipped import shipped_model
+
+__all__ = ["DemoReport", "DemoScores", "run_demo"]
+
+CALIBRATION_SEED, TEST_SEED = 70_000, 80_000  # far from the training phantoms' seeds
+ROWS = 5
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class DemoScores:
+    """Scores on one data set, and its picture."""
+
+    name: str
+    evaluation: Evaluation
+    picture: Path
+
+
+@dataclass
+class DemoReport:
+    """What the demonstration measured.
+
+    Attributes
+    ----------
+    bundle : Bundle
+    scores : per data set
+    engine_fps : float, images per second of one thread of the software DPU, the network alone
+    pipeline_fps : float, images per second from Hounsfield units to masks with ``threads`` threads
+    threads : int
+    seconds : float, of the whole demonstration
+    """
+
+    bundle: Bundle
+    scores: list[DemoScores] = field(default_factory=list)
+    engine_fps: float = 0.0
+    pipeline_fps: float = 0.0
+    threads: int = 1
+    seconds: float = 0.0
+
+
+def _show_ct(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the soft-tissue window (-160 to 240 HU) of prepared CT values, which run from -500 to 1000 HU."""
+    low, high = ((hu + 500) / 750 - 1 for hu in (-160, 240))
+    return np.asarray(np.clip(values[:, :, 0], low, high), np.float32)
+
+
+class _Gallery:
+    """Keeps the frames that show most classes, spread over the volumes, for the picture."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Path, list[tuple[int, Scored]]] = {}
+
+    def __call__(self, scored: Scored) -> None:
+        found = self.kept.setdefault(scored.frame.frame.source, [])
+        found.append((len(np.unique(scored.truth)), scored))
+        if len(found) > 400:  # long volumes: every other slice is plenty
+            del found[::2]
+
+    def rows(self, count: int) -> list[OverlayRow]:
+        """Return the best slice of each of ``count`` equal parts of all volumes."""
+        every = [item for found in self.kept.values() for item in found]
+        parts = np.array_split(np.arange(len(every)), min(count, len(every)))
+        best = [max((every[i] for i in part), key=lambda item: item[0])[1] for part in parts]
+        return [
+            OverlayRow(
+                _show_ct(scored.values),
+                {"ground truth": scored.truth, **scored.classes},
+                f"{scored.frame.frame.source.name.split('.')[0]}, slice {scored.frame.frame.index}",
+            )
+            for scored in best
+        ]
+
+
+def _score(bundle: Bundle, data: Path, baseline: Any, name: str, output: Path, progress: Progress | None) -> DemoScores:
+    gallery = _Gallery()
+    evaluation = evaluate_bundle(bundle, data, baseline=baseline, skip_bad=True, seen=gallery, progress=progress)
+    picture = write_overlay(
+        output / f"overlay-{name}.png",
+        gallery.rows(ROWS),
+        class_names=bundle.output.class_names,
+        colours=bundle.output.colours,
+        title=f"U-Net on {name}: input, ground truth, INT8 and FP32",
+        turn=1,
+    )
+    return DemoScores(name, evaluation, picture)
+
+
+def _engine_fps(bundle: Bundle, seconds: float = 3.0) -> float:
+    model = Model.load(bundle.host_model_path, until="dpu")
+    image = np.zeros(model.inputs[0].shape, np.int8)
+    model.run(image)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        model.run(image)
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+def _pipeline_fps(bundle: Bundle, data: Path, threads: int, seconds: float = 5.0) -> float:
+    from nerone.deployment.inference import Inference
+
+    pictures = [(frame.image, frame.spacing_mm) for frame in frames(data)]
+    workers = [Inference(bundle) for _ in range(threads)]
+
+    def work(worker: Inference) -> int:
+        count = 0
+        while time.perf_counter() - start < seconds:
+            image, spacing = pictures[count % len(pictures)]
+            worker.run(image, spacing_mm=spacing)
+            count += 1
+        return count
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        total = sum(pool.map(work, workers))
+    return total / (time.perf_counter() - start)
+
+
+def run_demo(
+    output: Path | str = "demo-output",
+    *,
+    data: Path | str | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> DemoReport:
+    """Deploy the trained U-Net, segment a phantom volume and real scans, score and draw them.
+
+    Parameters
+    ----------
+    output : folder for the bundle, the phantoms and the pictures
+    data : folder of CT volumes with labels, or None
+    threads : int, of the throughput measurement
+    progress : called with (what, done, total)
+
+    Returns
+    -------
+    DemoReport
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder of scans holds nothing that can be scored.
+    """
+    start, output = time.perf_counter(), Path(output)
+    if data is not None:
+        labelled_frames(data, skip_bad=True)
+    calibration, test = output / "phantoms" / "calibration", output / "phantoms" / "test"
+    if progress is not None:
+        progress("drawing phantoms", 0, 2)
+    write_phantoms("ct-org", calibration, count=6, seed=CALIBRATION_SEED, slices=16)
+    write_phantoms("ct-org", test, count=1, seed=TEST_SEED, slices=64)
+    if progress is not None:
+        progress("drawing phantoms", 2, 2)
+    trained = shipped_model("ct-org")
+    bundle = deploy(
+        trained,
+        calibration=calibration,
+        preset="ct-org",
+        board="host",
+        output=output / "unet.nerone",
+        images=96,
+        progress=progress,
+    )
+    report = DemoReport(bundle, threads=threads)
+    report.scores.append(_score(bundle, test, trained, "phantoms", output, progress))
+    if data is not None:
+        report.scores.append(_score(bundle, Path(data), trained, "scans", output, progress))
+    report.engine_fps = _engine_fps(bundle)
+    report.pipeline_fps = _pipeline_fps(bundle, test, threads)
+    report.seconds = time.perf_counter() - start
+    return report

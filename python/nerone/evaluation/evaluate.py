@@ -1,0 +1,243 @@
+"""Scores a bundle on labelled data, beside the FP32 network it was made from where that is given."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.data.labelled import LabelledFrame, class_index, labelled_frames
+from nerone.data.targets import labels_on_grid
+from nerone.deployment.bundle import Bundle
+from nerone.errors import ConfigurationError
+from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
+from nerone.runtime.model import Model
+from nerone.runtime.numpy_preprocessing import apply, volume_statistics
+from nerone.runtime.preprocessing import Preprocessing
+
+__all__ = [
+    "Evaluation",
+    "KerasNetwork",
+    "Network",
+    "Scored",
+    "XmodelNetwork",
+    "evaluate",
+    "evaluate_bundle",
+    "prepared_frames",
+]
+
+Counts = SegmentationCounts | ClassificationCounts
+Progress = Callable[[str, int, int], None]
+
+
+class Network(Protocol):
+    """Something that turns prepared images into scores."""
+
+    def scores(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (..., classes) scores of one prepared image (H, W, C)."""
+
+
+class XmodelNetwork:
+    """A compiled network on a device; see `nerone.Model.load`."""
+
+    def __init__(self, path: Path, *, device: str = "softdpu") -> None:
+        self._model = Model.load(path, device=device)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(H, W, C)."""
+        return self._model.inputs[0].shape[1:]
+
+    def scores(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's output for one prepared image."""
+        output = self._model.run(np.ascontiguousarray(values[np.newaxis], np.float32))
+        return np.asarray(output[0], np.float32)
+
+
+class KerasNetwork:
+    """A Keras model, run in float32 by TensorFlow.
+
+    Parameters
+    ----------
+    model : path of a .keras or .h5 file, or a Keras model
+    """
+
+    def __init__(self, model: Any) -> None:
+        import keras
+
+        if isinstance(model, (str, Path)):
+            if not Path(model).is_file():
+                raise ConfigurationError(f"there is no model '{model}'; check the path")
+            model = keras.models.load_model(model, compile=False)
+        self._model = model
+
+    def scores(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's output for one prepared image."""
+        output = self._model.predict_on_batch(values[np.newaxis])
+        return np.asarray(output[0], np.float32)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One labelled frame with what the networks said of it, on the grid of the network's input.
+
+    Attributes
+    ----------
+    frame : LabelledFrame
+    values : (H, W, C) float32, the prepared image
+    truth : (H, W) uint8 class ids, or int
+    classes : mapping of network name to (H, W) uint8 or int
+    """
+
+    frame: LabelledFrame
+    values: NDArray[np.float32]
+    truth: Any
+    classes: dict[str, Any]
+
+
+@dataclass
+class Evaluation:
+    """Scores of several networks on the same frames.
+
+    Attributes
+    ----------
+    class_names : class 0 first
+    counts : per network
+    agreement : per network after the first, share of pixels or images in which it equals the first
+    frames : int
+    skipped : (path, why) of what could not be used
+    """
+
+    class_names: tuple[str, ...]
+    counts: dict[str, Counts]
+    frames: int = 0
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    _equal: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def agreement(self) -> dict[str, float]:
+        """Share of pixels or images in which each network equals the first one."""
+        return {name: float(np.mean(values)) for name, values in self._equal.items() if values}
+
+    def add(self, scored: Scored) -> None:
+        """Count one frame."""
+        self.frames += 1
+        first = next(iter(scored.classes.values()))
+        for name, classes in scored.classes.items():
+            self.counts[name].add(classes, scored.truth)
+            if classes is not first:
+                self._equal.setdefault(name, []).append(float(np.mean(np.asarray(classes) == np.asarray(first))))
+
+
+def prepared_frames(
+    found: Iterable[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...]
+) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
+    """Yield each frame, prepared for the network, and its truth on the network's grid."""
+    for _, members in itertools.groupby(found, key=lambda item: item.frame.source):
+        statistics = None
+        volume: Iterable[LabelledFrame] = members
+        if steps.volume_steps:
+            volume = list(members)
+            statistics = volume_statistics(steps, [member.frame.image for member in volume])
+        for member in volume:
+            spacing = member.frame.spacing_mm
+            values = apply(steps, member.frame.image, spacing_mm=spacing, statistics=statistics)
+            if isinstance(member.truth, str):
+                yield member, values, class_index(member.truth, class_names)
+            else:
+                yield member, values, labels_on_grid(steps, member.truth, spacing_mm=spacing)
+
+
+def evaluate(
+    networks: dict[str, Network],
+    data: Path | str | Iterable[LabelledFrame],
+    steps: Preprocessing,
+    class_names: tuple[str, ...],
+    *,
+    segmentation: bool = True,
+    skip_bad: bool = False,
+    seen: Callable[[Scored], None] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score networks on labelled data, on the grid of their input, as the paper does.
+
+    Parameters
+    ----------
+    networks : by name; the first one is what the others are compared with
+    data : folder as of :func:`nerone.data.labelled_frames`, or labelled frames
+    steps : Preprocessing of the networks
+    class_names : class 0 first
+    segmentation : bool, masks or one class per image
+    skip_bad : leave out what is damaged or has no labels, and list it
+    seen : called with every frame, for pictures and masks
+    progress : called with ("evaluating", done, total)
+
+    Raises
+    ------
+    ConfigurationError
+        If nothing has labels, or a label is no class of the network.
+    """
+    found = labelled_frames(data, skip_bad=skip_bad) if isinstance(data, (str, Path)) else data
+    total = len(found) if isinstance(found, Sized) else 0
+    make = SegmentationCounts if segmentation else ClassificationCounts
+    result = Evaluation(class_names, {name: make(len(class_names)) for name in networks})
+    for frame, values, truth in prepared_frames(found, steps, class_names):
+        classes = {name: network.scores(values).argmax(-1) for name, network in networks.items()}
+        classes = {
+            name: ids.astype(np.uint8) if segmentation else int(np.ravel(ids)[0]) for name, ids in classes.items()
+        }
+        scored = Scored(frame, values, truth, classes)
+        result.add(scored)
+        if seen is not None:
+            seen(scored)
+        if progress is not None:
+            progress("evaluating", result.frames, max(total, result.frames))
+    if not result.frames:
+        raise ConfigurationError("no labelled frame was left to evaluate")
+    result.skipped = list(getattr(found, "skipped", []))
+    return result
+
+
+def evaluate_bundle(
+    bundle: Bundle,
+    data: Path | str | Iterable[LabelledFrame],
+    *,
+    baseline: Any = None,
+    device: str = "softdpu",
+    skip_bad: bool = False,
+    seen: Callable[[Scored], None] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score a bundle ("INT8"), and the trained model it was made from ("FP32") where that is given.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    data : folder, or labelled frames
+    baseline : path of a .keras or .h5 file or a Keras model, or None
+    device : "softdpu" or "board"
+
+    Raises
+    ------
+    ConfigurationError
+        As :func:`evaluate`.
+    """
+    board = bundle.board_model_path if device == "board" else None
+    networks: dict[str, Network] = {"INT8": XmodelNetwork(board or bundle.host_model_path, device=device)}
+    if baseline is not None:
+        networks["FP32"] = KerasNetwork(baseline)
+    return evaluate(
+        networks,
+        data,
+        bundle.preprocessing,
+        bundle.output.class_names,
+        segmentation=bundle.output.kind == "segmentation",
+        skip_bad=skip_bad,
+        seen=seen,
+        progress=progress,
+    )
