@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,11 @@ from typing import Any
 from nerone.compilation import compile as compile_model
 from nerone.compilation import find_board
 from nerone.deployment.bundle import Bundle, bundle_path, is_bundle
-from nerone.deployment.calibration import calibration_images
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
+from nerone.deployment.models import already_quantized, quantized_model
 from nerone.deployment.writing import check_target
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
-from nerone.quantization.quantized import QuantizedModel
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import Preset
 from nerone.runtime.presets import preset as find_preset
@@ -87,11 +85,13 @@ def deploy(
     target, place = find_board(board), bundle_path(output)
     check_target(place, is_bundle)
     chosen = find_preset(preset) if isinstance(preset, str) else preset
-    quantized = _already_quantized(model)
+    quantized = already_quantized(model)
     graph = quantized.graph if quantized else _imported(model)
     plan = _plan(graph, chosen, preprocessing, class_names)
     if quantized is None:
-        quantized = _quantized(graph, calibration, plan, method, images, seed, progress)
+        quantized = quantized_model(
+            graph, calibration, plan.preprocessing, method=method, images=images, seed=seed, progress=progress
+        )
     with tempfile.TemporaryDirectory(prefix="nerone-") as scratch:
         compiled = compile_model(quantized, board=target.name, output=Path(scratch) / "model.xmodel", vitis_ai=vitis_ai)
         return Bundle.create(
@@ -114,46 +114,11 @@ class _Plan:
     output: OutputDeclaration
 
 
-def _already_quantized(model: Any) -> QuantizedModel | None:
-    if isinstance(model, QuantizedModel):
-        return model
-    if not isinstance(model, (str, Path)) or Path(model).suffix.lower() not in (".h5", ".hdf5"):
-        return None
-    path = Path(model)
-    if not path.is_file():
-        return None
-    from nerone.graph.h5_model import read_h5
-    from nerone.quantization.vai_q import load_vai_q
-
-    return load_vai_q(path) if "Vitis>" in str(read_h5(path).config) else None
-
-
 def _imported(model: Any) -> Graph:
     from nerone.graph import import_model
 
     graph: Graph = import_model(model)
     return graph
-
-
-def _quantized(
-    graph: Graph,
-    calibration: Any,
-    plan: _Plan,
-    method: str,
-    images: int | None,
-    seed: int,
-    progress: Progress | None,
-) -> QuantizedModel:
-    from nerone.quantization import quantize
-
-    if calibration is None:
-        raise ConfigurationError("no calibration images were given; give a folder with 100 to 1000 of them")
-    arrays = calibration_images(calibration, plan.preprocessing, images=images, seed=seed, progress=progress)
-    show = (lambda done, total: progress("quantization", done, total)) if progress else None
-    quantized = quantize(graph, arrays, method=method, progress=show)  # type: ignore[arg-type]
-    for warning in quantized.report.get("warnings", ()):
-        warnings.warn(warning, stacklevel=3)
-    return quantized
 
 
 def _plan(

@@ -1,0 +1,80 @@
+"""nerone evaluate NAME.nerone --data DIR [--baseline MODEL.keras]."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nerone.cli.console import chosen, file_argument, print_json, print_table, progress_bars
+
+if TYPE_CHECKING:
+    import typer
+
+    from nerone.evaluation.evaluate import Evaluation
+
+__all__ = ["register"]
+
+
+def register(application: typer.Typer) -> None:
+    """Add the verb."""
+    import typer
+
+    @application.command()
+    def evaluate(
+        bundle: str = typer.Argument(None, help="Bundle NAME.nerone."),
+        model_option: str = typer.Option(None, "-m", "--model", help="The bundle, as an option."),
+        data: str = typer.Option(
+            ..., "--data", "--image_dir", help="Folder of images with labels, or of class folders."
+        ),
+        baseline: str = typer.Option(None, "--baseline", help="The trained FP32 model, scored beside the bundle."),
+        device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
+        minimum: float = typer.Option(None, "--minimum", help="Exit with 1 where the score (percent) is below this."),
+        skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
+        as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
+    ) -> None:
+        """Score a bundle on labelled data: Dice per class, or accuracy."""
+        from nerone.deployment.bundle import Bundle
+        from nerone.evaluation.evaluate import evaluate_bundle
+
+        opened = Bundle.open(file_argument(chosen(bundle, model_option, "bundle"), "bundle"))
+        if baseline is not None:
+            file_argument(baseline, "model")
+        with progress_bars(quiet=as_json) as progress:
+            result = evaluate_bundle(
+                opened, data, baseline=baseline, device=device, skip_bad=skip_bad, progress=progress
+            )
+        segmentation = opened.output.kind == "segmentation"
+        scores = {name: _scores(result, name, segmentation) for name in result.counts}
+        if as_json:
+            print_json(
+                {"frames": result.frames, "scores": scores, "agreement": result.agreement, "skipped": result.skipped}
+            )
+        else:
+            _print(result, scores)
+        if minimum is not None and not scores["INT8"]["score"] * 100 >= minimum:
+            raise typer.Exit(1)
+
+
+def _scores(result: Evaluation, network: str, segmentation: bool) -> dict[str, Any]:
+    counts: Any = result.counts[network]
+    if segmentation:
+        dice = dict(zip(result.class_names[1:], (float(value) for value in counts.dice()[1:]), strict=True))
+        return {"measure": "Dice, weighted by frequency", "score": float(counts.weighted_dice()), "classes": dice}
+    return {"measure": "accuracy", "score": float(counts.accuracy()), "classes": {}}
+
+
+def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
+    networks = list(scores)
+    first = scores[networks[0]]
+    rows = [(name, *(_percent(scores[network]["classes"][name]) for network in networks)) for name in first["classes"]]
+    rows.append((first["measure"], *(_percent(scores[network]["score"]) for network in networks)))
+    print_table(("%", *networks), rows, title=f"{result.frames} images")
+    for name, share in result.agreement.items():
+        print(f"{networks[0]} equals {name} in {share:.3%}")
+    for path, reason in result.skipped:
+        print(f"left out {path}: {reason}")
+
+
+def _percent(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.2f}"
