@@ -56,6 +56,5 @@ def _print(report: Any) -> None:
         for row in report["layers"]
     ]
     print_table(("layer", "op", "device", "MMAC", "fix point", "why"), rows)
-    print(
-        f"{report['macs'] / 1e9:.3f} GMAC per image, {report['on_dpu']:.1%} on the {report['dpu']} of {report['board']}"
-    )
+    share = f"{report['on_dpu']:.1%} on the {report['dpu']} of {report['board']}"
+    print(f"{report['macs'] / 1e9:.3f} GMAC per image, {share}")

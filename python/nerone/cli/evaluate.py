@@ -24,9 +24,7 @@ def register(application: typer.Typer) -> None:
     def evaluate(
         bundle: str = typer.Argument(None, help="Bundle NAME.nerone."),
         model_option: str = typer.Option(None, "-m", "--model", help="The bundle, as an option."),
-        data: str = typer.Option(
-            ..., "--data", "--image_dir", help="Folder of images with labels, or of class folders."
-        ),
+        data: str = typer.Option(..., "--data", "--image_dir", help="Folder of images with labels."),
         baseline: str = typer.Option(None, "--baseline", help="The trained FP32 model, scored beside the bundle."),
         device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
         minimum: float = typer.Option(None, "--minimum", help="Exit with 1 where the score (percent) is below this."),
@@ -47,9 +45,8 @@ def register(application: typer.Typer) -> None:
         segmentation = opened.output.kind == "segmentation"
         scores = {name: _scores(result, name, segmentation) for name in result.counts}
         if as_json:
-            print_json(
-                {"frames": result.frames, "scores": scores, "agreement": result.agreement, "skipped": result.skipped}
-            )
+            agreement, skipped = result.agreement, result.skipped
+            print_json({"frames": result.frames, "scores": scores, "agreement": agreement, "skipped": skipped})
         else:
             _print(result, scores)
         if minimum is not None and not scores["INT8"]["score"] * 100 >= minimum:
