@@ -154,8 +154,7 @@ std::unique_ptr<StepKernel> make_conv(const Conv& conv) {
   for (std::int64_t channel = 0; channel < conv.output.channels; ++channel) {
     bias_bound = std::max(bias_bound, std::abs(conv.doubled_bias(channel)));
   }
-  if (2 * conv.accumulator_bound() + bias_bound >= std::int64_t{1} << 30) return nullptr;
-  const auto narrowed = narrow(conv.activation, conv.shift_cut + 1);
+  const auto narrowed = narrow(conv.activation, conv.shift_cut + 1, 2 * conv.accumulator_bound() + bias_bound);
   if (!narrowed) return nullptr;
   return std::make_unique<ConvKernel>(conv, *narrowed);
 }

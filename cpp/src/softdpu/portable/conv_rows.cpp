@@ -40,11 +40,17 @@ HWY_INLINE Vec32 PairDot(Vec16 a, Vec16 b, Vec32 sum) {
 HWY_INLINE void StoreNarrowed(const Narrow& narrow, Vec32 v, std::int64_t channels, std::int8_t* output) {
   const Int32 d;
   const hn::Rebind<std::int8_t, Int32> bytes;
-  v = hn::Min(hn::Max(v, hn::Set(d, -narrow.limit)), hn::Set(d, narrow.limit));
-  v = hn::Add(hn::Mul(v, hn::Set(d, narrow.factor)), hn::Set(d, narrow.round));
-  v = hn::ShiftRightSame(v, narrow.right);
-  v = hn::Min(hn::Max(v, hn::Set(d, narrow.low)), hn::Set(d, narrow.high));
-  const auto packed = hn::DemoteTo(bytes, v);
+  auto y = hn::Min(hn::Max(v, hn::Set(d, -narrow.limit)), hn::Set(d, narrow.limit));
+  y = hn::Add(hn::Mul(y, hn::Set(d, narrow.factor)), hn::Set(d, narrow.round));
+  y = hn::ShiftRightSame(y, narrow.right);
+  if (narrow.negative_factor != 0) {
+    auto leak = hn::Max(v, hn::Set(d, -narrow.negative_limit));
+    leak = hn::Add(hn::Mul(leak, hn::Set(d, narrow.negative_factor)), hn::Set(d, narrow.negative_round));
+    leak = hn::ShiftRightSame(leak, narrow.negative_right);
+    y = hn::IfThenElse(hn::Lt(v, hn::Zero(d)), leak, y);
+  }
+  y = hn::Min(hn::Max(y, hn::Set(d, narrow.low)), hn::Set(d, narrow.high));
+  const auto packed = hn::DemoteTo(bytes, y);
   if (channels >= Lanes()) {
     hn::StoreU(packed, bytes, output);
     return;

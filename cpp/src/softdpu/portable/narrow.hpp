@@ -2,7 +2,6 @@
 
 // Requantization in 32 bits for the vectorised loops.
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -10,45 +9,18 @@
 
 namespace nerone::softdpu::portable {
 
-// R(act(v / 2^shift)) as clamp((clamp(v) * 2^left + round) >> right, low, high).
+// R(act(v / 2^shift)) as clamp((clamp(v) * factor + round) >> right, low, high).
 struct Narrow {
   std::int32_t limit = 0;  // |v| is first held to this, so that neither step overflows
   std::int32_t factor = 1;
   std::int32_t round = 0;
   std::int32_t right = 0;
   std::int32_t low = -128, high = 127;
-
-  std::int8_t operator()(std::int32_t v) const {
-    const std::int32_t held = std::clamp(v, -limit, limit) * factor;
-    return static_cast<std::int8_t>(std::clamp((held + round) >> right, low, high));
-  }
+  // The same for negative values of LEAKYRELU; 0 for other activations.
+  std::int32_t negative_limit = 0, negative_factor = 0, negative_round = 0, negative_right = 0;
 };
 
-// Nothing where the activation is not a clamp. Exact for |v| < 2^30.
-inline std::optional<Narrow> narrow(const Activation& activation, int shift) {
-  Narrow narrow;
-  switch (activation.kind) {
-    case Activation::Kind::none:
-      break;
-    case Activation::Kind::relu6:
-      narrow.high = activation.clip_at_96 ? 96 : 127;
-      [[fallthrough]];
-    case Activation::Kind::relu:
-      narrow.low = 0;
-      break;
-    default:
-      return std::nullopt;
-  }
-  if (shift <= 0) {
-    narrow.limit = 128;
-    narrow.factor = 1 << std::min(-shift, 8);
-  } else {
-    // |v| < 2^30 rounds to 0 when shifted by more than 30 bits.
-    narrow.right = std::min(shift, 30);
-    narrow.round = 1 << (narrow.right - 1);
-    narrow.limit = shift > 30 ? 0 : (1 << 30) - 1;
-  }
-  return narrow;
-}
+// Nothing where the activation is no clamp or LEAKYRELU, or 32 bits do not hold it. Exact for |v| <= bound < 2^30.
+std::optional<Narrow> narrow(const Activation& activation, int shift, std::int64_t bound = (1 << 30) - 1);
 
 }  // namespace nerone::softdpu::portable

@@ -12,9 +12,13 @@ HWY_BEFORE_NAMESPACE();
 namespace nerone::softdpu::portable::HWY_NAMESPACE {
 
 HWY_INLINE std::int8_t Narrowed(const Narrow& narrow, std::int32_t v) {
-  v = v < -narrow.limit ? -narrow.limit : v > narrow.limit ? narrow.limit : v;
-  v = (v * narrow.factor + narrow.round) >> narrow.right;
-  return static_cast<std::int8_t>(v < narrow.low ? narrow.low : v > narrow.high ? narrow.high : v);
+  std::int32_t y = v < -narrow.limit ? -narrow.limit : v > narrow.limit ? narrow.limit : v;
+  y = (y * narrow.factor + narrow.round) >> narrow.right;
+  if (narrow.negative_factor != 0 && v < 0) {
+    y = v < -narrow.negative_limit ? -narrow.negative_limit : v;
+    y = (y * narrow.negative_factor + narrow.negative_round) >> narrow.negative_right;
+  }
+  return static_cast<std::int8_t>(y < narrow.low ? narrow.low : y > narrow.high ? narrow.high : y);
 }
 
 void Requantize(const std::int8_t* HWY_RESTRICT source, std::int64_t count, const Narrow& given,
