@@ -55,6 +55,7 @@ def register(application: typer.Typer) -> None:
         if as_json:
             print_json({"bundle": str(bundle.path), "board": bundle.board, "compilation": compilation})
             return
-        on_cpu = [row["layer"] for row in compilation["layers"] if row["device"] == "CPU" and row["xir_ops"]]
         print(f"{bundle.path}: {compilation['macs'] / 1e9:.3f} GMAC per image, {compilation['on_dpu']:.1%} on the DPU")
-        print(f"on the CPU: {', '.join(on_cpu) or 'nothing'}")
+        for row in compilation["layers"]:
+            if row["device"] == "CPU" and row["xir_ops"]:
+                print(f"on the CPU: {row['op']} of {row['layer']}, {row['reason']}")

@@ -9,6 +9,7 @@ from nerone.compilation import CompiledModel, find_board
 from nerone.compilation import compile as compile_model
 from nerone.compilation.quantized_xir import load_quantized_xir
 from nerone.deployment.models import already_quantized, quantized_model
+from nerone.deployment.quiet import import_quietly
 from nerone.errors import ConfigurationError
 from nerone.quantization.quantized import QuantizedModel
 from nerone.runtime.presets import preset as find_preset
@@ -68,6 +69,7 @@ def quantized_from_file(
         )
     from nerone.graph import import_model
 
+    import_quietly("tensorflow", "keras")
     graph = import_model(path)
     height, width = graph[graph.inputs[0]].shape[:2]
     steps = find_preset(preset).preprocessing.with_output_size(height, width)

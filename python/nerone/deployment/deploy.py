@@ -10,9 +10,11 @@ from typing import Any
 
 from nerone.compilation import compile as compile_model
 from nerone.compilation import find_board
+from nerone.data.sources import find_sources
 from nerone.deployment.bundle import Bundle, bundle_path, is_bundle
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.models import already_quantized, quantized_model
+from nerone.deployment.quiet import import_quietly
 from nerone.deployment.writing import check_target
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
@@ -84,6 +86,8 @@ def deploy(
     """
     target, place = find_board(board), bundle_path(output)
     check_target(place, is_bundle)
+    if isinstance(calibration, (str, Path)):
+        find_sources(calibration)  # says what is wrong with a folder before the long work begins
     chosen = find_preset(preset) if isinstance(preset, str) else preset
     quantized = already_quantized(model)
     graph = quantized.graph if quantized else _imported(model)
@@ -115,6 +119,8 @@ class _Plan:
 
 
 def _imported(model: Any) -> Graph:
+    if not isinstance(model, Graph):
+        import_quietly("tensorflow", "keras")
     from nerone.graph import import_model
 
     graph: Graph = import_model(model)

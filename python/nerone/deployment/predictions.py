@@ -150,10 +150,9 @@ class _Work:
             return self.output
         relative = source.relative_to(self.root) if source.is_relative_to(self.root) else Path(source.name)
         stem = relative.name or source.name
-        for known in (".nii.gz", ".nii", source.suffix):
-            if known and stem.lower().endswith(known):
-                stem = stem[: -len(known)]
-                break
+        endings = (".nii.gz", ".nii", source.suffix.lower()) if source.is_file() else ()
+        ending_there = next((known for known in endings if known and stem.lower().endswith(known)), "")
+        stem = stem[: len(stem) - len(ending_there)]
         target, number = self.output / relative.parent / f"{stem}_mask{ending}", 1
         while target in self._used:
             number += 1

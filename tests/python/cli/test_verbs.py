@@ -1,0 +1,185 @@
+"""The verbs do their work: files in, files out, results on stdout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from nerone.deployment.bundle import Bundle
+from nerone.deployment.inference import Inference
+from paths import golden
+
+
+def test_version_and_help(run):
+    code, out, _ = run("--version")
+    assert code == 0
+    assert out.startswith("nerone ")
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(verb in out for verb in ("deploy", "run", "evaluate", "inspect", "compile"))
+    assert run("run", "--help")[0] == 0
+
+
+def test_run_keeps_grid_and_affine(run, bundle, volume, tmp_path):
+    code, out, _ = run("run", bundle.path, volume, "-o", tmp_path / "out")
+    assert code == 0
+    mask = nibabel.load(tmp_path / "out" / "volume-7_mask.nii.gz")
+    source = nibabel.load(volume)
+    assert mask.shape == source.shape
+    np.testing.assert_allclose(mask.affine, source.affine)
+    assert "volume-7_mask.nii.gz" in out
+    inference, values = Inference(bundle), np.asarray(source.dataobj)
+    for index in range(3):
+        expected = inference.mask(np.ascontiguousarray(values[:, :, index]), spacing_mm=(0.8, 0.9))
+        np.testing.assert_array_equal(np.asarray(mask.dataobj)[:, :, index], expected)
+    assert set(np.unique(np.asarray(mask.dataobj))) <= {0, 1, 2}
+
+
+def test_run_takes_the_fields_options(run, bundle, volume, tmp_path):
+    code, _, _ = run("run", "-m", bundle.path, "--image_dir", volume.parent, "-o", tmp_path / "a")
+    assert code == 0
+    assert run("run", "-m", bundle.path, volume.parent, "-o", tmp_path / "b")[0] == 0
+    first, second = (nibabel.load(tmp_path / name / "volume-7_mask.nii.gz") for name in "ab")
+    np.testing.assert_array_equal(np.asarray(first.dataobj), np.asarray(second.dataobj))
+
+
+def test_run_one_file_to_one_file(run, bundle, volume, tmp_path):
+    target = tmp_path / "mine.nii.gz"
+    code, out, _ = run("run", bundle.path, volume, "-o", target, "--json")
+    assert code == 0
+    results = json.loads(out)["results"]
+    assert results[0]["target"] == str(target)
+    assert sum(results[0]["counts"].values()) == 20 * 14 * 3
+    assert target.is_file()
+
+
+def test_run_pictures_to_png_masks(run, bundle, tmp_path):
+    folder = tmp_path / "pictures"
+    (folder / "inner").mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    for name in ("a.png", "inner/a.png"):
+        Image.fromarray(rng.integers(0, 255, (12, 18), np.uint8)).save(folder / name)
+    assert run("run", bundle.path, folder, "-o", tmp_path / "out")[0] == 0
+    for name in ("a_mask.png", "inner/a_mask.png"):
+        mask = Image.open(tmp_path / "out" / name)
+        assert mask.size == (18, 12)
+        assert mask.mode == "P"
+        assert np.asarray(mask).max() <= 2
+        assert tuple(mask.getpalette()[3:6]) == bundle.output.colours[1]
+
+
+def test_run_classification_to_csv(run, classifier, tmp_path):
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    rng = np.random.default_rng(2)
+    for number in range(3):
+        Image.fromarray(rng.integers(0, 255, (20, 30, 3), np.uint8)).save(folder / f"{number}.png")
+    assert run("run", classifier.path, folder, "-o", tmp_path / "out")[0] == 0
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    for row in rows:
+        scores = [float(row[name]) for name in "abcd"]
+        assert sum(scores) == pytest.approx(1, abs=1e-4)
+        assert row["class"] == "abcd"[int(np.argmax(scores))]
+
+
+def test_raw_arrays(run, bundle, tmp_path):
+    rng = np.random.default_rng(3)
+    np.save(tmp_path / "in.npy", rng.integers(-128, 128, (2, 16, 16, 1), np.int8))
+    for model in (bundle.path, bundle.host_model_path):
+        code, _, _ = run("run", model, "--raw-input", tmp_path / "in.npy", "--raw-output", tmp_path / "out.npy")
+        assert code == 0
+        result = np.load(tmp_path / "out.npy")
+        assert result.dtype == np.int8
+        assert result.shape == (2, 16, 16, 3)
+    np.save(tmp_path / "in.npy", rng.normal(0, 1, (1, 16, 16, 1)).astype(np.float32))
+    assert run("run", bundle.path, "--raw-input", tmp_path / "in.npy", "--raw-output", tmp_path / "out.npy")[0] == 0
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy").sum(-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nerone_prostate_double", "nerone_prostate_sc", "nerone_BCCD_zcu104", "dpupynq_mnist_old", "prmittal_CNN_zcu104"],
+)
+def test_golden_models_from_the_command_line(run, tmp_path, name):
+    vector = np.load(golden("models", f"{name}.npz"))
+    np.save(tmp_path / "in.npy", vector["input"])
+    model = golden("models", f"{name}.xmodel")
+    assert run("run", model, "--raw-input", tmp_path / "in.npy", "--raw-output", tmp_path / "out.npy")[0] == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), vector["expected"])
+
+
+def test_inspect_a_bundle_and_a_model(run, bundle):
+    code, out, _ = run("inspect", bundle.path, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["model"]["macs"] == 16 * 16 * 9 * (4 + 4 * 3)
+    assert [part["device"] for part in found["model"]["subgraphs"]] == ["USER", "DPU", "CPU"]
+    assert {row["op"]: row["reason"] for row in found["model"]["on_cpu"]}["soft"] == "the DPU has no softmax"
+    code, out, _ = run("inspect", bundle.host_model_path, "--ops")
+    assert code == 0
+    assert "conv2d-fix" in out
+    assert "software DPU" in out
+
+
+def test_inspect_a_vendor_model(run):
+    code, out, _ = run("inspect", golden("models", "nerone_prostate_double.xmodel"), "--json")
+    assert code == 0
+    found = json.loads(out)["model"]
+    assert found["fingerprint"] == "0x1000020f6014407"
+    assert any("zcu104" in board for board in found["boards"])
+    assert found["macs"] == 154140672
+
+
+def test_compile_a_quantized_model(run, tmp_path):
+    source = golden("quantized", "prmittal_CNN_int.xmodel")
+    code, out, _ = run("compile", source, "--board", "kv260", "-o", tmp_path / "net.xmodel", "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert report["dpu"] == "B4096"
+    assert report["on_dpu"] == 1.0
+    assert all(row["reason"] for row in report["layers"])
+    assert run("inspect", tmp_path / "net.xmodel")[0] == 0
+
+
+def test_deploy_a_model_quantized_by_the_vendor(run, tmp_path):
+    source = golden("h5", "prostate_double_q.h5")
+    code, out, _ = run("deploy", source, "--preset", "paper-prostate", "--board", "zcu104", "-o", tmp_path / "p.nerone")
+    assert code == 0
+    assert "0.154 GMAC" in out
+    bundle = Bundle.open(tmp_path / "p.nerone")
+    assert bundle.fingerprint == 0x1000020F6014407
+    assert bundle.preset == "paper-prostate"
+
+
+def test_evaluate(run, bundle, volume, tmp_path):
+    source = nibabel.load(volume)
+    labels = np.random.default_rng(5).integers(0, 3, source.shape).astype(np.uint8)
+    nibabel.save(nibabel.Nifti1Image(labels, source.affine), volume.with_name("labels-7.nii.gz"))
+    code, out, _ = run("evaluate", bundle.path, "--data", volume.parent, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["frames"] == 3
+    assert set(found["scores"]["INT8"]["classes"]) == {"liver", "bone"}
+    assert run("evaluate", bundle.path, "--data", volume.parent, "--minimum", 99)[0] == 1
+    assert "liver" in run("evaluate", bundle.path, "--data", volume.parent)[1]
+
+
+def test_the_command_is_a_process(bundle, tmp_path):
+    """The installed entry point: exit code, nothing on stdout but the result."""
+    command = [sys.executable, "-m", "nerone.cli.main"]
+    done = subprocess.run([*command, "inspect", bundle.path, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["bundle"]["board"] == "host"
+    assert done.stderr == ""
+    done = subprocess.run([*command, "inspect", tmp_path / "no"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
