@@ -53,22 +53,22 @@ class _Adjuster:
         self._near = Neighbours(graph, positions)
         self._floors = self._all_floors()
         self._lower_only = False
+        self._moved = False
 
     def run(self) -> None:
         """Apply the rules of activations until they are quiet, then those of weights, which activations do not see."""
+        for name, floor in self._floors.items():
+            self.positions[name] = max(self.positions[name], floor)
         count = 0
         while self._pass():
             count += 1
-            if count == _VENDOR_PASSES:
-                self._lower_only = True
-                for name, floor in self._floors.items():
-                    self.positions[name] = max(self.positions[name], floor)
+            self._lower_only = count >= _VENDOR_PASSES
         for node in self._graph:
             if node.op in WEIGHTED:
                 self._weights(node)
 
     def _pass(self) -> bool:
-        before = dict(self.positions)
+        self._moved = False
         rules: tuple[Callable[[Node], None], ...] = (
             self._sigmoid,
             self._shift_read,
@@ -80,7 +80,12 @@ class _Adjuster:
             for node in self._graph:
                 if self._near.inputs[node.name] and self._near.outputs[node.name] is not None:
                     rule(node)
-        return self.positions != before
+        return self._moved
+
+    def _set(self, name: str, position: int) -> None:
+        # Two rules may undo each other within one pass; that is not rest.
+        self._moved |= self.positions[name] != position
+        self.positions[name] = position
 
     def _all_floors(self) -> dict[str, int]:
         """The lowest position of every point at which the sigmoids it meets can still be served."""
@@ -112,15 +117,15 @@ class _Adjuster:
 
     def _lower(self, name: str, position: int) -> None:
         limit = max(position, self._floors.get(name, position))
-        self.positions[name] = min(self.positions[name], limit)
+        self._set(name, min(self.positions[name], limit))
 
     def _sigmoid(self, node: Node) -> None:
         if node.op is not Op.HARD_SIGMOID:
             return
         for source in self._near.inputs[node.name]:
-            self.positions[source] = min(max(self.positions[source], 0), MAX_ELTWISE)
+            self._set(source, min(max(self.positions[source], 0), MAX_ELTWISE))
             highest = SIGMOID_SHIFT + self.positions[source]
-            self.positions[node.name] = min(max(self.positions[node.name], MIN_SIGMOID_OUTPUT), highest)
+            self._set(node.name, min(max(self.positions[node.name], MIN_SIGMOID_OUTPUT), highest))
 
     def _shift_read(self, node: Node) -> None:
         if node.op in _ELTWISE:
@@ -138,7 +143,7 @@ class _Adjuster:
         if self.positions[output] > lowest + MAX_ELTWISE:
             self._lower(output, lowest + MAX_ELTWISE)
         elif self.positions[output] < lowest - MAX_ELTWISE and not self._lower_only:
-            self.positions[output] = lowest - MAX_ELTWISE
+            self._set(output, lowest - MAX_ELTWISE)
         elif self.positions[output] < lowest - MAX_ELTWISE:
             for name in inputs:
                 self._lower(name, self.positions[output] + MAX_ELTWISE)
@@ -152,7 +157,7 @@ class _Adjuster:
         if self.positions[output] > total:
             self._lower(output, total)
         elif self.positions[output] < total - MAX_ELTWISE and not self._lower_only:
-            self.positions[output] = total - MAX_ELTWISE
+            self._set(output, total - MAX_ELTWISE)
         elif self.positions[output] < total - MAX_ELTWISE:
             for name, other in (inputs, inputs[::-1]):
                 self._lower(name, self.positions[output] + MAX_ELTWISE - self.positions[other])

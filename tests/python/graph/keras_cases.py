@@ -26,25 +26,22 @@ def randomize(model, seed):
 
 
 def windows():
-    """Windowed layers with every mix of kernel, stride and padding."""
-    for kernel in (1, 2, 3, 4):
-        for stride in (1, 2, 3):
-            for padding in ("same", "valid"):
-                mark = f"k{kernel}s{stride}{padding}"
-                settings = {"strides": stride, "padding": padding}
-                yield f"conv_{mark}", lambda x, k=kernel, s=settings: layers.Conv2D(4, k, **s)(x)
-                yield f"transposed_{mark}", lambda x, k=kernel, s=settings: layers.Conv2DTranspose(4, k, **s)(x)
-                yield (
-                    f"depthwise_{mark}",
-                    lambda x, k=kernel, s=settings: layers.DepthwiseConv2D(k, depth_multiplier=2, **s)(x),
-                )
-                yield f"max_{mark}", lambda x, k=kernel, s=settings: layers.MaxPooling2D(k, **s)(x)
-                yield f"average_{mark}", lambda x, k=kernel, s=settings: layers.AveragePooling2D(k, **s)(x)
+    """Windowed layers; every model has one output per mix of kernel, stride and padding."""
+
+    def every(make):
+        mixes = [(k, s, p) for k in (1, 2, 3, 4) for s in (1, 2, 3) for p in ("same", "valid")]
+        return lambda x: [make(k, strides=s, padding=p)(x) for k, s, p in mixes]
+
+    yield "conv", every(lambda k, **settings: layers.Conv2D(4, k, **settings))
+    yield "transposed", every(lambda k, **settings: layers.Conv2DTranspose(4, k, **settings))
+    yield "depthwise", every(lambda k, **settings: layers.DepthwiseConv2D(k, depth_multiplier=2, **settings))
+    yield "max", every(layers.MaxPooling2D)
+    yield "average", every(layers.AveragePooling2D)
 
 
 def output_paddings():
     """Transposed convolutions with explicit output padding, where Keras itself can run them."""
-    for kernel, stride, extra, padding in (
+    mixes = (
         (3, 2, 0, "same"),
         (3, 2, 1, "same"),
         (4, 3, 1, "same"),
@@ -52,25 +49,26 @@ def output_paddings():
         (3, 2, 1, "valid"),
         (2, 3, 2, "valid"),
         (4, 3, 0, "valid"),
-    ):
-        yield (
-            f"transposed_k{kernel}s{stride}o{extra}{padding}",
-            lambda x, k=kernel, s=stride, o=extra, p=padding: layers.Conv2DTranspose(
-                4, k, strides=s, padding=p, output_padding=o
-            )(x),
-        )
+    )
+    yield (
+        "output_padding",
+        lambda x: [layers.Conv2DTranspose(4, k, strides=s, padding=p, output_padding=o)(x) for k, s, o, p in mixes],
+    )
 
 
 def activations():
+    """Every activation by name, as a layer and inside a dense layer, and the activation layers."""
     names = ("relu", "relu6", "leaky_relu", "sigmoid", "hard_sigmoid", "silu", "hard_silu", "tanh", "softmax", "linear")
-    for name in names:
-        yield f"activation_{name}", lambda x, n=name: layers.Activation(n)(x)
-        yield f"dense_{name}", lambda x, n=name: layers.Dense(4, activation=n)(x)
-    yield "relu_layer", lambda x: layers.ReLU()(x)
-    yield "relu6_layer", lambda x: layers.ReLU(6)(x)
-    yield "relu_slope", lambda x: layers.ReLU(negative_slope=0.2)(x)
-    yield "leaky_layer", lambda x: layers.LeakyReLU(negative_slope=0.1)(x)
-    yield "softmax_layer", lambda x: layers.Softmax()(x)
+    yield "activation", lambda x: [layers.Activation(name)(x) for name in names]
+    yield "dense_activation", lambda x: [layers.Dense(4, activation=name)(x) for name in names]
+    own = (
+        layers.ReLU(),
+        layers.ReLU(6),
+        layers.ReLU(negative_slope=0.2),
+        layers.LeakyReLU(negative_slope=0.1),
+        layers.Softmax(),
+    )
+    yield "activation_layer", lambda x: [layer(x) for layer in own]
 
 
 def others():
