@@ -13,4 +13,6 @@ PYBIND11_MODULE(_core, module) {
   register_xmodel(module);
   register_model(module);
   register_runner(module);
+  register_preprocess(module);
+  register_postprocess(module);
 }

@@ -10,5 +10,7 @@ void register_tensors(pybind11::module_& module);
 void register_xmodel(pybind11::module_& module);
 void register_model(pybind11::module_& module);
 void register_runner(pybind11::module_& module);
+void register_preprocess(pybind11::module_& module);
+void register_postprocess(pybind11::module_& module);
 
 }  // namespace nerone::bindings

@@ -6,6 +6,7 @@ the same pixels.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ __all__ = ["axis_resize", "axis_taps", "crop_or_pad", "restore_mask"]
 Taps: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
 
+@functools.lru_cache(maxsize=256)
 def axis_taps(old: int, new: int, method: str) -> Taps:
     """Give which old pixels make each new one, along one axis.
 
@@ -30,15 +32,29 @@ def axis_taps(old: int, new: int, method: str) -> Taps:
 
     Returns
     -------
-    index : (new, K) int64
-    weight : (new, K) float32; unused taps have weight 0
+    first : (new,) int64, the first old pixel of each
+    weight : (new, K) float32, of that pixel and its followers
     """
     scale = 1.0 / (new / old)
-    if method == "nearest":
-        index = np.minimum(np.floor(np.arange(new) * scale).astype(np.int64), old - 1)
-        return index[:, np.newaxis], np.ones((new, 1), np.float32)
     if method == "area":
-        return _area_taps(old, new, scale)
+        return _banded([_area_taps(old, place, scale) for place in range(new)], old)
+    place = np.arange(new)
+    if method == "nearest":
+        index = np.minimum(np.floor(place * scale).astype(np.int64), old - 1)[:, np.newaxis]
+        weight = np.ones((new, 1), np.float32)
+    elif method == "cubic":
+        position = ((place + 0.5) * scale - 0.5).astype(np.float32)
+        below = np.floor(position)
+        index = np.clip(below.astype(np.int64)[:, np.newaxis] + np.arange(-1, 3), 0, old - 1)
+        weight = _cubic_weights(position - below)
+    else:
+        index, weight = _linear_taps(old, new, method)
+    rows = [list(zip(i, w, strict=True)) for i, w in zip(index.tolist(), weight, strict=True)]
+    return _banded(rows, old)
+
+
+def _linear_taps(old: int, new: int, method: str) -> Taps:
+    scale = 1.0 / (new / old)
     place = np.arange(new)
     if method == "area_linear":
         first = np.floor(place * scale).astype(np.int64)
@@ -48,13 +64,27 @@ def axis_taps(old: int, new: int, method: str) -> Taps:
         position = ((place + 0.5) * scale - 0.5).astype(np.float32)
         first = np.floor(position).astype(np.int64)
         part = position - first.astype(np.float32)
-    if method == "cubic":
-        index = np.clip(first[:, np.newaxis] + np.arange(-1, 3), 0, old - 1)
-        return index, _cubic_weights(part)
     part = np.where((first < 0) | (first >= old - 1), np.float32(0), part)
     first = np.clip(first, 0, old - 1)
     index = np.stack([first, np.minimum(first + 1, old - 1)], axis=1)
     return index, np.stack([np.float32(1) - part, part], axis=1)
+
+
+def _banded(rows: list[list[tuple[int, np.float32]]], old: int) -> Taps:
+    """Add taps on the same pixel (the border's) in float32, drop weights of 0, and line the rest up."""
+    sums: list[dict[int, np.float32]] = []
+    for row in rows:
+        merged: dict[int, np.float32] = {}
+        for index, weight in row:
+            merged[index] = merged[index] + weight if index in merged else weight
+        sums.append({index: weight for index, weight in merged.items() if weight != 0})
+    count = max(max(taps) - min(taps) + 1 for taps in sums)
+    first = np.array([min(min(taps), max(0, old - count)) for taps in sums], np.int64)
+    band = np.zeros((len(rows), count), np.float32)
+    for place, taps in enumerate(sums):
+        for index, weight in taps.items():
+            band[place, index - first[place]] = weight
+    return first, band
 
 
 def _cubic_weights(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -71,33 +101,29 @@ def _cubic_weights(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.stack([before, here, after, one - before - here - after], axis=1).astype(np.float32)
 
 
-def _area_taps(old: int, new: int, scale: float) -> Taps:
-    rows: list[list[tuple[int, float]]] = []
-    for place in range(new):
-        start = place * scale
-        end = start + scale
-        width = min(scale, old - start)
-        last = min(math.floor(end), old - 1)
-        first = min(math.ceil(start), last)
-        taps = [(first - 1, (first - start) / width)] if first - start > 1e-3 else []
-        taps += [(pixel, 1.0 / width) for pixel in range(first, last)]
-        if end - last > 1e-3:
-            taps.append((last, min(min(end - last, 1.0), width) / width))
-        rows.append(taps)
-    count = max(len(taps) for taps in rows)
-    index = np.array([[taps[min(k, len(taps) - 1)][0] for k in range(count)] for taps in rows], np.int64)
-    weight = np.array([[taps[k][1] if k < len(taps) else 0.0 for k in range(count)] for taps in rows], np.float32)
-    return index, weight
+def _area_taps(old: int, place: int, scale: float) -> list[tuple[int, np.float32]]:
+    start = place * scale
+    end = start + scale
+    width = min(scale, old - start)
+    last = min(math.floor(end), old - 1)
+    first = min(math.ceil(start), last)
+    taps = [(first - 1, (first - start) / width)] if first - start > 1e-3 else []
+    taps += [(pixel, 1.0 / width) for pixel in range(first, last)]
+    if end - last > 1e-3:
+        taps.append((last, min(min(end - last, 1.0), width) / width))
+    return [(index, np.float32(weight)) for index, weight in taps]
 
 
 def axis_resize(values: npt.NDArray[np.float32], axis: int, new: int, method: str) -> npt.NDArray[np.float32]:
     """Resize (H, W, C) float32 along one axis; the taps are added first to last in float32."""
-    index, weight = axis_taps(values.shape[axis], new, method)
+    old = values.shape[axis]
+    first, weight = axis_taps(old, new, method)
     shape = [1, 1, 1]
     shape[axis] = new
-    total: npt.NDArray[np.float32] = np.take(values, index[:, 0], axis) * weight[:, 0].reshape(shape)
-    for tap in range(1, index.shape[1]):
-        total = total + np.take(values, index[:, tap], axis) * weight[:, tap].reshape(shape)
+    total: npt.NDArray[np.float32] = np.take(values, first, axis) * weight[:, 0].reshape(shape)
+    for tap in range(1, weight.shape[1]):
+        index = np.minimum(first + tap, old - 1)
+        total = total + np.take(values, index, axis) * weight[:, tap].reshape(shape)
     return total
 
 

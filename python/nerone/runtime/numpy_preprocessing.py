@@ -1,7 +1,7 @@
 """The readable statement of every preprocessing step, in numpy; the C++ library gives the same numbers.
 
-An image enters as float32 with NaN taken as 0 and values limited to +-1e30, so that infinities saturate. Each operation
-after that is one float32 operation in the order written here; statistics are float64.
+An image enters as float32 with NaN taken as 0, and every step takes its input limited to +-1e30, so that infinities
+saturate. Each operation is one float32 operation in the order written here; statistics are float64.
 """
 
 from __future__ import annotations
@@ -59,12 +59,21 @@ def enter(image: Array | Sequence[Array]) -> Floats:
             raise ShapeError(f"the channels of the image have shapes {shapes}; expected (H, W), the same for each")
         for plane in planes:
             _check_dtype(plane)
+            if plane.dtype != planes[0].dtype:
+                raise DtypeError(
+                    f"the channels of the image are {planes[0].dtype} and {plane.dtype}; expected one dtype for all"
+                )
         image = np.stack([plane.astype(np.float32) for plane in planes], axis=-1)
     if image.ndim not in (2, 3) or image.size == 0:
         raise ShapeError(f"the image has shape {image.shape}; expected (H, W) or (H, W, C) with no empty axis")
     _check_dtype(image)
     values = (image if image.ndim == 3 else image[:, :, np.newaxis]).astype(np.float32)
-    return np.clip(np.where(np.isnan(values), np.float32(0), values), -LIMIT, LIMIT)
+    return _limit(np.where(np.isnan(values), np.float32(0), values))
+
+
+def _limit(values: Floats) -> Floats:
+    limited: Floats = np.minimum(np.maximum(values, -LIMIT), LIMIT)
+    return limited
 
 
 def _check_dtype(image: Array) -> None:
@@ -109,6 +118,7 @@ def apply(
     for step in preprocessing.steps:
         pairs = given.pop(0) if step.needs_volume and given else None
         size, new_spacing = step.output_size((values.shape[0], values.shape[1]), spacing)
+        values = _limit(values)
         values = _move(step, values, size) if step.moves_pixels else _map(step, values, pairs)
         spacing = new_spacing
     return values
@@ -129,7 +139,7 @@ def quantize(values: npt.ArrayLike, fix_point: int) -> npt.NDArray[np.int8]:
     if not -31 <= fix_point <= 31:
         raise ConfigurationError(f"fix_point is {fix_point}; expected -31 to 31")
     x = np.asarray(values, np.float32)
-    x = np.clip(np.where(np.isnan(x), np.float32(0), x), -LIMIT, LIMIT) * np.float32(2.0**fix_point)
+    x = _limit(np.where(np.isnan(x), np.float32(0), x)) * np.float32(2.0**fix_point)
     rounded: npt.NDArray[np.int8] = np.clip(np.floor(x + np.float32(0.5)), -128, 127).astype(np.int8)
     return rounded
 
@@ -152,15 +162,16 @@ def volume_statistics(preprocessing: Preprocessing, slices: Iterable[Array | Seq
         raise ShapeError(
             "the volume has no slices, or slices with different channels; expected one or more with the same"
         )
-    voxels = np.concatenate([image.reshape(-1, 1, image.shape[2]) for image in images])
     found: list[Pairs] = []
     for step in preprocessing.steps:
+        pairs = None
+        images = [_limit(image) for image in images]
+        if step.needs_volume:
+            pairs = _pairs(step, np.concatenate([image.reshape(-1, 1, image.shape[2]) for image in images]))
+            found.append(pairs)
         if len(found) == len(preprocessing.volume_steps):
             break
-        pairs = _pairs(step, voxels) if step.needs_volume else None
-        if pairs is not None:
-            found.append(pairs)
-        voxels = _map(step, voxels, pairs)
+        images = [_map(step, image, pairs) for image in images]
     return Statistics(tuple(found))
 
 
@@ -212,8 +223,8 @@ def _map(step: Step, values: Floats, pairs: Pairs | None) -> Floats:
     if isinstance(step, Percentile):
         return _window(values, pairs, step.to)
     assert isinstance(step, ZScore)
-    scale = np.array([1.0 / s if s > 0 else 0.0 for _, s in pairs], np.float32)
-    offset = np.array([-m / s if s > 0 else 0.0 for m, s in pairs], np.float32)
+    scale = np.array([1.0 / s if s > 1e-30 else 0.0 for _, s in pairs], np.float32)
+    offset = np.array([-m / s if s > 1e-30 else 0.0 for m, s in pairs], np.float32)
     result = values * scale + offset
     return np.where(values == 0, np.float32(0), result) if step.nonzero else result
 
@@ -221,7 +232,7 @@ def _map(step: Step, values: Floats, pairs: Pairs | None) -> Floats:
 def _window(values: Floats, ranges: Pairs, to: tuple[float, float]) -> Floats:
     low = np.array([a for a, _ in ranges], np.float32)
     high = np.array([b for _, b in ranges], np.float32)
-    slopes = [(to[1] - to[0]) / (b - a) if b > a else 0.0 for a, b in ranges]
+    slopes = [min((to[1] - to[0]) / (b - a), 1e30) if b > a else 0.0 for a, b in ranges]
     scale = np.array(slopes, np.float32)
     offset = np.array([to[0] - a * slope for (a, _), slope in zip(ranges, slopes, strict=True)], np.float32)
     return np.minimum(np.maximum(values, low), high) * scale + offset
@@ -255,7 +266,8 @@ def _mean_deviation(x: Floats, count: int) -> tuple[float, float]:
     # Sixteen running sums, so that vector code of any width adds in the same order.
     lanes = np.zeros((-(-x.size // 16), 16))
     lanes.ravel()[: x.size] = x
-    total = float(np.add.reduce(np.add.reduce(lanes, axis=0).reshape(16, 1), axis=0)[0])
-    squares = float(np.add.reduce(np.add.reduce(lanes * lanes, axis=0).reshape(16, 1), axis=0)[0])
+    total = squares = 0.0
+    for lane, square in zip(np.add.reduce(lanes, axis=0), np.add.reduce(lanes * lanes, axis=0), strict=True):
+        total, squares = total + float(lane), squares + float(square)
     mean = total / count
     return mean, float(np.sqrt(max(0.0, (squares - total * mean) / count)))

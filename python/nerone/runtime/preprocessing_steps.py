@@ -125,6 +125,8 @@ class Grey(Step):
 
     def __post_init__(self) -> None:
         check_numbers(self, "weights", 3)
+        if any(abs(weight) > 10 for weight in self.weights):
+            raise ConfigurationError(f"grey.weights is {self.weights!r}; expected -10 to 10")
 
     @property
     def input_channels(self) -> int | None:

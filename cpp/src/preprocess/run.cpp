@@ -1,0 +1,267 @@
+#include "preprocess/run.hpp"
+
+#include <algorithm>
+
+#include "kernels/channels/channels.hpp"
+#include "kernels/resize/combine.hpp"
+#include "preprocess/measure.hpp"
+
+namespace nerone::preprocess {
+namespace {
+
+constexpr float one = 1.0F;
+// Pixels over which the constants of interleaved channels repeat.
+constexpr std::size_t constants_tile = 16;
+
+std::size_t extent(int value) { return static_cast<std::size_t>(value); }
+
+float* floats(AlignedBuffer& buffer) { return reinterpret_cast<float*>(buffer.data()); }
+
+AlignedBuffer float_buffer(std::size_t count) { return AlignedBuffer(count * sizeof(float)); }
+
+bool in_order(const Stage& stage) {
+  if (stage.select.size() != extent(stage.in.channels)) return false;
+  for (std::size_t c = 0; c < stage.select.size(); ++c) {
+    if (stage.select[c] != c) return false;
+  }
+  return true;
+}
+
+// Makes a clamp part of the step behind it, which takes its place. A step that keeps zeros has to see the clamped
+// value.
+bool merge_clamp(kernels::Affine* clamp, const kernels::Affine* next, std::size_t channels) {
+  for (std::size_t c = 0; c < channels; ++c) {
+    if (clamp[c].scale != 1.0F || clamp[c].offset != 0.0F || clamp[c].keep_zero || next[c].keep_zero) return false;
+  }
+  for (std::size_t c = 0; c < channels; ++c) {
+    const float low = std::min(std::max(clamp[c].low, next[c].low), next[c].high);
+    const float high = std::min(std::max(clamp[c].high, next[c].low), next[c].high);
+    clamp[c] = {low, high, next[c].scale, next[c].offset, false};
+  }
+  return true;
+}
+
+}  // namespace
+
+Execution::Execution(Plan plan, const Layout& layout) : plan_(std::move(plan)), copy_(layout.copy_bytes()) {
+  std::size_t channels = 1;
+  std::size_t width = 1;
+  std::size_t planes = 0;
+  std::size_t measured = 0;
+  std::size_t taps = 1;
+  std::size_t points = 1;
+  for (const Stage& stage : plan_.stages) {
+    channels = std::max({channels, extent(stage.in.channels), extent(stage.out.channels)});
+    width = std::max({width, extent(stage.in.width), extent(stage.out.width), stage.columns.taps});
+    taps = std::max({taps, stage.rows.taps, std::size_t{3}});
+    points = std::max(points, stage.points.size());
+    if (&stage != &plan_.stages.back()) {
+      planes = std::max(planes, extent(stage.out.height) * extent(stage.out.width) * extent(stage.out.channels));
+    }
+    if (!stage.points.empty() && std::holds_alternative<Measured>(stage.points.front())) {
+      measured = std::max(measured, measure_scratch(extent(stage.in.height) * extent(stage.in.width)));
+    }
+    std::vector<float> constants;
+    if (stage.columns.padded) {
+      for (const float pad : stage.columns.pad) constants.push_back(pad * stage.pad_value);
+    }
+    column_constants_.push_back(std::move(constants));
+  }
+  row_pitch_ = width + kernels::row_margin;
+  rows_ = float_buffer(row_pitch_ * channels);
+  split_ = float_buffer(row_pitch_ * channels);
+  wide_ = float_buffer(2 * row_pitch_ * channels);
+  planes_ = {float_buffer(planes), float_buffer(plan_.stages.size() > 2 ? planes : 0)};
+  measured_ = float_buffer(measured);
+  tiles_ = float_buffer(points * 4 * constants_tile * channels);
+  tiled_.resize(points);
+  chain_.resize(points * channels);
+  tap_rows_.resize(taps);
+  tap_weights_.resize(taps);
+}
+
+void Execution::run(const Image& image, const Layout& layout, Sink sink) {
+  statistics_ = image.statistics;
+  Source source = source_of(image, layout, copy_.data());
+  for (std::size_t n = 0; n < plan_.stages.size(); ++n) {
+    const Stage& stage = plan_.stages[n];
+    if (n + 1 == plan_.stages.size()) return run_stage(stage, source, sink);
+    Sink planes;
+    planes.planes = floats(planes_[n % 2]);
+    run_stage(stage, source, planes);
+    source = Source{};
+    source.height = extent(stage.out.height);
+    source.width = extent(stage.out.width);
+    source.channels = extent(stage.out.channels);
+    for (std::size_t c = 0; c < source.channels; ++c) {
+      source.planes[c] = reinterpret_cast<const std::uint8_t*>(planes.planes + c * source.height * source.width);
+      source.row_strides_bytes[c] = static_cast<std::ptrdiff_t>(source.width * sizeof(float));
+    }
+  }
+}
+
+void Execution::run_stage(const Stage& stage, const Source& source, const Sink& sink) {
+  resolve(stage, source);
+  if (run_direct(stage, source, sink)) return;
+  const std::size_t height = extent(stage.out.height);
+  const std::size_t width = extent(stage.out.width);
+  Rows rows{};
+  for (std::size_t y = 0; y < height; ++y) {
+    for (std::size_t c = 0; c < extent(stage.out.channels); ++c) {
+      rows[c] = sink.planes != nullptr ? sink.planes + (c * height + y) * width : floats(rows_) + c * row_pitch_;
+    }
+    produce(stage, source, y, rows);
+    emit(stage, y, rows, sink);
+  }
+}
+
+void Execution::resolve(const Stage& stage, const Source& source) {
+  const std::size_t channels = extent(stage.out.channels);
+  chain_steps_ = 0;
+  for (const Point& point : stage.points) {
+    const auto* measured = std::get_if<Measured>(&point);
+    kernels::Affine* step = chain_.data() + chain_steps_ * channels;
+    for (std::size_t c = 0; c < channels; ++c) {
+      if (measured == nullptr) {
+        step[c] = std::get<Fixed>(point)[c];
+      } else if (measured->given) {
+        step[c] = affine_of(*measured, (*statistics_)[*measured->given][c]);
+      } else {
+        step[c] = measure(*measured, source, stage.select[c], floats(wide_), floats(measured_));
+      }
+    }
+    if (chain_steps_ > 0 && merge_clamp(step - channels, step, channels)) continue;
+    ++chain_steps_;
+  }
+}
+
+bool Execution::run_direct(const Stage& stage, const Source& source, const Sink& sink) {
+  if (sink.bytes == nullptr || stage.moves || stage.grey) return false;
+  if (source.interleaved && !in_order(stage)) return false;
+  quantize_whole(stage, source, sink);
+  return true;
+}
+
+void Execution::quantize_whole(const Stage& stage, const Source& source, const Sink& sink) {
+  const std::size_t channels = extent(stage.out.channels);
+  const kernels::Chain chain{chain_.data(), chain_steps_, channels};
+  if (source.interleaved) {
+    const std::size_t tile = constants_tile * channels;
+    for (std::size_t s = 0; s < chain_steps_; ++s) {
+      float* to = floats(tiles_) + s * 4 * tile;
+      for (std::size_t e = 0; e < tile; ++e) {
+        const kernels::Affine& a = chain_[s * channels + e % channels];
+        to[e] = a.low, to[tile + e] = a.high, to[2 * tile + e] = a.scale, to[3 * tile + e] = a.offset;
+      }
+      tiled_[s] = {to, to + tile, to + 2 * tile, to + 3 * tile, chain_[s * channels].keep_zero};
+    }
+  }
+  std::array<const void*, max_channels> planes{};
+  bool one_run = true;
+  for (std::size_t c = 0; c < channels; ++c)
+    one_run = one_run && source.one_run(source.interleaved ? 0 : stage.select[c]);
+  const std::size_t runs = one_run ? 1 : source.height;
+  const std::size_t count = source.width * (one_run ? source.height : 1);
+  for (std::size_t y = 0; y < runs; ++y) {
+    std::int8_t* to = sink.bytes + y * count * channels;
+    if (source.interleaved) {
+      kernels::quantize_interleaved(source.dtype, source.row(0, y), count * channels, tiled_.data(), chain_steps_,
+                                    channels, sink.fix_point, to);
+      continue;
+    }
+    for (std::size_t c = 0; c < channels; ++c) planes[c] = source.row(stage.select[c], y);
+    kernels::quantize_planes(source.dtype, planes.data(), count, chain, sink.fix_point, to);
+  }
+}
+
+void Execution::split_row(const Source& source, std::size_t y) {
+  Rows rows{};
+  for (std::size_t c = 0; c < source.channels; ++c) rows[c] = floats(split_) + c * row_pitch_;
+  if (source.interleaved) {
+    const void* row = source.row(0, y);
+    kernels::combine_rows(source.dtype, &row, &one, 1, 0.0F, source.width * source.channels, floats(wide_));
+    kernels::split_channels(floats(wide_), source.channels, source.width, rows.data());
+    return;
+  }
+  for (std::size_t c = 0; c < source.channels; ++c) {
+    const void* row = source.row(c, y);
+    kernels::combine_rows(source.dtype, &row, &one, 1, 0.0F, source.width, rows[c]);
+  }
+}
+
+void Execution::produce(const Stage& stage, const Source& source, std::size_t y, const Rows& rows) {
+  if (stage.moves) return move(stage, source, y, rows);
+  split_row(source, y);
+  const auto split = [&](std::size_t c) { return floats(split_) + stage.select[c] * row_pitch_; };
+  if (stage.grey) {
+    const void* three[3] = {split(0), split(1), split(2)};
+    kernels::combine_rows(DType::float32, three, stage.grey->data(), 3, 0.0F, source.width, rows[0]);
+    return;
+  }
+  for (std::size_t c = 0; c < stage.select.size(); ++c) std::copy(split(c), split(c) + source.width, rows[c]);
+}
+
+std::size_t Execution::gather_taps(const Stage& stage, const Source& source, std::size_t plane, std::size_t y) {
+  const Band& band = stage.rows;
+  const auto first = static_cast<std::size_t>(band.first[y]);
+  std::size_t count = 0;
+  for (std::size_t k = 0; k < band.taps; ++k) {
+    const float weight = band.weights[k * band.count() + y];
+    if (weight == 0.0F) continue;
+    tap_rows_[count] = source.row(plane, first + k);
+    tap_weights_[count++] = weight;
+  }
+  if (count > 0) return count;
+  tap_rows_[0] = source.row(plane, first);
+  tap_weights_[0] = 0.0F;
+  return 1;
+}
+
+void Execution::move(const Stage& stage, const Source& source, std::size_t y, const Rows& rows) {
+  const std::size_t stage_number = static_cast<std::size_t>(&stage - plan_.stages.data());
+  const float constant = stage.rows.pad[y] * stage.pad_value;
+  const float* constants = stage.columns.padded ? column_constants_[stage_number].data() : nullptr;
+  const auto columns = [&](const float* row, float* out) {
+    if (stage.columns.identity) {
+      if (row != out) std::copy(row, row + source.width, out);
+      return;
+    }
+    kernels::combine_columns(row, stage.columns.first.data(), stage.columns.weights.data(), stage.columns.count(),
+                             stage.columns.taps, constants, stage.columns.count(), out);
+  };
+  if (source.interleaved) {
+    const std::size_t taps = gather_taps(stage, source, 0, y);
+    kernels::combine_rows(source.dtype, tap_rows_.data(), tap_weights_.data(), taps, constant,
+                          source.width * source.channels, floats(wide_));
+    Rows split{};
+    for (std::size_t c = 0; c < source.channels; ++c) split[c] = floats(split_) + c * row_pitch_;
+    kernels::split_channels(floats(wide_), source.channels, source.width, split.data());
+    for (std::size_t c = 0; c < stage.select.size(); ++c) columns(split[stage.select[c]], rows[c]);
+    return;
+  }
+  for (std::size_t c = 0; c < stage.select.size(); ++c) {
+    const std::size_t taps = gather_taps(stage, source, stage.select[c], y);
+    float* row = stage.columns.identity ? rows[c] : floats(split_);
+    kernels::combine_rows(source.dtype, tap_rows_.data(), tap_weights_.data(), taps, constant, source.width, row);
+    columns(row, rows[c]);
+  }
+}
+
+void Execution::emit(const Stage& stage, std::size_t y, const Rows& rows, const Sink& sink) {
+  const std::size_t channels = extent(stage.out.channels);
+  const std::size_t width = extent(stage.out.width);
+  const kernels::Chain chain{chain_.data(), chain_steps_, channels};
+  if (sink.bytes != nullptr) {
+    std::array<const void*, max_channels> planes;
+    std::copy(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(channels), planes.begin());
+    kernels::quantize_planes(DType::float32, planes.data(), width, chain, sink.fix_point,
+                             sink.bytes + y * width * channels);
+    return;
+  }
+  for (std::size_t c = 0; c < channels; ++c) kernels::map_row(rows[c], width, chain, c);
+  if (sink.pixels != nullptr) {
+    kernels::merge_channels(rows.data(), channels, width, sink.pixels + y * width * channels);
+  }
+}
+
+}  // namespace nerone::preprocess

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <nerone/preprocess.hpp>
+#include <vector>
+
+#include "base/aligned_buffer.hpp"
+#include "kernels/quantize/quantize.hpp"
+#include "preprocess/plan.hpp"
+#include "preprocess/source.hpp"
+
+namespace nerone::preprocess {
+
+// Where a stage's rows go: into int8 or float32 pixels of the caller's, or into float planes for the next stage.
+struct Sink {
+  std::int8_t* bytes = nullptr;
+  float* pixels = nullptr;
+  float* planes = nullptr;
+  int fix_point = 0;
+};
+
+// A plan with everything it needs to run; running allocates nothing.
+class Execution {
+ public:
+  Execution(Plan plan, const Layout& layout);
+
+  const Plan& plan() const { return plan_; }
+  void run(const Image& image, const Layout& layout, Sink sink);
+
+ private:
+  using Rows = std::array<float*, max_channels>;
+
+  void run_stage(const Stage& stage, const Source& source, const Sink& sink);
+  void resolve(const Stage& stage, const Source& source);
+  bool run_direct(const Stage& stage, const Source& source, const Sink& sink);
+  void quantize_whole(const Stage& stage, const Source& source, const Sink& sink);
+  void produce(const Stage& stage, const Source& source, std::size_t y, const Rows& rows);
+  void move(const Stage& stage, const Source& source, std::size_t y, const Rows& rows);
+  void emit(const Stage& stage, std::size_t y, const Rows& rows, const Sink& sink);
+  // Row y of every channel of the source as floats, in split_.
+  void split_row(const Source& source, std::size_t y);
+  std::size_t gather_taps(const Stage& stage, const Source& source, std::size_t plane, std::size_t y);
+
+  Plan plan_;
+  const Statistics* statistics_ = nullptr;
+  std::vector<kernels::Affine> chain_;
+  std::size_t chain_steps_ = 0;
+  AlignedBuffer copy_;
+  std::array<AlignedBuffer, 2> planes_;
+  AlignedBuffer rows_;      // a row per channel of a stage's result
+  AlignedBuffer split_;     // a row per channel of a stage's source
+  AlignedBuffer wide_;      // an interleaved row of a source, twice
+  AlignedBuffer measured_;  // scratch of measuring
+  AlignedBuffer tiles_;     // constants repeated over sixteen pixels
+  std::vector<kernels::TiledAffine> tiled_;
+  std::vector<std::vector<float>> column_constants_;  // per stage
+  std::vector<const void*> tap_rows_;
+  std::vector<float> tap_weights_;
+  std::size_t row_pitch_ = 0;
+};
+
+}  // namespace nerone::preprocess
