@@ -82,17 +82,19 @@ class _Gallery:
             del found[::2]
 
     def rows(self, count: int) -> list[OverlayRow]:
-        """Return the best slice of each of ``count`` equal parts of all volumes."""
-        every = [item for found in self.kept.values() for item in found]
-        parts = np.array_split(np.arange(len(every)), min(count, len(every)))
-        best = [max((every[i] for i in part), key=lambda item: item[0])[1] for part in parts]
+        """Return about ``count`` slices: of each volume, of each of its equal parts, the one with most classes."""
+        shares = [len(part) for part in np.array_split(np.arange(max(count, len(self.kept))), len(self.kept))]
+        best = []
+        for found, share in zip(self.kept.values(), shares, strict=True):
+            for part in np.array_split(np.arange(len(found)), min(share, len(found))):
+                best.append(max((found[i] for i in part), key=lambda item: item[0])[1])
         return [
             OverlayRow(
                 _show_ct(scored.values),
                 {"ground truth": scored.truth, **scored.classes},
                 f"{scored.frame.frame.source.name.split('.')[0]}, slice {scored.frame.frame.index}",
             )
-            for scored in best
+            for scored in best[: 2 * count]
         ]
 
 

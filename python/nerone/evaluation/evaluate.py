@@ -134,15 +134,19 @@ class Evaluation:
                 self._equal.setdefault(name, []).append(float(np.mean(np.asarray(classes) == np.asarray(first))))
 
 
+def _volumes(found: Iterable[LabelledFrame]) -> Iterator[Iterable[LabelledFrame]]:
+    for _, members in itertools.groupby(found, key=lambda item: item.frame.source):
+        yield members
+
+
 def prepared_frames(
     found: Iterable[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...]
 ) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
     """Yield each frame, prepared for the network, and its truth on the network's grid."""
-    for _, members in itertools.groupby(found, key=lambda item: item.frame.source):
+    for volume in _volumes(found):
         statistics = None
-        volume: Iterable[LabelledFrame] = members
         if steps.volume_steps:
-            volume = list(members)
+            volume = list(volume)
             statistics = volume_statistics(steps, [member.frame.image for member in volume])
         for member in volume:
             spacing = member.frame.spacing_mm

@@ -27,8 +27,8 @@ def affine_warp(image: Floats, matrix: NDArray[np.float64], *, fill: float = 0.0
     rows, columns = np.meshgrid(np.arange(height) - height / 2 + 0.5, np.arange(width) - width / 2 + 0.5, indexing="ij")
     y = (matrix[0, 0] * rows + matrix[0, 1] * columns + matrix[0, 2] + height / 2 - 0.5).astype(np.float32)
     x = (matrix[1, 0] * rows + matrix[1, 1] * columns + matrix[1, 2] + width / 2 - 0.5).astype(np.float32)
-    wide = np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=np.float32(fill))
-    y, x = np.clip(y + 1, 0, height + 0.999), np.clip(x + 1, 0, width + 0.999)
+    wide = np.pad(image, ((1, 2), (1, 2), (0, 0)), constant_values=np.float32(fill))
+    y, x = np.clip(y + 1, 0, height + 1), np.clip(x + 1, 0, width + 1)
     top, left = y.astype(np.int32), x.astype(np.int32)
     down, right = (y - top)[..., None], (x - left)[..., None]
     above = wide[top, left] * (1 - right) + wide[top, left + 1] * right

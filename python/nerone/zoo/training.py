@@ -125,6 +125,30 @@ def _score(model: Any, samples: Samples, indices: NDArray[np.intp], classes: int
     return float((both[present] / total[present]).mean()) if present.any() else 0.0
 
 
+def _draw_curve(log: Path, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    epochs = [int(row["epoch"]) + 1 for row in rows]
+    for place, key in ((left, "loss"), (right, "validation_score")):
+        place.plot(epochs, [float(row[key]) for row in rows], color="#0072B2")
+        place.set_xlabel("epoch")
+        place.set_title(key.replace("_", " "))
+        place.grid(alpha=0.3)
+    figure.savefig(path, dpi=100)
+
+
+def _hidden_state(model: Any) -> list[Any]:
+    """Return the variables that weights alone do not restore: the optimizer's and the dropouts' random states."""
+    generators = (getattr(layer, "seed_generator", None) for layer in model.layers)
+    return [*model.optimizer.variables, *(generator.state for generator in generators if generator is not None)]
+
+
 class _State:
     """The files of one training run: checkpoint, best model, log."""
 
@@ -147,13 +171,14 @@ class _State:
         self, model: Any, options: TrainingOptions, epoch: int, row: dict[str, float], best: tuple[int, float]
     ) -> None:
         model.save(self.last)
-        np.savez(self.optimizer, *[v.numpy() for v in model.optimizer.variables])
+        np.savez(self.optimizer, *[v.numpy() for v in _hidden_state(model)])
         fresh = not self.log.is_file()
         with self.log.open("a", newline="") as file:
             writer = csv.DictWriter(file, row.keys())
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
+        _draw_curve(self.log, self.output / "curve.png")
         progress = {"epoch": epoch, "best_epoch": best[0], "best_score": best[1], "options": asdict(options)}
         beside = self.progress.with_suffix(".new")
         beside.write_text(json.dumps(progress, indent=1))
@@ -180,7 +205,7 @@ def _compiled(
     if resume:
         model.optimizer.build(model.trainable_variables)
         stored = np.load(state.optimizer)
-        for variable, key in zip(model.optimizer.variables, stored.files, strict=True):
+        for variable, key in zip(_hidden_state(model), stored.files, strict=True):
             variable.assign(stored[key])
     return model
 
