@@ -64,7 +64,7 @@ def _load_h5(file: Path, input_shape: InputShape) -> Graph:
     content = read_h5(file)
     classes = set(_layer_classes(content.config))
     if any(name.startswith("Vitis>") for _, name in classes):
-        raise ModelError(f"'{file}' is already quantized by vai_q; import it with nerone.quantization.load_quantized")
+        raise ModelError(f"'{file}' is already quantized by vai_q; import it with nerone.quantization.load_vai_q")
     try:
         model = _keras_load(file)
     except Exception:

@@ -1,4 +1,4 @@
-"""A second, slow statement of the vendor's calibration: loops and sums, nothing shared with the package but the graph."""
+"""A second, slow statement of the vendor's calibration; it shares nothing with the package but the graph."""
 
 from __future__ import annotations
 
