@@ -21,7 +21,6 @@ from nerone.deployment.bundle import Bundle
 from nerone.deployment.deploy import deploy
 from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
 from nerone.evaluation.overlay import OverlayRow, write_overlay
-from nerone.runtime.model import Model
 from nerone.zoo.shipped import shipped_model
 
 __all__ = ["DemoReport", "DemoScores", "run_demo"]
@@ -112,7 +111,9 @@ def _score(bundle: Bundle, data: Path, baseline: Any, name: str, output: Path, p
     return DemoScores(name, evaluation, picture)
 
 
-def _engine_fps(bundle: Bundle, seconds: float = 3.0) -> float:
+def _engine_fps(bundle: Bundle, seconds: float) -> float:
+    from nerone.runtime.model import Model
+
     model = Model.load(bundle.host_model_path, until="dpu")
     image = np.zeros(model.inputs[0].shape, np.int8)
     model.run(image)
@@ -123,7 +124,7 @@ def _engine_fps(bundle: Bundle, seconds: float = 3.0) -> float:
     return count / (time.perf_counter() - start)
 
 
-def _pipeline_fps(bundle: Bundle, data: Path, threads: int, seconds: float = 5.0) -> float:
+def _pipeline_fps(bundle: Bundle, data: Path, threads: int, seconds: float) -> float:
     from nerone.deployment.inference import Inference
 
     pictures = [(frame.image, frame.spacing_mm) for frame in frames(data)]
@@ -148,6 +149,9 @@ def run_demo(
     *,
     data: Path | str | None = None,
     threads: int = 2,
+    calibration_volumes: int = 6,
+    test_slices: int = 64,
+    seconds: float = 4.0,
     progress: Progress | None = None,
 ) -> DemoReport:
     """Deploy the trained U-Net, segment a phantom volume and real scans, score and draw them.
@@ -157,6 +161,8 @@ def run_demo(
     output : folder for the bundle, the phantoms and the pictures
     data : folder of CT volumes with labels, or None
     threads : int, of the throughput measurement
+    calibration_volumes, test_slices : int, phantoms that are drawn: volumes of 16 slices, and slices of one volume
+    seconds : float, how long each throughput is measured
     progress : called with (what, done, total)
 
     Returns
@@ -174,8 +180,8 @@ def run_demo(
     calibration, test = output / "phantoms" / "calibration", output / "phantoms" / "test"
     if progress is not None:
         progress("drawing phantoms", 0, 2)
-    write_phantoms("ct-org", calibration, count=6, seed=CALIBRATION_SEED, slices=16)
-    write_phantoms("ct-org", test, count=1, seed=TEST_SEED, slices=64)
+    write_phantoms("ct-org", calibration, count=calibration_volumes, seed=CALIBRATION_SEED, slices=16)
+    write_phantoms("ct-org", test, count=1, seed=TEST_SEED, slices=test_slices)
     if progress is not None:
         progress("drawing phantoms", 2, 2)
     trained = shipped_model("ct-org")
@@ -192,7 +198,7 @@ def run_demo(
     report.scores.append(_score(bundle, test, trained, "phantoms", output, progress))
     if data is not None:
         report.scores.append(_score(bundle, Path(data), trained, "scans", output, progress))
-    report.engine_fps = _engine_fps(bundle)
-    report.pipeline_fps = _pipeline_fps(bundle, test, threads)
+    report.engine_fps = _engine_fps(bundle, seconds)
+    report.pipeline_fps = _pipeline_fps(bundle, test, threads, seconds)
     report.seconds = time.perf_counter() - start
     return report

@@ -16,7 +16,6 @@ from nerone.data.targets import labels_on_grid
 from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
-from nerone.runtime.model import Model
 from nerone.runtime.numpy_preprocessing import apply, volume_statistics
 from nerone.runtime.preprocessing import Preprocessing
 
@@ -46,6 +45,8 @@ class XmodelNetwork:
     """A compiled network on a device; see `nerone.Model.load`."""
 
     def __init__(self, path: Path, *, device: str = "softdpu") -> None:
+        from nerone.runtime.model import Model
+
         self._model = Model.load(path, device=device)
 
     @property
