@@ -12,6 +12,7 @@ namespace nerone::xmodel {
 namespace {
 
 constexpr std::size_t max_rank = 16;
+constexpr std::size_t max_name_bytes = 1024;  // libxir copies names whenever it looks one up
 
 [[noreturn]] void refuse(const Op& op, const std::string& what) {
   throw ModelError("op '" + op.name + "' (" + op.type + ") " + what);
@@ -127,6 +128,7 @@ void check_op(const Graph& graph, std::size_t index, const Limits& limits) {
   if (!is_utf8(op.name) || !is_utf8(op.type)) throw ModelError("an op's name or type is not UTF-8");
   if (op.name.empty()) throw ModelError("an op of type '" + op.type + "' has no name");
   if (op.type.empty()) refuse(op, "has no type");
+  if (op.name.size() > max_name_bytes) throw ModelError("an op's name has more than 1024 bytes");
   check_texts(op.attrs, "op '" + op.name + "'");
   check_tensor(op, limits);
   const auto* definition = find_definition(op.type);

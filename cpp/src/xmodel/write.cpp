@@ -8,6 +8,7 @@
 
 #include "xmodel/check.hpp"
 #include "xmodel/encode.hpp"
+#include "xmodel/infer.hpp"
 #include "xmodel/libxir.hpp"
 #include "xmodel/texts.hpp"
 
@@ -69,7 +70,7 @@ void write(const Graph& graph, const std::filesystem::path& file) {
   std::string bytes;
   try {
     check(graph, Limits{});
-    to_libxir(graph);
+    infer_shapes(*to_libxir(graph));
     bytes = encode(graph);
   } catch (const ModelError& error) {
     throw ModelError("'" + file.string() + "' is not written: " + one_line(error.what()));

@@ -54,6 +54,7 @@ Attrs& conv(Graph& graph) { return graph.ops[3].attrs; }
 const Rule op_rules[] = {
     {"NoName", [](Graph& g) { g.ops[3].name.clear(); }, "has no name"},
     {"NoType", [](Graph& g) { g.ops[3].type.clear(); }, "has no type"},
+    {"LongName", [](Graph& g) { g.ops[3].name.assign(1025, 'x'); }, "more than 1024 bytes"},
     {"NameTwice", [](Graph& g) { g.ops[4].name = "conv"; }, "two ops have the name 'conv'"},
     {"NameNotUtf8", [](Graph& g) { g.ops[3].name = "\xFF"; }, "not UTF-8"},
     {"AttrNotUtf8", [](Graph& g) { conv(g)["x"] = std::string("\xC0"); }, "not UTF-8"},
@@ -223,6 +224,14 @@ TEST(WriteRule, RefusesGraphsThatNoFileCanHold) {
   EXPECT_THROW(write(no_such_op, file), ModelError);
   auto without_ops = Graph{};
   EXPECT_THROW(write(without_ops, file), ModelError);
+  auto misfit = quantized_graph();
+  misfit.ops[4].attrs["axis"] = std::int32_t{1};
+  misfit.ops[2].output.shape = misfit.ops[1].output.shape = misfit.ops[0].output.shape = {1, 4, 4, 3};
+  misfit.ops[0].attrs["shape"] = Ints{1, 4, 4, 3};
+  misfit.ops[3].type = "const";
+  misfit.ops[3].inputs.clear();
+  misfit.ops[3].attrs = {{"shape", Ints{1, 4, 4, 2}}, {"data_type", std::string("FLOAT32")}, {"data", Bytes(128)}};
+  EXPECT_THROW(write(misfit, file), ModelError);  // a concatenation along height of 2 and 3 channels
   auto sourceless = quantized_graph();
   sourceless.ops[4].type = "my-op";
   sourceless.ops[4].inputs = {{"weights", {3}}};
