@@ -146,16 +146,19 @@ Band band_of(const AxisMap& map) {
   Band band;
   band.identity = map.is_identity();
   const std::size_t count = map.taps.size();
-  for (const auto& taps : map.taps) {
-    band.taps = std::max(band.taps, static_cast<std::size_t>(taps.back().index - taps.front().index) + 1);
+  // A pixel that falls on an old one has fewer taps than its neighbours; the kernel wants firsts that do not decrease.
+  band.first.resize(count);
+  std::int32_t first = map.old_extent - 1;
+  for (std::size_t x = count; x-- > 0;) {
+    first = band.first[x] = std::min(first, map.taps[x].front().index);
+    band.taps = std::max(band.taps, static_cast<std::size_t>(map.taps[x].back().index - first) + 1);
   }
   const std::int32_t last_first = std::max(0, map.old_extent - static_cast<int>(band.taps));
   band.weights.assign(band.taps * count, 0.0F);
   for (std::size_t x = 0; x < count; ++x) {
-    const std::int32_t first = std::min(map.taps[x].front().index, last_first);
-    band.first.push_back(first);
+    band.first[x] = std::min(band.first[x], last_first);
     for (const Tap& tap : map.taps[x]) {
-      band.weights[static_cast<std::size_t>(tap.index - first) * count + x] = static_cast<float>(tap.weight);
+      band.weights[static_cast<std::size_t>(tap.index - band.first[x]) * count + x] = static_cast<float>(tap.weight);
     }
     band.pad.push_back(static_cast<float>(map.pad[x]));
     band.padded = band.padded || map.pad[x] != 0.0;
