@@ -73,7 +73,7 @@ std::shared_ptr<const Engine> make_engine(const xmodel::Graph& graph, const Engi
       return make_scalar_engine(std::move(program));
 #ifdef NERONE_SOFTDPU_JIT
     case Kernels::jit:
-      return jit::make_jit_engine(*program);
+      return jit::make_jit_engine(*program, make_onednn_kernel);
 #endif
     case Kernels::onednn:
       return make_planned_engine(std::move(program), kernels, make_onednn_kernel);

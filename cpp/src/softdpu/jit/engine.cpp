@@ -19,9 +19,13 @@ void add_pads(std::vector<Task>& tasks, const Memory& memory, int root, const st
   const auto layout = memory.layout_of(root);
   if (layout.pads.top == 0 && layout.pads.bottom == 0 && layout.pads.side == 0) return;
   const std::size_t offset = memory.offset_of(root);
+  const bool gaps = memory.has_padded_parts(root);
   const std::int64_t bytes = (layout.pads.top + layout.pads.bottom) * layout.row_bytes();
-  tasks.push_back({name, "pads", "memset", 0, bytes,
-                   [layout, offset](const Frame& frame) { fill_outer_rows(layout, frame.arena + offset); }, nullptr});
+  const auto run = [layout, offset, gaps](const Frame& frame) {
+    fill_outer_rows(layout, frame.arena + offset);
+    if (gaps) fill_gaps(layout, frame.arena + offset);
+  };
+  tasks.push_back({name, "pads", "memset", 0, bytes, run, nullptr});
 }
 
 }  // namespace

@@ -41,4 +41,12 @@ void fill_outer_rows(const Layout& layout, std::uint8_t* buffer) {
   std::memset(buffer + end, zero_byte, static_cast<std::size_t>(layout.pads.bottom * layout.row_bytes()));
 }
 
+void fill_gaps(const Layout& layout, std::uint8_t* buffer) {
+  const std::ptrdiff_t pixels = static_cast<std::ptrdiff_t>(layout.width) * group_channels;
+  std::uint8_t* row = buffer + layout.origin();
+  for (int i = 0; i < layout.height * layout.groups; ++i, row += layout.pitch) {
+    std::memset(row + pixels, zero_byte, static_cast<std::size_t>(layout.pitch - pixels));
+  }
+}
+
 }  // namespace nerone::softdpu::jit

@@ -43,4 +43,8 @@ struct Layout {
 // Writes zeros to all that lies before row 0 and behind the last row.
 void fill_outer_rows(const Layout& layout, std::uint8_t* buffer);
 
+// Writes zeros to the gaps of all rows. Whoever writes a group fills its gap, the left pad of the next group: needed
+// where a group is read before the one in front of it is written.
+void fill_gaps(const Layout& layout, std::uint8_t* buffer);
+
 }  // namespace nerone::softdpu::jit

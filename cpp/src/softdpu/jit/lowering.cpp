@@ -135,21 +135,25 @@ bool GraphBuilder::lower_step(const Step& step, const Concat& concat) {
 }
 
 void GraphBuilder::place(const Step& step, int input, int shift, int whole, int first_group) {
-  int part = input;
-  if (shift != 0 || tensor(input).parent != none) {
-    part = add_packed(tensor(input).extents, tensor(input).channels);
-    add_node(step.name, SumNode{{0}, shift + 2}, {input}, part);
-  }
+  const bool is_copy = shift != 0 || tensor(input).parent != none;
+  const int part = is_copy ? requantized(step, input, shift) : input;
   tensor(part).parent = whole;
   tensor(part).first_group = first_group;
 }
 
+// R(x / 2^shift)
+int GraphBuilder::requantized(const Step& step, int input, int shift) {
+  const int output = add_packed(tensor(input).extents, tensor(input).channels);
+  return add_node(step.name, SumNode{{0}, shift + 2}, {input}, output);
+}
+
 bool GraphBuilder::lower_step(const Step& step, const Upsample& upsample) {
-  if (upsample.bilinear || upsample.shift != 0 || !image(step.inputs[0])) return false;
+  if (upsample.bilinear || upsample.shift + 2 > max_sum_shift || !image(step.inputs[0])) return false;
   UpsampleNode node;
   for (const auto& row : upsample.rows) node.rows.push_back(static_cast<int>(row.low));
   for (const auto& column : upsample.columns) node.columns.push_back(static_cast<int>(column.low));
-  const int input = packed(step.inputs[0]);
+  int input = packed(step.inputs[0]);
+  if (upsample.shift != 0) input = requantized(step, input, upsample.shift);
   const int output = packed_[step.output] = add_packed(*image(step.output), tensor(input).channels);
   add_node(step.name, std::move(node), {input}, output);
   return true;

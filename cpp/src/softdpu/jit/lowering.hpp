@@ -33,6 +33,8 @@ class GraphBuilder {
   // Puts a concatenation's input into place: as a part of it, or by a copy.
   void place(const Step& step, int input, int shift, int whole, int first_group);
 
+  int requantized(const Step& step, int input, int shift);
+
   int add_dense(std::size_t value);
   int add_packed(const Extents& extents, ChannelMap channels);
   int add_node(const std::string& name, Work work, std::vector<int> inputs, int output);

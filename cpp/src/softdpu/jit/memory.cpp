@@ -89,6 +89,14 @@ std::vector<int> Memory::begun_by(int node) const {
   return roots;
 }
 
+bool Memory::has_padded_parts(int root) const {
+  for (int i = 0; i < static_cast<int>(graph_.tensors.size()); ++i) {
+    const auto& tensor = graph_.tensors[static_cast<std::size_t>(i)];
+    if (i != root && tensor.pads.side > 0 && graph_.root_of(i) == root) return true;
+  }
+  return false;
+}
+
 std::size_t Memory::live_bytes() const {
   std::size_t most = 0;
   for (int node = 0; node < static_cast<int>(graph_.nodes.size()); ++node) {

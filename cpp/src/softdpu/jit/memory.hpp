@@ -50,6 +50,8 @@ class Memory {
   std::size_t offset_of(int root) const { return arena_.offsets[static_cast<std::size_t>(root)]; }
   // The packed root tensors that the node is the first to write to.
   std::vector<int> begun_by(int node) const;
+  // Whether some reader needs the pads of a part of the buffer, perhaps before the other parts are written.
+  bool has_padded_parts(int root) const;
   std::size_t arena_bytes() const { return arena_.size_bytes; }
   // The largest sum of the buffers of tensors that live at the same time.
   std::size_t live_bytes() const;

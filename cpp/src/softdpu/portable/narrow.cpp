@@ -13,7 +13,8 @@ bool add_leak(Narrow& narrow, int shift, std::int64_t bound) {
   if (shift <= 0) {
     // 1280 * 26 / 256 is below -128 already.
     narrow.negative_limit = 1280;
-    narrow.negative_factor = 26 << std::min(-shift, 8);
+    // 26 / 256 of one unit saturates from 2^11 on.
+    narrow.negative_factor = 26 << std::min(-shift, 12);
     narrow.negative_right = 8;
   } else {
     narrow.negative_limit = saturated;
