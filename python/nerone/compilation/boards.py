@@ -125,7 +125,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 1,
                 300.0,
                 2.0,
-                4.3,
+                8.5,
                 "1.4",
                 _ULTRA96,
             ),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from nerone.compilation import CompiledModel, find_board
 from nerone.compilation import compile as compile_model
-from nerone.compilation.quantized_xir import load_quantized_xir
 from nerone.deployment.models import already_quantized, quantized_model
 from nerone.deployment.quiet import import_quietly
 from nerone.errors import ConfigurationError
@@ -58,8 +57,6 @@ def quantized_from_file(
 ) -> QuantizedModel:
     """Read a quantized model, or quantize a trained one."""
     path = Path(model)
-    if path.suffix == ".xmodel":
-        return load_quantized_xir(path)
     found = already_quantized(path)
     if found is not None:
         return found

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nerone.compilation.quantized_xir import load_quantized_xir
 from nerone.deployment.calibration import calibration_images
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
@@ -19,13 +20,20 @@ Progress = Callable[[str, int, int], None]
 
 
 def already_quantized(model: Any) -> QuantizedModel | None:
-    """Return a model that needs no calibration: one given as such, or an h5 file of vai_q. None for others."""
+    """Return a model that needs no calibration, or None.
+
+    Parameters
+    ----------
+    model : a `QuantizedModel`, the path of an h5 file of vai_q or of a quantized, uncompiled xmodel, or anything else
+    """
     if isinstance(model, QuantizedModel):
         return model
-    if not isinstance(model, (str, Path)) or Path(model).suffix.lower() not in (".h5", ".hdf5"):
+    if not isinstance(model, (str, Path)):
         return None
     path = Path(model)
-    if not path.is_file():
+    if path.suffix.lower() == ".xmodel":
+        return load_quantized_xir(path)
+    if path.suffix.lower() not in (".h5", ".hdf5") or not path.is_file():
         return None
     from nerone.graph.h5_model import read_h5
     from nerone.quantization.vai_q import load_vai_q

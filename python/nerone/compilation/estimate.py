@@ -1,0 +1,158 @@
+"""Predicted speed of an xmodel on a board, from a model of the DPU's cycles and memory traffic.
+
+Cycles: the DPUCZDX8G computes ``pixel_parallel`` pixels of a row, ``channel_parallel`` input and as many output
+channels per cycle, and rounds each of the three up; with few input channels it takes a kernel's row as channels (the
+``workload_on_arch`` that the vendor's compiler writes into models follows from this). Traffic: every op reads its
+inputs and weights from the board's memory and writes its output to it, through the core's two 128 bit ports; concat and
+reshape are views. The two are added: the layers of the paper's networks are too small to hide one behind the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nerone.compilation.boards import Board, Dpu, find_board
+from nerone.errors import ConfigurationError
+
+__all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph"]
+
+_PORT_BYTES_PER_CYCLE = 2 * 128 // 8
+_VIEWS = frozenset({"concat-fix", "reshape-fix", "upload", "download", "data-fix", "const-fix"})
+_WEIGHTED = frozenset({"conv2d-fix", "transposed-conv2d-fix"})
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One op: multiply-accumulates, cycles of computing, bytes of traffic, microseconds in all."""
+
+    name: str
+    type: str
+    macs: int
+    cycles: int
+    traffic_bytes: int
+    time_us: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a board would do.
+
+    Attributes
+    ----------
+    board, dpu : str
+    cores : int
+    latency_ms : float, of one image on one core, without anything on the CPU
+    fps : float, with every core busy
+    utilisation : float, share of the DPU's peak that the network's multiply-accumulates reach
+    watts, fps_per_watt : float or None, None where no power was given
+    layers : per op, in the order of the file
+    """
+
+    board: str
+    dpu: str
+    cores: int
+    latency_ms: float
+    fps: float
+    utilisation: float
+    watts: float | None
+    fps_per_watt: float | None
+    layers: tuple[LayerTime, ...]
+
+
+def estimate(
+    path: str | Path, *, board: str = "zcu104", vitis_ai: str | None = None, watts: float | None = None
+) -> Estimate:
+    """Predict latency and frames per second of a compiled model.
+
+    Parameters
+    ----------
+    path : xmodel, the vendor's or NERONE's
+    board : one of the board table
+    watts : power of the board while it runs, from a meter; energy efficiency follows from it
+
+    Raises
+    ------
+    ConfigurationError, ModelError
+        for an unknown board, the host, or a file that cannot be read.
+    """
+    from nerone import _core
+
+    target = find_board(board)
+    if target.is_host:
+        raise ConfigurationError("the host is measured, not estimated: use nerone bench, or name a board")
+    if watts is not None and not 0 < watts < math.inf:
+        raise ConfigurationError(f"{watts} W is no power; give what a meter shows while the board runs")
+    return estimate_graph(_core.read_xmodel(str(path)), target, vitis_ai, watts)
+
+
+def estimate_graph(
+    graph: Mapping[str, Any], board: Board, vitis_ai: str | None = None, watts: float | None = None
+) -> Estimate:
+    """Predict from a graph in the schema of `nerone._core.read_xmodel`."""
+    dpu = board.dpu_of(vitis_ai)
+    ops = {op["name"]: op for op in graph["ops"]}
+    layers = [
+        _layer(op, ops, board, dpu) for op in graph["ops"] if op["type"].endswith("-fix") and op["type"] not in _VIEWS
+    ]
+    total_us = sum(layer.time_us for layer in layers)
+    if total_us <= 0:
+        raise ConfigurationError(f"'{graph['name']}' has no op of a DPU; compile it first")
+    fps = board.cores * 1e6 / total_us
+    used = sum(layer.macs for layer in layers) / (total_us * board.clock_mhz * dpu.peak_macs_per_cycle)
+    efficiency = None if watts is None else fps / watts
+    return Estimate(board.name, dpu.name, board.cores, total_us / 1e3, fps, used, watts, efficiency, tuple(layers))
+
+
+def _layer(op: Mapping[str, Any], ops: Mapping[str, Any], board: Board, dpu: Dpu) -> LayerTime:
+    shape = _four(op["output"]["shape"])
+    traffic = math.prod(shape) + sum(
+        math.prod(ops[name]["output"]["shape"]) for names in op["inputs"].values() for name in names
+    )
+    macs, cycles = 0, _elements(shape, dpu)
+    if op["type"] in _WEIGHTED:
+        macs, cycles = _convolution(op, ops, shape, dpu)
+    elif op["type"] == "depthwise-conv2d-fix":
+        _, kernel_h, kernel_w, _ = ops[op["inputs"]["weights"][0]]["output"]["shape"]
+        macs, cycles = math.prod(shape) * kernel_h * kernel_w, _elements(shape, dpu) * kernel_h * kernel_w
+    elif op["type"] == "pool-fix":
+        cycles *= math.prod(op["attrs"]["kernel"])
+    bytes_per_us = min(_PORT_BYTES_PER_CYCLE * board.clock_mhz, board.bandwidth_gb_s * 1e3 / board.cores)
+    time_us = cycles / board.clock_mhz + traffic / bytes_per_us
+    return LayerTime(op["name"], op["type"], macs, cycles, traffic, time_us)
+
+
+def _four(shape: list[int]) -> tuple[int, int, int, int]:
+    padded = [1] * (4 - len(shape)) + list(shape) if len(shape) < 4 else list(shape[:4])
+    return padded[0], padded[1], padded[2], padded[3]
+
+
+def _up(size: int, parallel: int) -> int:
+    return math.ceil(size / parallel)
+
+
+def _elements(shape: tuple[int, int, int, int], dpu: Dpu) -> int:
+    return shape[1] * _up(shape[2], dpu.pixel_parallel) * _up(shape[3], dpu.channel_parallel)
+
+
+def _convolution(
+    op: Mapping[str, Any], ops: Mapping[str, Any], shape: tuple[int, int, int, int], dpu: Dpu
+) -> tuple[int, int]:
+    """Return the products of a convolution and the cycles they take."""
+    channels_out, kernel_h, kernel_w, channels_in = ops[op["inputs"]["weights"][0]]["output"]["shape"]
+    parallel = dpu.channel_parallel
+    row = kernel_w * _up(channels_in, parallel)
+    if 2 * channels_in <= parallel:
+        # Channel augmentation: where the channels leave the array half empty, a kernel's row is taken as channels.
+        row = min(row, _up(kernel_w * channels_in, parallel))
+    cycles = shape[1] * _up(shape[2], dpu.pixel_parallel) * kernel_h * row * _up(channels_out, parallel)
+    macs = math.prod(shape[1:3]) * kernel_h * kernel_w * channels_in * channels_out
+    if op["type"].startswith("transposed"):
+        # Only every stride-th tap meets a pixel.
+        steps = math.prod(op["attrs"]["stride"])
+        source = _four(ops[op["inputs"]["input"][0]]["output"]["shape"])
+        return math.prod(source[1:3]) * kernel_h * kernel_w * channels_in * channels_out, math.ceil(cycles / steps)
+    return macs, cycles
