@@ -2,6 +2,8 @@
 
 // The software DPU's engines. All of them compute the same bits; they differ in speed only.
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <nerone/tensor.hpp>
 #include <nerone/xmodel.hpp>
@@ -22,6 +24,15 @@ struct EngineOptions {
   Kernels kernels = Kernels::automatic;
   // Names of the tensors that leave the subgraph. Empty: those that no op of the subgraph reads.
   std::vector<std::string> outputs;
+};
+
+// What a profile says of one step of a plan.
+struct StepInfo {
+  std::string name;    // the op's
+  std::string kind;    // "conv 3x3", "max pool 2x2" ...
+  std::string kernel;  // how it is computed
+  std::int64_t macs = 0;
+  std::int64_t bytes = 0;  // read and written, weights included
 };
 
 // What one runner needs beside the engine: its arena. Not to be used by two threads at once.
@@ -45,6 +56,15 @@ class Engine {
   // Buffers are dense, in the order and with the shapes and dtypes of inputs() and outputs(), at any alignment.
   // Outputs may not overlap inputs. Allocates nothing.
   virtual void run(Context& context, const void* const* inputs, void* const* outputs) const = 0;
+
+  // The steps that a run takes, in order.
+  virtual std::vector<StepInfo> steps() const { return {}; }
+  // A run that adds the time of each step to `seconds`.
+  virtual void run_timed(Context& context, const void* const* inputs, void* const* outputs, double* /*seconds*/) const {
+    run(context, inputs, outputs);
+  }
+  // Of one context.
+  virtual std::size_t arena_bytes() const { return 0; }
 };
 
 // Plans the one subgraph of a graph as xmodel::describe() gives it. ModelError names the first op that cannot run and

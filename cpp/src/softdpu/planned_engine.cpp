@@ -6,6 +6,7 @@
 
 #include "base/aligned_buffer.hpp"
 #include "softdpu/memory_plan.hpp"
+#include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu {
 
@@ -46,7 +47,22 @@ class PlannedEngine final : public Engine {
     return context;
   }
 
-  void run(Context& base, const void* const* inputs, void* const* outputs) const override {
+  void run(Context& context, const void* const* inputs, void* const* outputs) const override {
+    run_timed(context, inputs, outputs, nullptr);
+  }
+
+  std::vector<StepInfo> steps() const override {
+    std::vector<StepInfo> infos;
+    for (std::size_t i = 0; i < step_kernels_.size(); ++i) {
+      if (step_kernels_[i]) infos.push_back(info_of(*program_, program_->steps[i], name_of(kernels_)));
+    }
+    return infos;
+  }
+
+  std::size_t arena_bytes() const override { return memory_.arena_bytes; }
+
+  void run_timed(Context& base, const void* const* inputs, void* const* outputs, double* seconds) const override {
+    StopWatch watch(seconds);
     auto& context = static_cast<PlannedContext&>(base);
     for (std::size_t i = 0; i < step_kernels_.size(); ++i) {
       if (!step_kernels_[i]) continue;
@@ -56,6 +72,7 @@ class PlannedEngine final : public Engine {
       }
       step_kernels_[i]->run(context.states[i].get(), context.step_inputs.data(),
                             writable(context, step.output, outputs), context.scratch.data());
+      watch.split();
     }
     for (const auto& copy : memory_.output_copies) {
       std::memcpy(outputs[copy.output], readable(context, copy.value, inputs, outputs),

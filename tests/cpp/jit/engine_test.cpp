@@ -104,7 +104,7 @@ TEST_F(JitEngineTest, RealModelsNeedNoDenseSteps) {
   if (!std::filesystem::exists(golden_models())) GTEST_SKIP() << "no golden models beside the repository";
   for (const auto& program : golden_programs()) {
     const JitEngine engine(*program, make_portable_kernel);
-    for (const auto& task : engine.tasks()) EXPECT_NE(task.kind, "other") << task.name;
+    for (const auto& step : engine.steps()) EXPECT_NE(step.kind, "other") << step.name;
   }
 }
 

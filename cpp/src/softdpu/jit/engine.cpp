@@ -1,9 +1,9 @@
 #include "softdpu/jit/engine.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/aligned_buffer.hpp"
+#include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -25,7 +25,7 @@ void add_pads(std::vector<Task>& tasks, const Memory& memory, int root, const st
     fill_outer_rows(layout, frame.arena + offset);
     if (gaps) fill_gaps(layout, frame.arena + offset);
   };
-  tasks.push_back({name, "pads", "memset", 0, bytes, run, nullptr});
+  tasks.push_back({{name, "pads", "memset", 0, bytes}, run, nullptr});
 }
 
 }  // namespace
@@ -65,29 +65,24 @@ std::unique_ptr<Context> JitEngine::make_context() const {
   return context;
 }
 
-Frame JitEngine::frame_of(Context& base, const void* const* inputs, void* const* outputs) const {
-  auto& context = static_cast<JitContext&>(base);
-  return {context.arena.data(), inputs, outputs, context.operands.data(), context.scratch.data(), nullptr};
+std::vector<StepInfo> JitEngine::steps() const {
+  std::vector<StepInfo> infos;
+  for (const auto& task : tasks_) infos.push_back(task.info);
+  return infos;
 }
 
-void JitEngine::run(Context& base, const void* const* inputs, void* const* outputs) const {
-  Frame frame = frame_of(base, inputs, outputs);
-  for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    frame.state = static_cast<JitContext&>(base).states[i].get();
-    tasks_[i].run(frame);
-  }
+void JitEngine::run(Context& context, const void* const* inputs, void* const* outputs) const {
+  run_timed(context, inputs, outputs, nullptr);
 }
 
 void JitEngine::run_timed(Context& base, const void* const* inputs, void* const* outputs, double* seconds) const {
-  using Clock = std::chrono::steady_clock;
-  Frame frame = frame_of(base, inputs, outputs);
-  auto before = Clock::now();
+  auto& context = static_cast<JitContext&>(base);
+  Frame frame{context.arena.data(), inputs, outputs, context.operands.data(), context.scratch.data(), nullptr};
+  StopWatch watch(seconds);
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    frame.state = static_cast<JitContext&>(base).states[i].get();
+    frame.state = context.states[i].get();
     tasks_[i].run(frame);
-    const auto now = Clock::now();
-    seconds[i] += std::chrono::duration<double>(now - before).count();
-    before = now;
+    watch.split();
   }
 }
 

@@ -23,17 +23,15 @@ class JitEngine final : public Engine {
   std::unique_ptr<Context> make_context() const override;
   void run(Context& context, const void* const* inputs, void* const* outputs) const override;
 
-  const std::vector<Task>& tasks() const { return tasks_; }
-  std::size_t arena_bytes() const { return arena_bytes_; }
+  std::vector<StepInfo> steps() const override;
+  void run_timed(Context& context, const void* const* inputs, void* const* outputs, double* seconds) const override;
+  std::size_t arena_bytes() const override { return arena_bytes_; }
+  // The largest sum of the tensors that live at the same time.
   std::size_t live_bytes() const { return live_bytes_; }
-  // One run that adds each task's time in seconds to `seconds`.
-  void run_timed(Context& context, const void* const* inputs, void* const* outputs, double* seconds) const;
 
  private:
   std::vector<TensorInfo> inputs_, outputs_;
   std::vector<Task> tasks_;
-  Frame frame_of(Context& context, const void* const* inputs, void* const* outputs) const;
-
   std::size_t arena_bytes_ = 0, live_bytes_ = 0, scratch_bytes_ = 0, most_operands_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "softdpu/jit/pack.hpp"
 #include "softdpu/jit/resample.hpp"
 #include "softdpu/jit/sum.hpp"
+#include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -91,7 +92,7 @@ class TaskMaker {
   Task task(std::string kind, std::string kernel, std::function<void(const Frame&)> run) const {
     std::int64_t bytes = bytes_of(node_.output);
     for (const int index : node_.inputs) bytes += bytes_of(index);
-    return {node_.name, std::move(kind), std::move(kernel), 0, bytes, std::move(run), nullptr};
+    return {{node_.name, std::move(kind), std::move(kernel), 0, bytes}, std::move(run), nullptr};
   }
 
   const TensorGraph& graph_;
@@ -105,11 +106,6 @@ struct CompiledGrid {
   ConvWeights weights;
   std::unique_ptr<ConvKernel> kernel;
 };
-
-std::string kind_of(const Conv& conv) {
-  return std::string(conv.transposed ? "transposed " : "") + (conv.depthwise ? "depthwise " : "") + "conv " +
-         std::to_string(conv.window.kernel_h) + "x" + std::to_string(conv.window.kernel_w);
-}
 
 Task TaskMaker::make(const ConvNode& node) const {
   const auto& conv = node.conv;
@@ -145,8 +141,8 @@ Task TaskMaker::make(const ConvNode& node) const {
                           grid.weights.bias.data(), grid.weights.half_bits.data()});
         }
       });
-  result.macs = conv.macs();
-  result.bytes += weight_bytes;
+  result.info.macs = conv.macs();
+  result.info.bytes += weight_bytes;
   return result;
 }
 
