@@ -31,6 +31,8 @@ def register(application: typer.Typer) -> None:
         images: int = typer.Option(None, "--images", help="Calibration images at most."),
         seed: int = typer.Option(0, "--seed", help="Shifts which calibration images are taken."),
         vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
+        arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
+        board_model: str = typer.Option(None, "--board-model", help="xmodel that the vendor's compiler made."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> None:
         """Quantize and compile a trained model into a bundle."""
@@ -49,6 +51,8 @@ def register(application: typer.Typer) -> None:
                 images=images,
                 seed=seed,
                 vitis_ai=vitis_ai,
+                arch=arch,
+                board_model=file_argument(board_model, "xmodel") if board_model else None,
                 progress=progress,
             )
         compilation = bundle.report()["compilation"]

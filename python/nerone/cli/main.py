@@ -77,6 +77,8 @@ def _run(words: list[str]) -> int:
         verb = f" {error.ctx.info_name}" if error.ctx and error.ctx.parent else ""
         sentence = " ".join(error.format_message().split())
         return _say(f"{sentence} See 'nerone{verb} --help'.", FAILED)
+    if result == INTERRUPTED:
+        return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else FINE
 
 

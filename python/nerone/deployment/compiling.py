@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nerone.compilation import CompiledModel, find_board
 from nerone.compilation import compile as compile_model
+from nerone.compilation.vendor import VendorCompilation, vendor_compile
 from nerone.deployment.models import already_quantized, quantized_model
 from nerone.deployment.quiet import import_quietly
 from nerone.errors import ConfigurationError
@@ -24,27 +25,40 @@ def compile_file(
     output: str | Path,
     board: str = "host",
     vitis_ai: str | None = None,
+    arch: str | Path | None = None,
+    name: str = "model",
     calibration: str | Path | None = None,
     preset: str | None = None,
     images: int | None = None,
     progress: Progress | None = None,
-) -> CompiledModel:
+) -> tuple[CompiledModel, VendorCompilation | None]:
     """Compile a quantized model, or quantize a trained one first.
 
     Parameters
     ----------
     model : q_model.h5 of vai_q, a quantized ``*_int.xmodel``, or a trained .keras or .h5
-    output : xmodel to write
+    output : xmodel to write; for a board the vendor's folder lies beside it, NAME_vitis_ai
+    arch, name : the board's arch.json and the network's name, for the vendor's compiler
     calibration, preset : images and their preprocessing; needed for a trained model
+
+    Returns
+    -------
+    The compilation for the software DPU, and for a board what came of the vendor's compiler.
 
     Raises
     ------
     ConfigurationError, ModelError
         one sentence with what is wrong.
     """
-    find_board(board)
+    target = find_board(board)
+    target.dpu_of(vitis_ai)
     quantized = quantized_from_file(model, calibration=calibration, preset=preset, images=images, progress=progress)
-    return compile_model(quantized, board=board, output=output, vitis_ai=vitis_ai)
+    compiled = compile_model(quantized, board=board, output=output, vitis_ai=vitis_ai)
+    if target.is_host:
+        return compiled, None
+    folder = compiled.path.with_name(f"{compiled.path.stem}_vitis_ai")
+    vendor = vendor_compile(quantized, board=board, output=folder, name=name, arch=arch, vitis_ai=vitis_ai)
+    return compiled, vendor
 
 
 def quantized_from_file(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nerone.compilation import Board, find_board
 from nerone.compilation import compile as compile_model
-from nerone.compilation import find_board
+from nerone.compilation.vendor import check_vendor_model, read_arch, vendor_compile
 from nerone.data.sources import find_sources
 from nerone.deployment.bundle import Bundle, bundle_path, is_bundle
+from nerone.deployment.checks import check_fit
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.models import already_quantized, quantized_model
 from nerone.deployment.quiet import import_quietly
-from nerone.deployment.writing import check_target
+from nerone.deployment.writing import check_target, write_error
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
+from nerone.quantization.quantized import QuantizedModel
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import Preset
 from nerone.runtime.presets import preset as find_preset
@@ -52,6 +56,8 @@ def deploy(
     images: int | None = None,
     seed: int = 0,
     vitis_ai: str | None = None,
+    arch: str | Path | None = None,
+    board_model: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Quantize and compile a trained model and put it into a bundle with its preprocessing.
@@ -69,6 +75,9 @@ def deploy(
     method : "ptq", "ffq" or "qat", see `nerone.quantize`
     images, seed : how many calibration images, and which
     vitis_ai : version of the board's overlay
+    arch : the board's own arch.json, in place of the board table's fingerprint
+    board_model : xmodel that the vendor's compiler made of this model; it is checked against the host compilation.
+        Where not given, ``vai_c_xir`` from PATH makes it, if it is there
     progress : called with (what, done, total)
 
     Returns
@@ -85,6 +94,7 @@ def deploy(
     >>> nerone.deploy("unet.keras", calibration="scans/", preset="ct-org", output="unet.nerone")  # doctest: +SKIP
     """
     target, place = find_board(board), bundle_path(output)
+    target.dpu_of(vitis_ai)
     check_target(place, is_bundle)
     if isinstance(calibration, (str, Path)):
         find_sources(calibration)  # says what is wrong with a folder before the long work begins
@@ -96,8 +106,13 @@ def deploy(
         quantized = quantized_model(
             graph, calibration, plan.preprocessing, method=method, images=images, seed=seed, progress=progress
         )
-    with tempfile.TemporaryDirectory(prefix="nerone-") as scratch:
-        compiled = compile_model(quantized, board=target.name, output=Path(scratch) / "model.xmodel", vitis_ai=vitis_ai)
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".compiling", dir=place.parent)
+    except OSError as error:
+        raise write_error(place, error) from error
+    with scratch as folder:
+        compiled = compile_model(quantized, board=target.name, output=Path(folder) / "model.xmodel", vitis_ai=vitis_ai)
+        fingerprint, board_xmodel = _for_board(quantized, target, vitis_ai, arch, board_model, Path(folder))
         return Bundle.create(
             place,
             xmodel=compiled.path,
@@ -106,10 +121,36 @@ def deploy(
             output_tensor=TensorDeclaration(**compiled.outputs[0]),
             output=plan.output,
             board=target.name,
-            fingerprint=target.fingerprint_of(vitis_ai),
+            fingerprint=fingerprint,
             preset=chosen.name if chosen else "",
+            board_xmodel=board_xmodel,
             report={"quantization": dict(quantized.report), "compilation": dict(compiled.report)},
         )
+
+
+def _for_board(
+    quantized: QuantizedModel,
+    target: Board,
+    vitis_ai: str | None,
+    arch: str | Path | None,
+    board_model: str | Path | None,
+    folder: Path,
+) -> tuple[int | None, Path | None]:
+    """Return the board's fingerprint and the model that the vendor's compiler made for it, where there is one."""
+    if target.is_host:
+        return None, None
+    fingerprint = read_arch(arch) if arch else target.fingerprint_of(vitis_ai)
+    if board_model is not None:
+        check_vendor_model(Path(board_model), quantized, fingerprint)
+        return fingerprint, Path(board_model)
+    made = vendor_compile(quantized, board=target.name, output=folder / "vendor", arch=arch, vitis_ai=vitis_ai)
+    if made.xmodel is None:
+        warnings.warn(
+            f"the vendor's compiler is not here, so the bundle runs on the software DPU only: 'nerone compile --board "
+            f"{target.name}' leaves a folder for its container, then deploy again with --board-model",
+            stacklevel=3,
+        )
+    return fingerprint, made.xmodel
 
 
 @dataclass(frozen=True)
@@ -141,7 +182,9 @@ def _plan(
     steps = preprocessing or (chosen.preprocessing.with_output_size(shape[0], shape[1]) if chosen else None)
     if steps is None:
         raise ConfigurationError("neither a preset nor a preprocessing was given; name the preset of this network")
-    return _Plan(steps, _output(out, chosen, class_names))
+    found = _Plan(steps, _output(out, chosen, class_names))
+    check_fit(steps, TensorDeclaration("", (1, *shape), None), TensorDeclaration("", (1, *out), None), found.output)
+    return found
 
 
 def _output(shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence[str] | None) -> OutputDeclaration:
