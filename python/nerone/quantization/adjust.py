@@ -30,7 +30,10 @@ WeightPositions = dict[str, dict[str, int]]
 
 
 def adjust(
-    graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]
+    graph: Graph,
+    positions: Mapping[str, int],
+    weights: Mapping[str, Mapping[str, int]],
+    floors: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, int], WeightPositions]:
     """Return activation and weight positions that satisfy every rule.
 
@@ -39,19 +42,26 @@ def adjust(
     graph : Graph in its DPU form
     positions : by name of the quantization point
     weights : {"kernel": int, "bias": int} by name of the weighted node
+    floors : positions below which points should not go, at most 7; an alignment that needs it is left out
     """
-    adjuster = _Adjuster(graph, positions, weights)
+    adjuster = _Adjuster(graph, positions, weights, floors or {})
     adjuster.run()
     return adjuster.positions, adjuster.weights
 
 
 class _Adjuster:
-    def __init__(self, graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        positions: Mapping[str, int],
+        weights: Mapping[str, Mapping[str, int]],
+        floors: Mapping[str, int],
+    ) -> None:
         self.positions = dict(positions)
         self.weights: WeightPositions = {name: dict(values) for name, values in weights.items()}
         self._graph = graph
         self._near = Neighbours(graph, positions)
-        self._floors = self._all_floors()
+        self._floors = self._all_floors(floors)
         self._lower_only = False
         self._moved = False
 
@@ -87,9 +97,9 @@ class _Adjuster:
         self._moved |= self.positions[name] != position
         self.positions[name] = position
 
-    def _all_floors(self) -> dict[str, int]:
-        """The lowest position of every point at which the sigmoids it meets can still be served."""
-        floors: dict[str, int] = {}
+    def _all_floors(self, given: Mapping[str, int]) -> dict[str, int]:
+        """The lowest position of every point at which the floors of the points it meets can still be kept."""
+        floors = dict(given)
 
         def raise_to(floor: int, *names: str) -> bool:
             lower = [name for name in names if floors.get(name, floor - 1) < floor]

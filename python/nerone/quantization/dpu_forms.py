@@ -28,17 +28,19 @@ def average_pool_ratio(kernel: tuple[int, int]) -> tuple[int, int]:
     return best
 
 
-def to_dpu_forms(graph: Graph, *, sigmoid: bool = True, swish: bool = True) -> Graph:
+def to_dpu_forms(graph: Graph, *, sigmoid: bool = True, swish: bool = True, keep_final_sigmoid: bool = False) -> Graph:
     """Return the graph with the DPU's substitutes.
 
     Parameters
     ----------
     graph : Graph with batch norms folded
     sigmoid, swish : whether sigmoid becomes a hard sigmoid and swish x times it; they stay in float otherwise
+    keep_final_sigmoid : whether a sigmoid that only ends the model stays in float, like a softmax
     """
     nodes: list[Node] = []
     for node in graph:
-        nodes += _substitute(node, sigmoid=sigmoid, swish=swish)
+        final = keep_final_sigmoid and node.name in graph.outputs and not graph.consumers(node.name)
+        nodes += _substitute(node, sigmoid=sigmoid and not final, swish=swish)
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)
 
 

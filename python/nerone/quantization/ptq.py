@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from nerone.errors import ModelError
 from nerone.graph import Graph, Op
-from nerone.quantization import vitis
+from nerone.quantization import statistics, vitis
 from nerone.quantization.adjust import adjust
+from nerone.quantization.bias_correction import correct_biases
 from nerone.quantization.calibration import CalibrationSet
 from nerone.quantization.comparison import compare_with_float
 from nerone.quantization.dpu_forms import to_dpu_forms
@@ -24,21 +25,33 @@ from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.report import layer_rows
 from nerone.quantization.topology import WEIGHTED, plan
 
-__all__ = ["check_supported", "finish", "post_training_quantize", "prepare", "weight_positions"]
+__all__ = ["Strategy", "check_supported", "finish", "post_training_quantize", "prepare", "weight_positions"]
 
 Progress = Callable[[int, int], None]
+Strategy = Literal["default", "vitis"]
+# Images on which biases are corrected; all are in memory at once, and means settle quickly.
+_BIAS_IMAGES = 32
+# Below it the DPU's ReLU6 lets values above 6 through.
+_RELU6_FLOOR = 4
 
 
 def post_training_quantize(
-    graph: Graph, images: CalibrationSet, options: QuantizeOptions, progress: Progress | None = None
+    graph: Graph,
+    images: CalibrationSet,
+    options: QuantizeOptions,
+    *,
+    strategy: Strategy = "default",
+    progress: Progress | None = None,
 ) -> QuantizedModel:
-    """Quantize with the scheme of vai_q_tensorflow2 (``pof2s``).
+    """Quantize without training.
 
     Parameters
     ----------
     graph : Graph as imported
     images : CalibrationSet for it
     options : QuantizeOptions
+    strategy : "vitis", the scheme of vai_q_tensorflow2 (``pof2s``); "default", positions from the whole image set where
+        the next layers read, and corrected biases
     progress : called with (images done, images in all)
 
     Raises
@@ -46,25 +59,14 @@ def post_training_quantize(
     ModelError
         A layer could not be imported, or the model is not finite on the images.
     """
-    folded = prepare(graph, options)
-    decision = plan(folded)
-    weights = weight_positions(folded)
-    draft = QuantizedModel(folded, {}, weights, decision.float_nodes)
-    positions = vitis.calibrate(
-        folded,
-        decision.points,
-        quantized_weights(draft),
-        images,
-        batch_size=options.batch_size,
-        progress=progress,
-    )
-    adjusted, adjusted_weights = adjust(folded, positions, weights)
-    model = QuantizedModel(folded, adjusted, adjusted_weights, decision.float_nodes)
-    moved = {name: [positions[name], adjusted[name]] for name in positions if positions[name] != adjusted[name]}
-    return finish(model, images, options, {"method": "ptq", "strategy": "vitis", "moved_positions": moved})
+    folded = prepare(graph, options, keep_final_sigmoid=strategy == "default")
+    quantizer = _vitis if strategy == "vitis" else _default
+    model, found = quantizer(folded, images, options, progress)
+    moved = {name: [found[name], now] for name, now in model.positions.items() if found[name] != now}
+    return finish(model, images, options, {"method": "ptq", "strategy": strategy, "moved_positions": moved})
 
 
-def prepare(graph: Graph, options: QuantizeOptions) -> Graph:
+def prepare(graph: Graph, options: QuantizeOptions, *, keep_final_sigmoid: bool = False) -> Graph:
     """Return the graph that is quantized: folded, equalized, in the DPU's forms.
 
     Raises
@@ -76,7 +78,12 @@ def prepare(graph: Graph, options: QuantizeOptions) -> Graph:
     folded = fold(graph)
     if options.equalize:
         folded = equalize(folded, steps=options.equalize_steps)
-    return to_dpu_forms(folded, sigmoid=options.convert_sigmoid, swish=options.convert_swish)
+    return to_dpu_forms(
+        folded,
+        sigmoid=options.convert_sigmoid,
+        swish=options.convert_swish,
+        keep_final_sigmoid=keep_final_sigmoid,
+    )
 
 
 def check_supported(graph: Graph) -> None:
@@ -89,10 +96,9 @@ def check_supported(graph: Graph) -> None:
     """
     bad = [node for node in graph if node.op is Op.UNSUPPORTED]
     if bad:
+        count = f"{len(bad)} layers" if len(bad) > 1 else "1 layer"
         listed = "; ".join(f"'{node.layer}' ({node.attrs['layer_class']}): {node.attrs['reason']}" for node in bad)
-        raise ModelError(
-            f"{len(bad)} layer{'s' if len(bad) > 1 else ''} of '{graph.name}' cannot be quantized: {listed}"
-        )
+        raise ModelError(f"{count} of '{graph.name}' cannot be quantized: {listed}")
 
 
 def weight_positions(graph: Graph) -> dict[str, dict[str, int]]:
@@ -102,6 +108,31 @@ def weight_positions(graph: Graph) -> dict[str, dict[str, int]]:
         for node in graph
         if node.op in WEIGHTED
     }
+
+
+Found = tuple[QuantizedModel, Mapping[str, int]]
+
+
+def _vitis(graph: Graph, images: CalibrationSet, options: QuantizeOptions, progress: Progress | None) -> Found:
+    decision = plan(graph)
+    weights = weight_positions(graph)
+    values = quantized_weights(QuantizedModel(graph, {}, weights))
+    found = vitis.calibrate(graph, decision.points, values, images, batch_size=options.batch_size, progress=progress)
+    positions, weights = adjust(graph, found, weights)
+    return QuantizedModel(graph, positions, weights, decision.float_nodes), found
+
+
+def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, progress: Progress | None) -> Found:
+    decision = plan(graph)
+    found = statistics.calibrate(graph, decision.points, images, progress)
+    floors = {node.name: _RELU6_FLOOR for node in graph if node.op is Op.RELU6 and node.name in found}
+    positions, weights = adjust(graph, found, weight_positions(graph), floors)
+    model = QuantizedModel(graph, positions, weights, decision.float_nodes)
+    if options.correct_biases:
+        corrected = correct_biases(model, images.first(_BIAS_IMAGES))
+        positions, weights = adjust(corrected, positions, weight_positions(corrected), floors)
+        model = replace(model, graph=corrected, positions=positions, weight_positions=weights)
+    return model, found
 
 
 def finish(

@@ -10,13 +10,13 @@ from nerone.graph import import_model
 from nerone.graph.input_shapes import InputShape
 from nerone.quantization.calibration import CalibrationSet
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.ptq import check_supported, post_training_quantize
+from nerone.quantization.ptq import Strategy, check_supported, post_training_quantize
 from nerone.quantization.quantized import QuantizedModel
 
 __all__ = ["quantize"]
 
 Method = Literal["ptq"]
-Strategy = Literal["vitis"]
+_STRATEGIES = ("default", "vitis")
 
 
 def quantize(
@@ -24,7 +24,7 @@ def quantize(
     calibration: Any,
     *,
     method: Method = "ptq",
-    strategy: Strategy = "vitis",
+    strategy: Strategy = "default",
     options: QuantizeOptions | None = None,
     input_shape: InputShape = None,
     progress: Callable[[int, int], None] | None = None,
@@ -37,7 +37,8 @@ def quantize(
     calibration : preprocessed float images, as :class:`nerone.quantization.CalibrationSet` takes them: (N, H, W, C)
         array, iterable of images or batches, tuple or mapping for several inputs
     method : "ptq", post-training quantization
-    strategy : "vitis", the scheme of the vendor's quantizer
+    strategy : "default", positions from the whole image set where the next layers read, and corrected biases;
+        "vitis", the scheme of the vendor's quantizer
     options : QuantizeOptions
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
     progress : called with (images done, images in all)
@@ -61,9 +62,9 @@ def quantize(
     """
     if method != "ptq":
         raise ConfigurationError(f"unknown method '{method}'; choose 'ptq'")
-    if strategy != "vitis":
-        raise ConfigurationError(f"unknown strategy '{strategy}'; choose 'vitis'")
+    if strategy not in _STRATEGIES:
+        raise ConfigurationError(f"unknown strategy '{strategy}'; choose one of {', '.join(_STRATEGIES)}")
     graph = import_model(model, input_shape=input_shape)
     check_supported(graph)
     images = CalibrationSet(graph, calibration)
-    return post_training_quantize(graph, images, options or QuantizeOptions(), progress)
+    return post_training_quantize(graph, images, options or QuantizeOptions(), strategy=strategy, progress=progress)

@@ -32,7 +32,9 @@ def published():
 
 @pytest.fixture(scope="module")
 def ours():
-    return quantize(FLOAT, np.random.default_rng(0).random((4, 256, 256, 1), np.float32), options=FAST)
+    return quantize(
+        FLOAT, np.random.default_rng(0).random((4, 256, 256, 1), np.float32), strategy="vitis", options=FAST
+    )
 
 
 def test_weight_positions_and_int8_weights_are_all_equal(published, ours):
@@ -49,7 +51,7 @@ def test_weight_positions_and_int8_weights_are_all_equal(published, ours):
 def test_the_two_equalized_layers_are_explained_by_equalization(published):
     # All other convolutions have a pool or a concatenation between them; only conv2d_9 and conv2d_10 make a pair.
     options = QuantizeOptions(batch_size=2, compare_images=0, equalize=False)
-    plain = quantize(FLOAT, np.zeros((2, 256, 256, 1), np.float32), options=options)
+    plain = quantize(FLOAT, np.zeros((2, 256, 256, 1), np.float32), strategy="vitis", options=options)
     differing = [
         name
         for name in published.weight_positions
@@ -67,7 +69,7 @@ def test_same_nodes_and_points_as_the_vendor(published, ours):
 @needs_scans
 def test_activation_positions_on_real_scans(published):
     images = prostate_slices()
-    ours = quantize(FLOAT, images, options=QuantizeOptions(batch_size=8, compare_images=0))
+    ours = quantize(FLOAT, images, strategy="vitis", options=QuantizeOptions(batch_size=8, compare_images=0))
     off = {name: ours.positions[name] - position for name, position in published.positions.items()}
     # The published file was calibrated on other scans, by version 1.4, which did not align the inputs of a
     # concatenation nor what the 3.5 rules move with them: positions may be one step apart, and most are equal.

@@ -92,9 +92,9 @@ def test_swish_becomes_gate_and_product():
 
 def test_sigmoid_may_stay_exact():
     network = keras_cases.single(lambda x: layers.Activation("sigmoid", name="act")(conv(x)))
-    assert not quantize(network, IMAGES).float_nodes
+    assert not quantize(network, IMAGES, strategy="vitis").float_nodes
     options = QuantizeOptions(convert_sigmoid=False)
-    assert set(quantize(network, IMAGES, options=options).float_nodes) == {"act"}
+    assert set(quantize(network, IMAGES, strategy="vitis", options=options).float_nodes) == {"act"}
 
 
 def test_pool_factor_is_the_dpus():
@@ -196,6 +196,7 @@ def test_report():
     model = quantize(
         keras_cases.single(island),
         IMAGES,
+        strategy="vitis",
         options=QuantizeOptions(batch_size=4),
         progress=lambda done, total: seen.append((done, total)),
     )

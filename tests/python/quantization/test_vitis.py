@@ -56,7 +56,7 @@ def test_positions_equal_those_of_plain_numpy(seed):
 def test_same_input_same_result():
     graph = from_keras(branched(1))
     images = np.random.default_rng(0).normal(size=(20, 12, 12, 2)).astype(np.float32)
-    one, other = quantize(graph, images), quantize(graph, images)
+    one, other = quantize(graph, images, strategy="vitis"), quantize(graph, images, strategy="vitis")
     assert (one.positions, one.weight_positions, one.report) == (other.positions, other.weight_positions, other.report)
 
 
@@ -65,8 +65,8 @@ def test_votes_depend_on_the_batch_size_as_the_vendors_do():
     images = np.random.default_rng(0).normal(size=(9, 12, 12, 2)).astype(np.float32)
     images[0] *= 16
     name = graph.inputs[0]
-    loud = quantize(graph, images, options=QuantizeOptions(batch_size=9)).positions[name]
-    quiet = quantize(graph, images, options=QuantizeOptions(batch_size=1)).positions[name]
+    loud = quantize(graph, images, strategy="vitis", options=QuantizeOptions(batch_size=9)).positions[name]
+    quiet = quantize(graph, images, strategy="vitis", options=QuantizeOptions(batch_size=1)).positions[name]
     assert quiet - loud == 4
 
 
@@ -75,7 +75,7 @@ def test_whole_models_stay_close_to_float(name):
     model = keras_cases.randomize(keras_cases.WHOLE_MODELS[name](), 3)
     graph = from_keras(model)
     images = np.random.default_rng(1).normal(size=(24, *graph[graph.inputs[0]].shape)).astype(np.float32)
-    quantized = quantize(graph, images)
+    quantized = quantize(graph, images, strategy="vitis")
     assert violations(quantized.graph, quantized.positions, quantized.weight_positions) == []
     exact, rounded = Executor(graph)(images)[0], QuantizedExecutor(quantized)(images)[0]
     signal, noise = np.var(exact), np.mean((exact - rounded) ** 2)
@@ -91,6 +91,6 @@ def test_dead_layer_gets_a_usable_position():
 
     graph = from_keras(keras_cases.single(build))
     images = np.random.default_rng(1).normal(size=(4, *keras_cases.SHAPE)).astype(np.float32)
-    quantized = quantize(graph, images)
+    quantized = quantize(graph, images, strategy="vitis")
     assert quantized.positions["dead_relu"] == 7
     assert violations(quantized.graph, quantized.positions, quantized.weight_positions) == []
