@@ -56,5 +56,9 @@ asan tsan: packages
 arm64: venv
 	scripts/arm64.sh
 
+docs: develop
+	$(BIN)/mkdocs build --strict
+	@echo "build/site/index.html"
+
 clean:
 	rm -rf build demo-output
