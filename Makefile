@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: help setup develop demo test test-cpp test-python bench lint format asan tsan arm64 docs clean
 
 help:
-	@echo "make demo [DATA=folder of CT volumes] | test | bench | lint | format | asan | tsan | arm64 | clean"
+	@echo "make demo [DATA=folder of CT volumes] | test | bench | lint | format | asan | tsan | arm64 | docs | clean"
 
 packages:
 	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/system_packages.txt
