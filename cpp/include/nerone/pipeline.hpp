@@ -1,0 +1,148 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <nerone/preprocess.hpp>
+#include <nerone/tensor.hpp>
+#include <vector>
+
+// Frames go through a bounded queue to worker threads, each of which owns a runner and its buffers, and come back in
+// order, as they complete, or one by one through tickets. All functions may be called from any thread. Timeouts are in
+// milliseconds: negative waits for ever, 0 does not wait.
+namespace nerone::pipeline {
+
+// The caller's image, shared so that submitting copies nothing; whatever owns the pixels must live as long as it.
+using Frame = std::shared_ptr<const preprocess::Image>;
+
+// What one worker thread does with frames, on a runner of its own. Only its thread calls it. An exception of preprocess
+// or postprocess belongs to that frame, one of execute to all frames of the job; a TimeoutError of execute says that
+// the device may still write, and the worker is replaced.
+class Worker {
+ public:
+  virtual ~Worker() = default;
+
+  virtual int batch() const { return 1; }                                  // images that one job takes
+  virtual const std::vector<TensorInfo>& results() const = 0;              // of one frame; the same for all workers
+  virtual void preprocess(const preprocess::Image& frame, int image) = 0;  // into the runner's input buffer
+  virtual void execute() = 0;
+  virtual void postprocess(int image, const std::vector<TensorView>& results) = 0;  // out of the runner's output buffer
+};
+// Called once per worker, later again from any thread to replace one whose device does not answer.
+using WorkerFactory = std::function<std::unique_ptr<Worker>()>;
+
+enum class Order { submitted, completed };
+
+struct Options {
+  int workers = 1;
+  int queue_size = 8;              // frames that wait for a worker; when full, submitting waits
+  Order order = Order::submitted;  // of get()
+  int device_timeout_ms = 10'000;  // a job that takes longer is given up, its worker replaced; 0: never
+  std::vector<int> cores;          // CPU cores for the workers, taken in turn; empty: the system chooses
+};
+
+class ResultPool;
+
+// One frame's results, in 64-byte aligned memory that the pipeline uses again when this is destroyed.
+class Result {
+ public:
+  Result() noexcept;
+  Result(Result&&) noexcept;
+  Result& operator=(Result&&) noexcept;
+  ~Result();
+
+  explicit operator bool() const { return buffer_ != nullptr; }
+  const std::vector<TensorView>& outputs() const;
+
+ private:
+  friend class ResultPool;
+  struct Buffer;
+  Result(std::shared_ptr<ResultPool> pool, std::unique_ptr<Buffer> buffer);
+  std::shared_ptr<ResultPool> pool_;
+  std::unique_ptr<Buffer> buffer_;
+};
+
+// What became of a frame: a result or an error.
+struct Outcome {
+  std::uint64_t frame = 0;  // counts put frames from 0
+  Result result;
+  std::exception_ptr error;
+};
+
+// Called on a worker thread when a frame is done. It must be quick, and may call nothing but Ticket::ready.
+struct Notify {
+  void (*call)(void* context) = nullptr;
+  void* context = nullptr;
+};
+
+class Core;
+struct Job;
+
+// A submitted frame's future. Destroying it gives the result up.
+class Ticket {
+ public:
+  Ticket() = default;
+  Ticket(Ticket&&) noexcept;
+  Ticket& operator=(Ticket&&) noexcept;
+  ~Ticket();
+
+  bool ready() const;
+  // Once per ticket: the result, or the frame's own error thrown. TimeoutError leaves the ticket as it is.
+  Result wait(int timeout_ms = -1);
+
+ private:
+  friend class Pipeline;
+  Ticket(std::shared_ptr<Core> core, Job* job) : core_(std::move(core)), job_(job) {}
+  std::shared_ptr<Core> core_;
+  Job* job_ = nullptr;
+};
+
+struct Durations {
+  double mean_ms = 0, p50_ms = 0, p90_ms = 0, p99_ms = 0, max_ms = 0;  // percentiles within 2 %
+};
+
+struct Stats {
+  std::uint64_t submitted = 0, completed = 0, failed = 0;
+  std::uint64_t workers_replaced = 0;
+  double elapsed_s = 0;  // from the first submission to the last completion
+  double fps = 0;        // completed over elapsed
+  Durations latency, queue, preprocess, device, postprocess;
+};
+
+class Pipeline {
+ public:
+  // Creates the workers one after the other; what a factory throws is thrown here. ConfigurationError for numbers that
+  // cannot work.
+  Pipeline(WorkerFactory factory, const Options& options);
+  Pipeline(Pipeline&&) noexcept;
+  Pipeline& operator=(Pipeline&&) noexcept;
+  ~Pipeline();  // close(false) without an error
+
+  // A frame whose result the ticket collects. TimeoutError while the queue stays full, QueueClosedError after close,
+  // DeviceError when no worker is left.
+  Ticket submit(Frame frame, int timeout_ms = -1, Notify notify = {});
+
+  // A frame whose result get() collects. At most queue_size plus the workers' frames are between put and get: beyond
+  // that put waits, and throws like submit.
+  void put(Frame frame, int timeout_ms = -1);
+  // The next result of put frames. TimeoutError, or QueueClosedError when the pipeline is closed and all are collected.
+  Outcome get(int timeout_ms = -1);
+
+  // Waits until every accepted frame is done. TimeoutError.
+  void drain(int timeout_ms = -1);
+  // Accepts no more frames. With `finish`, those accepted are still done, otherwise those that wait fail with
+  // QueueClosedError. Results that are there can still be collected. TimeoutError when workers are still busy.
+  void close(bool finish = true, int timeout_ms = -1);
+
+  const std::vector<TensorInfo>& results() const;
+  std::size_t in_flight_limit() const;  // of put: frames between put and get
+  Stats stats() const;
+  void reset_stats();
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace nerone::pipeline

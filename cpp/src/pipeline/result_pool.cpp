@@ -1,0 +1,61 @@
+#include "pipeline/result_pool.hpp"
+
+#include <nerone/error.hpp>
+
+namespace nerone::pipeline {
+
+namespace {
+
+// More free buffers than this are released again: a consumer once held many.
+constexpr std::size_t most_free = 256;
+
+}  // namespace
+
+Result::Result(std::shared_ptr<ResultPool> pool, std::unique_ptr<Buffer> buffer)
+    : pool_(std::move(pool)), buffer_(std::move(buffer)) {}
+Result::Result() noexcept = default;
+Result::Result(Result&&) noexcept = default;
+
+Result& Result::operator=(Result&& other) noexcept {
+  if (this == &other) return *this;
+  if (buffer_) pool_->give_back(std::move(buffer_));
+  pool_ = std::move(other.pool_);
+  buffer_ = std::move(other.buffer_);
+  return *this;
+}
+
+Result::~Result() {
+  if (buffer_) pool_->give_back(std::move(buffer_));
+}
+
+const std::vector<TensorView>& Result::outputs() const {
+  if (!buffer_) throw ConfigurationError("this result is empty: it was moved from, or its frame failed");
+  return buffer_->outputs;
+}
+
+Result ResultPool::acquire() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      auto buffer = std::move(free_.back());
+      free_.pop_back();
+      return {shared_from_this(), std::move(buffer)};
+    }
+  }
+  auto buffer = std::make_unique<Result::Buffer>();
+  for (const auto& info : infos_) {
+    auto bytes = size_of(info.dtype);
+    for (const auto extent : info.shape) bytes *= static_cast<std::size_t>(extent);
+    buffer->memory.emplace_back(bytes);
+    buffer->outputs.push_back(TensorView::contiguous(buffer->memory.back().data(), info.dtype, info.shape));
+  }
+  return {shared_from_this(), std::move(buffer)};
+}
+
+void ResultPool::give_back(std::unique_ptr<Result::Buffer> buffer) {
+  const std::lock_guard lock(mutex_);
+  if (free_.capacity() == 0) free_.reserve(most_free);
+  if (free_.size() < most_free) free_.push_back(std::move(buffer));
+}
+
+}  // namespace nerone::pipeline
