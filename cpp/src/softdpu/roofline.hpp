@@ -1,0 +1,15 @@
+#pragma once
+
+// What this core can do at most, measured on the spot. One thread; a busy machine gives less.
+
+#include <cstddef>
+
+namespace nerone::softdpu {
+
+// Billions of int8 multiply-accumulates a second from registers (vpdpbusd on 512 bits); 0 where it does not exist.
+double peak_gmacs(double seconds);
+
+// Bytes read plus bytes written a second, in billions, of a copy between two buffers of that size.
+double copy_gbs(std::size_t buffer_bytes, double seconds);
+
+}  // namespace nerone::softdpu
