@@ -95,8 +95,9 @@ def lower_to_xir(
     report = mapping_report(decisions, cut, root, board, vitis_ai)
     check_memory(report["weight_bytes"], board)
     if not any(child.attrs["device"] == "DPU" for child in root.children):
-        reasons = "; ".join(sorted({decision.reason for decision in decisions if decision.device == "CPU"}))
-        raise ModelError(f"no layer of '{lowered.name}' can run on the DPU: {reasons}. Change these layers")
+        reasons = sorted({decision.reason for decision in decisions if decision.device == "CPU"})
+        why = "; ".join(reasons) or "none of them computes anything"
+        raise ModelError(f"no layer of '{lowered.name}' can run on the DPU: {why}. Change these layers")
     return cut.to_dict(root, {"origin": "nerone"}), outputs, report
 
 

@@ -146,6 +146,10 @@ def test_a_model_without_a_dpu_layer_is_refused(tmp_path):
     assert "no layer of 'small' can run on the DPU: the DPU has no tanh" in refused(maker, tmp_path)
 
 
+def test_a_model_that_computes_nothing_is_refused(tmp_path):
+    assert "none of them computes anything" in refused(Maker().add("drop", Op.DROPOUT, (8, 8, 4)), tmp_path)
+
+
 def test_unknown_board_and_folder(tmp_path):
     maker = Maker().conv("conv", 2)
     assert "did you mean 'zcu104'" in refused(maker, tmp_path, board="zcu14")
