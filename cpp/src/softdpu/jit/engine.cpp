@@ -1,6 +1,7 @@
 #include "softdpu/jit/engine.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/aligned_buffer.hpp"
 #include "softdpu/step_info.hpp"
@@ -14,18 +15,16 @@ struct JitContext final : Context {
   std::vector<std::unique_ptr<KernelState>> states;  // per task
 };
 
-// Writes the pads above and below a buffer whose memory others used before.
-void add_pads(std::vector<Task>& tasks, const Memory& memory, int root, const std::string& name) {
+// A buffer's memory was others' before: its pads are written anew by the task that begins it.
+void begin_with_pads(Task& task, const Memory& memory, int root) {
   const auto layout = memory.layout_of(root);
   if (layout.pads.top == 0 && layout.pads.bottom == 0 && layout.pads.side == 0) return;
-  const std::size_t offset = memory.offset_of(root);
-  const bool gaps = memory.has_padded_parts(root);
-  const std::int64_t bytes = (layout.pads.top + layout.pads.bottom) * layout.row_bytes();
-  const auto run = [layout, offset, gaps](const Frame& frame) {
+  task.run = [layout, offset = memory.offset_of(root), gaps = memory.has_padded_parts(root),
+              work = std::move(task.run)](const Frame& frame) {
     fill_outer_rows(layout, frame.arena + offset);
     if (gaps) fill_gaps(layout, frame.arena + offset);
+    work(frame);
   };
-  tasks.push_back({{name, "pads", "memset", 0, bytes}, run, nullptr});
 }
 
 }  // namespace
@@ -43,8 +42,8 @@ JitEngine::JitEngine(const Program& program, const KernelMaker& make_kernel)
   const Memory memory(graph);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const auto& node = graph.nodes[i];
-    for (const int root : memory.begun_by(static_cast<int>(i))) add_pads(tasks_, memory, root, node.name);
     tasks_.push_back(make_task(graph, memory, node, make_kernel));
+    for (const int root : memory.begun_by(static_cast<int>(i))) begin_with_pads(tasks_.back(), memory, root);
     if (const auto& kernel = tasks_.back().step_kernel) {
       scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
     }

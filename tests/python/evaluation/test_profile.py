@@ -1,0 +1,72 @@
+"""The profile names every layer, adds up, and says what is wrong with a file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from compilation.small_models import Maker
+from nerone.cli.main import main
+from nerone.compilation import compile
+from nerone.errors import ConfigurationError, ModelError
+from nerone.evaluation.profile import KERNELS, peak_gmacs, profile
+from nerone.evaluation.profile_picture import draw_profile
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Two convolutions of 4 x 9 x 1 and 3 x 9 x 4 weights on 16x16 pixels."""
+    quantized = Maker(shape=(16, 16, 1)).conv("conv", 4, position=5).conv("head", 3, position=4).model()
+    return compile(quantized, output=tmp_path / "small.xmodel").path
+
+
+def test_layers_add_up(model):
+    found = profile(model, seconds=0.05)
+    convolutions = [layer for layer in found.layers if layer.macs]
+    assert [layer.macs for layer in convolutions] == [16 * 16 * 9 * 4, 16 * 16 * 9 * 12]
+    assert found.macs == 16 * 16 * 9 * 16
+    assert all(layer.bytes > 0 and layer.seconds >= 0 for layer in found.layers)
+    assert 0 < found.seconds < 1
+    assert found.arena_bytes > 0
+    assert 0 < found.cache_gbs < 1e4
+    # Nothing is faster than the limit that was measured in the same moment.
+    if found.peak_gmacs:
+        assert found.fraction_of_peak < 1.1
+
+
+@pytest.mark.parametrize("kernels", [name for name in KERNELS if name not in ("auto", "jit", "onednn")])
+def test_other_kernels(model, kernels):
+    assert profile(model, kernels=kernels, seconds=0.02).kernels == kernels
+
+
+def test_peak_is_positive_or_absent():
+    assert peak_gmacs(0.01) >= 0
+
+
+def test_refuses_what_cannot_be_profiled(model, tmp_path):
+    with pytest.raises(ModelError, match="no such file"):
+        profile(tmp_path / "none.xmodel")
+    broken = tmp_path / "broken.xmodel"
+    broken.write_bytes(model.read_bytes()[:100])
+    with pytest.raises(ModelError):
+        profile(broken)
+    with pytest.raises(ConfigurationError, match="kernels 'fast'"):
+        profile(model, kernels="fast")
+    with pytest.raises(ConfigurationError, match="positive"):
+        profile(model, seconds=0)
+
+
+def test_command_line(model, tmp_path, capsys):
+    picture = tmp_path / "bars.png"
+    assert main(["profile", str(model), "--seconds", "0.02", "--json", "-o", str(picture)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["macs"] == 16 * 16 * 9 * 16
+    assert found["layers"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["profile", str(model), "--seconds", "0.02"]) == 0
+    assert "images/s on one thread" in capsys.readouterr().out
+
+
+def test_picture_of_a_model(model, tmp_path):
+    assert draw_profile(profile(model, seconds=0.02), tmp_path / "bars.svg", title="small").stat().st_size > 1000
