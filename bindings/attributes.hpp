@@ -14,6 +14,9 @@ xmodel::Attrs to_attrs(const pybind11::handle& mapping);
 pybind11::object from_attr(const xmodel::Attr& attr);
 pybind11::dict from_attrs(const xmodel::Attrs& attrs);
 
+// The schema of read_xmodel and write_xmodel.
+pybind11::dict from_graph(const xmodel::Graph& graph);
+
 void register_number_types(pybind11::module_& module);
 
 }  // namespace nerone::bindings

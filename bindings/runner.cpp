@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "arrays.hpp"
+#include "attributes.hpp"
 #include "register.hpp"
 #include "vart/dpu_runner.hpp"
 #include "xmodel/handle.hpp"
@@ -73,7 +74,8 @@ void finish(SharedRunner& shared, std::uint32_t job, int timeout_ms) {
 
 void register_runner(py::module_& module) {
   py::class_<xmodel::Handle>(module, "XmodelFile", "A checked model file that libxir has deserialized.")
-      .def(py::init(&load), py::arg("path"));
+      .def(py::init(&load), py::arg("path"))
+      .def("graph", [](const xmodel::Handle& file) { return from_graph(file.graph()); });
   py::class_<SharedRunner>(module, "Runner", "A VART runner of one DPU subgraph.")
       .def(py::init(&create), py::arg("file"), py::arg("subgraph"), py::arg("options"))
       .def_property_readonly("inputs", [](const SharedRunner& shared) { return infos(shared.runner.inputs()); })

@@ -38,14 +38,6 @@ py::dict from_subgraph(const xmodel::Graph& graph, const xmodel::Subgraph& subgr
                   "children"_a = children);
 }
 
-py::dict from_graph(const xmodel::Graph& graph) {
-  using namespace py::literals;
-  py::list ops;
-  for (const auto& op : graph.ops) ops.append(from_op(graph, op));
-  return py::dict("name"_a = graph.name, "attrs"_a = from_attrs(graph.attrs), "ops"_a = ops,
-                  "root"_a = from_subgraph(graph, graph.root));
-}
-
 // A field of the schema, of the Python type that it must have.
 template <typename T>
 T field(const py::dict& dict, const char* key, const std::string& where) {
@@ -140,6 +132,14 @@ void write_xmodel(const py::dict& dict, const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+py::dict from_graph(const xmodel::Graph& graph) {
+  using namespace py::literals;
+  py::list ops;
+  for (const auto& op : graph.ops) ops.append(from_op(graph, op));
+  return py::dict("name"_a = graph.name, "attrs"_a = from_attrs(graph.attrs), "ops"_a = ops,
+                  "root"_a = from_subgraph(graph, graph.root));
+}
 
 void register_xmodel(py::module_& module) {
   register_number_types(module);

@@ -84,6 +84,7 @@ class XmodelFile:
     """A checked model file that libxir has deserialized."""
 
     def __init__(self, path: _Path) -> None: ...
+    def graph(self) -> dict[str, Any]: ...
 
 @final
 class Runner:

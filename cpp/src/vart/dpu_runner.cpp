@@ -122,7 +122,7 @@ Runner Runner::create(const xmodel::Handle& model, const std::string& subgraph, 
   for (const auto& child : model.graph().root.children) {
     if (child.name != subgraph) continue;
     check_subgraph(child);
-    const auto library = open_library(child, options);
+    const auto library = Library::open(child, options).enter();
     auto state =
         std::make_unique<State>(State{model, runner_attrs(library, options), {}, nullptr, nullptr, {}, {}, {}, {}, {}});
     state->open(subgraph);

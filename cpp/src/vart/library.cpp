@@ -16,6 +16,7 @@ using Libraries = std::map<std::string, std::string>;
 
 constexpr const char* entry_point = "create_runner_with_attrs";
 constexpr const char* plugin_file = "libnerone_softdpu.so";
+constexpr const char* door_file = "libnerone_vart_door.so";
 
 // With DEEPBIND a plug-in keeps to its own libraries when the process (TensorFlow) exports others of the same
 // names; sanitizers replace symbols globally and cannot work with it.
@@ -27,17 +28,19 @@ int open_flags() {
 #endif
 }
 
-// Never closed: VART does not close it either, and runners live in its code.
-void open_and_check(const std::string& library, const std::string& remedy) {
+// Never closed: VART does not close it either, and runners live in its code. Returns the entry point.
+void* open_and_check(const std::string& library, const std::string& remedy) {
   void* handle = dlopen(library.c_str(), open_flags());
   if (handle == nullptr) {
     const char* reason = dlerror();
     throw DeviceError("runner library '" + library + "' cannot be opened (" + (reason ? reason : "no reason given") +
                       "); " + remedy);
   }
-  if (dlsym(handle, entry_point) == nullptr) {
+  void* entry = dlsym(handle, entry_point);
+  if (entry == nullptr) {
     throw DeviceError("'" + library + "' is no VART runner library, it does not export " + entry_point + "; " + remedy);
   }
+  return entry;
 }
 
 const Libraries& runner_libraries(const xmodel::Subgraph& subgraph) {
@@ -51,22 +54,43 @@ const Libraries& runner_libraries(const xmodel::Subgraph& subgraph) {
   return *libraries;
 }
 
-std::filesystem::path folder_of_this_code() {
+// A library of ours: installed beside this code, or where the build tree has it.
+std::filesystem::path beside_this_code(const char* file, const char* build_tree) {
   Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&softdpu_library), &info) == 0 || info.dli_fname == nullptr) return {};
-  return std::filesystem::path(info.dli_fname).parent_path();
+  std::filesystem::path folder;
+  if (dladdr(reinterpret_cast<void*>(&softdpu_library), &info) != 0 && info.dli_fname != nullptr) {
+    folder = std::filesystem::path(info.dli_fname).parent_path();
+  }
+  std::error_code ignored;
+  const auto installed = std::filesystem::absolute(folder / file, ignored);
+  return build_tree != nullptr && !std::filesystem::exists(installed, ignored) ? build_tree : installed;
 }
+
+#ifndef NERONE_BUILD_TREE_DOOR
+#define NERONE_BUILD_TREE_DOOR nullptr
+#endif
+#ifndef NERONE_BUILD_TREE_SOFTDPU
+#define NERONE_BUILD_TREE_SOFTDPU nullptr
+#endif
+
+struct Door {
+  using LeadTo = void (*)(void*);
+
+  std::string file = beside_this_code(door_file, NERONE_BUILD_TREE_DOOR).string();
+  LeadTo lead_to = nullptr;
+
+  Door() {
+    open_and_check(file, "reinstall nerone");
+    lead_to = reinterpret_cast<LeadTo>(dlsym(dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD), "nerone_vart_door_lead_to"));
+    if (lead_to == nullptr) throw DeviceError("'" + file + "' is of another version; reinstall nerone");
+  }
+};
 
 }  // namespace
 
 std::filesystem::path softdpu_library() {
   if (const char* chosen = std::getenv("NERONE_SOFTDPU_LIBRARY"); chosen != nullptr && *chosen != '\0') return chosen;
-  auto installed = folder_of_this_code() / plugin_file;
-  std::error_code ignored;
-#ifdef NERONE_BUILD_TREE_SOFTDPU
-  if (!std::filesystem::exists(installed, ignored)) return NERONE_BUILD_TREE_SOFTDPU;
-#endif
-  return std::filesystem::absolute(installed, ignored);
+  return beside_this_code(plugin_file, NERONE_BUILD_TREE_SOFTDPU);
 }
 
 void check_subgraph(const xmodel::Subgraph& subgraph) {
@@ -77,16 +101,17 @@ void check_subgraph(const xmodel::Subgraph& subgraph) {
   runner_libraries(subgraph);
 }
 
-std::string open_library(const xmodel::Subgraph& subgraph, const DeviceOptions& options) {
-  if (options.device == "softdpu") {
-    const auto library = softdpu_library().string();
-    open_and_check(library, "reinstall nerone, or name another device");
+Library Library::open(const xmodel::Subgraph& subgraph, const DeviceOptions& options) {
+  Library library;
+  if (options.device == "board") {
+    // The vendor's libraries are opened as the vendor opens them: they look each other up in the global scope.
+    library.name_ = runner_libraries(subgraph).at("run");
+    open_and_check(library.name_, "install the board's VART packages, or use device 'softdpu'");
+    check_board(subgraph, BoardProbe::of_this_machine());
     return library;
   }
-  if (options.device == "board") {
-    const auto& library = runner_libraries(subgraph).at("run");
-    open_and_check(library, "install the board's VART packages, or use device 'softdpu'");
-    check_board(subgraph, BoardProbe::of_this_machine());
+  if (options.device == "softdpu") {
+    library.create_ = open_and_check(softdpu_library().string(), "reinstall nerone, or name another device");
     return library;
   }
   std::error_code ignored;
@@ -95,9 +120,16 @@ std::string open_library(const xmodel::Subgraph& subgraph, const DeviceOptions& 
     throw DeviceError("unknown device '" + options.device +
                       "'; use 'softdpu', 'board', or the path of a VART runner library that exists");
   }
-  const auto library = std::filesystem::absolute(named, ignored).string();
-  open_and_check(library, "name a library that exports VART's entry points");
+  library.create_ = open_and_check(std::filesystem::absolute(named, ignored).string(),
+                                   "name a library that exports VART's entry points");
   return library;
+}
+
+std::string Library::enter() const {
+  if (create_ == nullptr) return name_;
+  static const Door door;
+  door.lead_to(create_);
+  return door.file;
 }
 
 }  // namespace nerone::vart

@@ -7,9 +7,19 @@
 
 namespace nerone::vart {
 
-// The runner library that `options.device` stands for, opened and found to have VART's entry point. VART opens it again
-// by this name. Throws DeviceError with the remedy where it cannot be used.
-std::string open_library(const xmodel::Subgraph& subgraph, const DeviceOptions& options);
+// What to give to VART so that it makes runners of a library that was opened and found to have VART's entry point.
+class Library {
+ public:
+  // The one that `options.device` stands for. DeviceError with the remedy where it cannot be used.
+  static Library open(const xmodel::Subgraph& subgraph, const DeviceOptions& options);
+
+  // The file name for VART's `lib` attribute, for the next runner that this thread creates.
+  std::string enter() const;
+
+ private:
+  std::string name_;        // as VART opens it itself
+  void* create_ = nullptr;  // or the entry point, to which the door leads
+};
 
 // The software DPU's library: $NERONE_SOFTDPU_LIBRARY, or the one installed beside this code.
 std::filesystem::path softdpu_library();
