@@ -31,6 +31,12 @@ def register(application: typer.Typer) -> None:
         last_rate: float = typer.Option(1e-6, "--last-rate", help="Learning rate of the last epoch."),
         validation: float = typer.Option(0.1, "--validation", help="Share of patients or originals held out."),
         augment: bool = typer.Option(True, "--augment/--no-augment"),
+        balance: float = typer.Option(0.0, "--balance", help="Share of slices drawn class by class: rare organs more."),
+        count_absent: bool = typer.Option(
+            False, "--count-absent", help="Classes absent from a batch count in the loss."
+        ),
+        start: str = typer.Option("", "--start", help="Weights (.keras) to start from."),
+        stop_after: int = typer.Option(None, "--stop-after", help="End after so many epochs of the schedule."),
         threads: int = typer.Option(1, "--threads", help="TensorFlow threads; the same give the same weights."),
     ) -> None:
         """Train a network of the paper; run again to go on where it stopped."""
@@ -54,6 +60,10 @@ def register(application: typer.Typer) -> None:
                 validation_share=validation,
                 augment=augment,
                 threads=threads,
+                balance=balance,
+                count_absent=count_absent,
+                start=start,
+                stop_after=stop_after,
             )
             place = Path(output) if seeds == 1 else Path(output) / f"seed{seed + run}"
             with progress_bars() as progress:

@@ -149,7 +149,7 @@ def run_demo(
     *,
     data: Path | str | None = None,
     threads: int = 2,
-    calibration_volumes: int = 6,
+    calibration_volumes: int = 8,
     test_slices: int = 64,
     seconds: float = 4.0,
     progress: Progress | None = None,
@@ -191,7 +191,7 @@ def run_demo(
         preset="ct-org",
         board="host",
         output=output / "unet.nerone",
-        images=96,
+        images=128,
         progress=progress,
     )
     report = DemoReport(bundle, threads=threads)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.data import brats
 from nerone.data.labelled import LabelledFrame, class_index, labelled_frames
 from nerone.data.targets import labels_on_grid
 from nerone.deployment.bundle import Bundle
@@ -130,7 +131,10 @@ class Evaluation:
         self.frames += 1
         first = next(iter(scored.classes.values()))
         for name, classes in scored.classes.items():
-            self.counts[name].add(classes, scored.truth)
+            counts = self.counts[name]
+            counts.add(classes, scored.truth)
+            if self.class_names == brats.CLASSES and isinstance(counts, SegmentationCounts):
+                counts.add_regions(brats.regions(classes), brats.regions(scored.truth))
             if classes is not first:
                 self._equal.setdefault(name, []).append(float(np.mean(np.asarray(classes) == np.asarray(first))))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,7 @@ class SegmentationCounts:
             raise ConfigurationError(f"a segmentation has {classes} classes; expected at least 2")
         self.classes = classes
         self._rows: list[NDArray[np.int64]] = []
+        self._regions: dict[str, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -115,6 +116,18 @@ class SegmentationCounts:
     def weighted_dice(self) -> float:
         """Return Dice weighted by the classes' frequency in the truth, background left out (the paper's equation 2)."""
         return weighted_dice_of(self.per_image.sum(axis=0))
+
+    def add_regions(self, prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike]) -> None:
+        """Count nested regions of one image, such as BraTS's whole tumour: boolean arrays by name."""
+        for name, guess in prediction.items():
+            a, b = np.asarray(guess, np.bool_), np.asarray(truth[name], np.bool_)
+            row = np.array([np.count_nonzero(a & b), np.count_nonzero(a) + np.count_nonzero(b)])
+            self._regions[name] = self._regions.get(name, np.zeros(2, np.int64)) + row
+
+    @property
+    def regions(self) -> dict[str, float]:
+        """Return Dice per region over all pixels, NaN for a region that neither truth nor prediction has."""
+        return {name: 2 * row[0] / row[1] if row[1] else float("nan") for name, row in self._regions.items()}
 
     def weighted_dice_interval(self, *, seed: int = 0, draws: int = 1000) -> Interval:
         """Return the weighted Dice with its 95 % bootstrap interval over images."""

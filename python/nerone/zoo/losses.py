@@ -9,7 +9,13 @@ __all__ = ["focal_tversky"]
 
 
 def focal_tversky(
-    class_weights: Sequence[float], *, alpha: float = 0.3, beta: float = 0.7, gamma: float = 0.75, smooth: float = 1.0
+    class_weights: Sequence[float],
+    *,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 0.75,
+    smooth: float = 1.0,
+    count_absent: bool = False,
 ) -> Callable[[Any, Any], Any]:
     """Return the class-weighted focal Tversky loss.
 
@@ -25,6 +31,8 @@ def focal_tversky(
     alpha, beta : float, weights of false positives and false negatives
     gamma : float, below 1 the loss keeps its slope where the overlap is already good
     smooth : float, pixels; keeps the index defined for a class that is absent
+    count_absent : bool, whether a class that no pixel of the batch has counts. Where it does, a rare class is mostly
+        pushed away; where it does not, a pixel that wrongly has it still costs the class it belongs to
 
     Returns
     -------
@@ -43,6 +51,8 @@ def focal_tversky(
         false_negative = tf.reduce_sum(hot, axes) - both
         index = (both + smooth) / (both + alpha * false_positive + beta * false_negative + smooth)
         # The power's slope is infinite at 0.
-        return tf.reduce_sum(weights * tf.pow(tf.maximum(1.0 - index, 1e-6), gamma)) / tf.reduce_sum(weights)
+        misses = tf.pow(tf.maximum(1.0 - index, 1e-6), gamma)
+        counted = weights if count_absent else weights * tf.cast(tf.reduce_sum(hot, axes) > 0, tf.float32)
+        return tf.reduce_sum(counted * misses) / tf.reduce_sum(counted)
 
     return loss

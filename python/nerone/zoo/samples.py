@@ -84,15 +84,34 @@ Augment = Callable[
 
 
 def draw_order(
-    truth: NDArray[np.uint8], indices: NDArray[np.intp], count: int, rng: np.random.Generator
+    truth: NDArray[np.uint8], indices: NDArray[np.intp], count: int, rng: np.random.Generator, *, balance: float = 0.0
 ) -> NDArray[np.intp]:
-    """Draw ``count`` samples in random order: every one equally often, or for class ids every class equally often."""
-    if truth.ndim > 1:
-        rounds = -(-count // len(indices))
-        return np.concatenate([rng.permutation(indices) for _ in range(rounds)])[:count]
-    members = [indices[truth[indices] == c] for c in np.unique(truth[indices])]
-    share = -(-count // len(members))
-    return rng.permutation(np.concatenate([rng.choice(group, share) for group in members]))[:count]
+    """Draw ``count`` samples in random order: every one equally often, or for class ids every class equally often.
+
+    Parameters
+    ----------
+    balance : float, for masks the share of the samples that are drawn class by class, from those that show the class
+    """
+    if truth.ndim == 1:
+        members = [indices[truth[indices] == c] for c in np.unique(truth[indices])]
+        share = -(-count // len(members))
+        return rng.permutation(np.concatenate([rng.choice(group, share) for group in members]))[:count]
+    balanced = round(balance * count)
+    rounds = -(-(count - balanced) // len(indices))
+    plain = np.concatenate([rng.permutation(indices) for _ in range(rounds)] or [indices[:0]])[: count - balanced]
+    if not balanced:
+        return plain
+    shown = _classes_shown(truth, indices)
+    members = [indices[column] for column in shown.T[1:] if column.any()] or [indices]
+    chosen = [rng.choice(members[number % len(members)]) for number in range(balanced)]
+    return rng.permutation(np.concatenate([plain, np.array(chosen, np.intp)]))
+
+
+def _classes_shown(truth: NDArray[np.uint8], indices: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return (samples, classes): which class has a pixel in which sample."""
+    counts = [np.bincount(truth[index].ravel(), minlength=256) for index in indices]
+    shown = np.stack(counts) > 0
+    return np.asarray(shown[:, : int(np.flatnonzero(shown.any(axis=0)).max()) + 1])
 
 
 def batches(
@@ -102,10 +121,11 @@ def batches(
     steps: int,
     seed: tuple[int, int],
     augment: Augment | None,
+    balance: float = 0.0,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
     """Yield ``steps`` shuffled batches; the same seed gives the same batches, bit for bit."""
     rng = np.random.default_rng([*seed, 0xBA])
-    order = draw_order(samples.truth, indices, steps * batch_size, rng)
+    order = draw_order(samples.truth, indices, steps * batch_size, rng, balance=balance)
     for step in range(steps):
         chosen = order[step * batch_size : (step + 1) * batch_size]
         pairs = [(np.asarray(samples.images[i], np.float32), np.asarray(samples.truth[i])) for i in chosen]

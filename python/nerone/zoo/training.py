@@ -40,6 +40,10 @@ class TrainingOptions:
     validation_share : float, share of patients or original images held out
     augment : bool
     threads : int, TensorFlow threads; the same number is needed for the same bits
+    balance : float, segmentation: share of the samples drawn class by class, so that rare organs are seen as often
+    count_absent : bool, segmentation: whether classes absent from a batch count in the loss
+    start : str, .keras file whose weights training starts from; "" for new ones
+    stop_after : int or None, epochs after which training ends early; rates are those of all ``epochs``
     """
 
     epochs: int = 30
@@ -53,6 +57,10 @@ class TrainingOptions:
     validation_share: float = 0.1
     augment: bool = True
     threads: int = 1
+    balance: float = 0.0
+    count_absent: bool = False
+    start: str = ""
+    stop_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -194,13 +202,16 @@ def _compiled(
 
     network = NETWORKS[task]
     model = keras.models.load_model(state.last, compile=False) if resume else build(task, variant=options.variant)
+    if options.start and not resume:
+        model.set_weights(keras.models.load_model(options.start, compile=False).get_weights())
     if tuple(samples.images.shape[1:]) != tuple(model.input_shape[1:]):
         raise ConfigurationError(
             f"the samples are {samples.images.shape[1:]}, the network takes {tuple(model.input_shape[1:])}"
         )
     loss: Any = "sparse_categorical_crossentropy"
     if network.segmentation:
-        loss = focal_tversky(class_weights(samples.truth[train[:: max(1, len(train) // 512)]], len(network.classes)))
+        weights = class_weights(samples.truth[train[:: max(1, len(train) // 512)]], len(network.classes))
+        loss = focal_tversky(weights, count_absent=options.count_absent)
     model.compile(keras.optimizers.Adam(options.first_rate), loss=loss)
     if resume:
         model.optimizer.build(model.trainable_variables)
@@ -239,7 +250,7 @@ def fit(
         (progress["epoch"] + 1, (progress["best_epoch"], progress["best_score"])) if progress else (0, (-1, -1.0))
     )
     augment = augment or (augment_segmentation if network.segmentation else augment_blood)
-    for epoch in range(first, options.epochs):
+    for epoch in range(first, min(options.epochs, options.stop_after or options.epochs)):
         rate = learning_rate(options, epoch)
         model.optimizer.learning_rate.assign(rate)
         losses = [
