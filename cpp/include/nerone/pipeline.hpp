@@ -1,10 +1,12 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <nerone/device.hpp>
+#include <nerone/postprocess.hpp>
 #include <nerone/preprocess.hpp>
 #include <nerone/tensor.hpp>
 #include <vector>
@@ -144,5 +146,14 @@ class Pipeline {
  private:
   std::shared_ptr<Core> core_;
 };
+
+// A pipeline of a compiled model with one input: each frame goes through `steps` straight into the runner's memory, and
+// each output comes out reduced as `kind` says. With options.workers 0 their number is chosen by default_workers.
+// ModelError, ConfigurationError, DeviceError, DtypeError, ShapeError.
+Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,
+              const DeviceOptions& device = {}, Options options = {});
+
+// As many as this machine's cores for the software DPU, two per core of a device that works beside it.
+int default_workers(const DeviceOptions& device);
 
 }  // namespace nerone::pipeline

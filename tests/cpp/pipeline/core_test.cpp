@@ -185,7 +185,8 @@ TEST(Pipeline, ATimeoutOfTheRunnerReplacesItToo) {
   for (int i = 0; i < 6; ++i) pipeline.put(frame_of(i), patient_ms);
   for (int i = 0; i < 6; ++i) failed += pipeline.get(patient_ms).error ? 1 : 0;
   EXPECT_EQ(failed, 1);
-  EXPECT_EQ(device.workers_made, 3);
+  pipeline.close(true, patient_ms);
+  EXPECT_EQ(pipeline.stats().workers_replaced, 1U);
 }
 
 TEST(Pipeline, ADeadDeviceFailsEveryFrame) {

@@ -103,6 +103,7 @@ TEST(Endurance, ADeviceThatHangsAndAnswersLate) {
     EXPECT_GE(tally.failed, 8);
     EXPECT_LE(tally.failed, 40);  // a loaded machine may make an innocent job late
     EXPECT_EQ(tally.good + tally.failed, total_frames());
+    pipeline.close(true, patient_ms);
     EXPECT_EQ(pipeline.stats().workers_replaced, static_cast<std::uint64_t>(tally.failed));
   }
   for (int i = 0; i < 1000 && device.workers_gone < device.workers_made; ++i) {

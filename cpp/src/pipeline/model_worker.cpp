@@ -1,0 +1,71 @@
+#include <nerone/model.hpp>
+
+#include "base/aligned_buffer.hpp"
+#include "pipeline/worker_plan.hpp"
+
+namespace nerone::pipeline {
+
+namespace {
+
+class Tensor {
+ public:
+  explicit Tensor(const TensorInfo& info)
+      : memory_(static_cast<std::size_t>(TensorView{nullptr, info.dtype, info.shape, {}}.element_count()) *
+                size_of(info.dtype)),
+        view(TensorView::contiguous(memory_.data(), info.dtype, info.shape)) {}
+
+ private:
+  AlignedBuffer memory_;
+
+ public:
+  TensorView view;
+};
+
+class ModelWorker : public Worker {
+ public:
+  explicit ModelWorker(std::shared_ptr<const WorkerPlan> plan)
+      : plan_(std::move(plan)),
+        model_(Model::load(plan_->file, plan_->device)),
+        preprocess_(plan_->steps),
+        input_(plan_->input),
+        inputs_{input_.view} {
+    memory_.reserve(plan_->outputs.size());
+    for (std::size_t i = 0; i < plan_->outputs.size(); ++i) {
+      memory_.emplace_back(plan_->outputs[i]);
+      outputs_.push_back(memory_.back().view);
+      results_.push_back(plan_->reductions[i].result());
+    }
+  }
+
+  const std::vector<TensorInfo>& results() const override { return results_; }
+
+  void preprocess(const preprocess::Image& frame, int) override {
+    preprocess_.run(frame, plan_->input.fix_point.value_or(0), input_.view);
+  }
+
+  void execute() override {
+    model_.run(inputs_, outputs_, plan_->device_timeout_ms > 0 ? plan_->device_timeout_ms : -1);
+  }
+
+  void postprocess(int, const std::vector<TensorView>& results) override {
+    for (std::size_t i = 0; i < outputs_.size(); ++i) plan_->reductions[i].run(outputs_[i], results[i]);
+  }
+
+ private:
+  std::shared_ptr<const WorkerPlan> plan_;
+  Model model_;
+  preprocess::Preprocess preprocess_;
+  Tensor input_;
+  std::vector<TensorView> inputs_;
+  std::vector<Tensor> memory_;
+  std::vector<TensorView> outputs_;
+  std::vector<TensorInfo> results_;
+};
+
+}  // namespace
+
+std::unique_ptr<Worker> make_model_worker(std::shared_ptr<const WorkerPlan> plan) {
+  return std::make_unique<ModelWorker>(std::move(plan));
+}
+
+}  // namespace nerone::pipeline

@@ -1,0 +1,23 @@
+#include <algorithm>
+#include <thread>
+
+#include "pipeline/worker_plan.hpp"
+
+namespace nerone::pipeline {
+
+int default_workers(const DeviceOptions& device) {
+  constexpr int board_workers = 4;  // two cores, and two frames that the host prepares meanwhile
+  if (device.cores > 0) return 2 * device.cores;
+  if (device.device != "softdpu") return board_workers;
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,
+              const DeviceOptions& device, Options options) {
+  if (options.workers == 0) options.workers = default_workers(device);
+  const auto plan = plan_workers(model, steps, kind, device, options.device_timeout_ms);
+  const bool direct = !plan->dpu_subgraph.empty();
+  return {[plan, direct] { return direct ? make_device_worker(plan) : make_model_worker(plan); }, options};
+}
+
+}  // namespace nerone::pipeline

@@ -1,0 +1,90 @@
+#include "pipeline/worker_plan.hpp"
+
+#include <algorithm>
+#include <nerone/error.hpp>
+
+#include "cpu/program.hpp"
+#include "model/chain.hpp"
+
+namespace nerone::pipeline {
+
+namespace {
+
+using postprocess::Kind;
+
+// From here on two integers may become the same probability, and argmax would see another first maximum.
+constexpr int finest_fix_point = 20;
+
+bool is_on_last_axis(const xmodel::Op& op) {
+  const auto rank = static_cast<std::int32_t>(op.output.shape.size());
+  const auto axis = xmodel::attr_or<std::int32_t>(op.attrs, "axis", -1);
+  return axis == -1 || axis == rank - 1;
+}
+
+enum class Tail { none, to_float, softmax, other };
+
+// What the CPU does behind the one DPU subgraph.
+Tail tail_of(const xmodel::Graph& graph, const model::Link& dpu, const model::Link& cpu) {
+  if (dpu.outputs.size() != 1 || cpu.inputs != dpu.outputs || cpu.outputs.size() != 1) return Tail::other;
+  const auto& ops = cpu.subgraph->ops;
+  const auto& first = graph.ops[ops.front()];
+  const auto& source = graph.ops[dpu.outputs.front()].output;
+  const bool is_crossing =
+      first.type == "fix2float" && xmodel::attr_or<std::int32_t>(first.attrs, "fix_point", 0) == source.fix_point();
+  if (!is_crossing || ops.size() > 2) return Tail::other;
+  if (ops.size() == 1) return Tail::to_float;
+  const auto& second = graph.ops[ops[1]];
+  const bool fits = second.type == "softmax" && is_on_last_axis(second) && source.fix_point() <= finest_fix_point;
+  return fits ? Tail::softmax : Tail::other;
+}
+
+const model::Link* find_direct(const xmodel::Graph& graph, const model::Chain& chain, Kind kind) {
+  std::vector<const model::Link*> links;
+  for (const auto& link : chain.links) {
+    if (link.subgraph->device() != "USER") links.push_back(&link);
+  }
+  if (links.empty() || links.size() > 2 || links[0]->subgraph->device() != "DPU") return nullptr;
+  if (links[0]->inputs != chain.inputs) return nullptr;
+  if (links.size() == 1) return links[0];
+  switch (tail_of(graph, *links[0], *links[1])) {
+    case Tail::to_float:
+      return kind == Kind::raw ? nullptr : links[0];
+    case Tail::softmax:
+      return kind == Kind::classes || kind == Kind::probabilities ? links[0] : nullptr;
+    default:
+      return nullptr;
+  }
+}
+
+// A model that ends in a softmax has probabilities already.
+Kind kind_for(const xmodel::Op& op, Kind kind) {
+  return kind == Kind::probabilities && op.type == "softmax" ? Kind::raw : kind;
+}
+
+}  // namespace
+
+std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file, const preprocess::Steps& steps,
+                                               Kind kind, const DeviceOptions& device, int device_timeout_ms) {
+  auto plan = std::make_shared<WorkerPlan>();
+  plan->file = file;
+  plan->model = xmodel::Handle::load(file);
+  plan->device = device;
+  plan->steps = steps;
+  plan->device_timeout_ms = device_timeout_ms;
+  const auto& graph = plan->model.graph();
+  const auto chain = model::chain_of(graph);
+  if (chain.inputs.size() != 1) {
+    throw ConfigurationError("a pipeline feeds one image to a model, '" + file.string() + "' has " +
+                             std::to_string(chain.inputs.size()) + " inputs; run it with nerone.Model");
+  }
+  plan->input = cpu::tensor_info(graph.ops[chain.inputs.front()]);
+  const auto* direct = find_direct(graph, chain, kind);
+  if (direct != nullptr) plan->dpu_subgraph = direct->subgraph->name;
+  for (const auto op : direct != nullptr ? direct->outputs : chain.outputs) {
+    plan->outputs.push_back(cpu::tensor_info(graph.ops[op]));
+    plan->reductions.emplace_back(kind_for(graph.ops[op], kind), plan->outputs.back());
+  }
+  return plan;
+}
+
+}  // namespace nerone::pipeline

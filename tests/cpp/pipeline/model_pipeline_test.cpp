@@ -1,0 +1,185 @@
+// Pipelines of whole models on the software DPU, through the real libvart.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <nerone/error.hpp>
+#include <nerone/model.hpp>
+#include <nerone/pipeline.hpp>
+#include <random>
+
+#include "allocations.hpp"
+#include "copies.hpp"
+#include "graphs.hpp"
+
+namespace nerone::pipeline {
+namespace {
+
+using namespace testing;
+using postprocess::Kind;
+
+constexpr int patient_ms = 60'000;
+
+struct Pixels {
+  std::vector<float> values;
+  preprocess::Image image;
+};
+
+// Real values that quantize to random int8 without rounding.
+Frame random_frame(const TensorInfo& input, std::mt19937& random) {
+  auto pixels = std::make_shared<Pixels>();
+  pixels->values.resize(static_cast<std::size_t>(input.shape[1] * input.shape[2] * input.shape[3]));
+  std::uniform_int_distribution<int> numbers(-128, 127);
+  for (auto& value : pixels->values)
+    value = std::ldexp(static_cast<float>(numbers(random)), -input.fix_point.value_or(0));
+  pixels->image.views = {
+      TensorView::contiguous(pixels->values.data(), DType::float32, {input.shape[1], input.shape[2], input.shape[3]})};
+  return {pixels, &pixels->image};
+}
+
+std::vector<float> expected_output(Model& model, const Frame& frame) {
+  const auto& input = model.inputs().front();
+  const auto& output = model.outputs().front();
+  auto view = TensorView::contiguous(frame->views[0].data, DType::float32, input.shape);
+  std::vector<float> values(
+      static_cast<std::size_t>(TensorView::contiguous(nullptr, output.dtype, output.shape).element_count()));
+  model.run({view}, {TensorView::contiguous(values.data(), DType::float32, output.shape)});
+  return values;
+}
+
+std::vector<int> first_maxima(const std::vector<float>& values, std::size_t channels) {
+  std::vector<int> classes;
+  for (auto pixel = values.begin(); pixel != values.end(); pixel += static_cast<std::ptrdiff_t>(channels)) {
+    const auto end = pixel + static_cast<std::ptrdiff_t>(channels);
+    classes.push_back(static_cast<int>(std::max_element(pixel, end) - pixel));
+  }
+  return classes;
+}
+
+class SmallModel : public ::testing::Test {
+ protected:
+  SmallModel() { xmodel::write(xmodel::testing::compiled_graph(), file_); }
+
+  xmodel::testing::TemporaryFolder folder_;
+  std::filesystem::path file_ = folder_.path / "net.xmodel";
+  std::mt19937 random_{11};
+};
+
+TEST_F(SmallModel, ClassesAreTheModelsFirstMaxima) {
+  auto model = Model::load(file_);
+  Options options;
+  options.workers = 2;
+  auto pipeline = open(file_, {}, Kind::classes, {}, options);
+  ASSERT_EQ(pipeline.results()[0].dtype, DType::uint8);
+  for (int i = 0; i < 50; ++i) {
+    const auto frame = random_frame(model.inputs()[0], random_);
+    const auto expected = first_maxima(expected_output(model, frame), 4);
+    const auto result = pipeline.submit(frame, patient_ms).wait(patient_ms);
+    const auto* classes = static_cast<const std::uint8_t*>(result.outputs()[0].data);
+    EXPECT_EQ(std::vector<int>(classes, classes + expected.size()), expected);
+  }
+}
+
+TEST_F(SmallModel, RawAndProbabilitiesAreTheModelsOutput) {
+  auto model = Model::load(file_);
+  auto raw = open(file_, {}, Kind::raw);
+  auto probabilities = open(file_, {}, Kind::probabilities);
+  for (int i = 0; i < 20; ++i) {
+    const auto frame = random_frame(model.inputs()[0], random_);
+    const auto expected = expected_output(model, frame);
+    const auto exact = raw.submit(frame, patient_ms).wait(patient_ms);
+    EXPECT_EQ(std::memcmp(exact.outputs()[0].data, expected.data(), expected.size() * sizeof(float)), 0);
+    const auto close = probabilities.submit(frame, patient_ms).wait(patient_ms);
+    const auto* values = static_cast<const float*>(close.outputs()[0].data);
+    for (std::size_t k = 0; k < expected.size(); ++k) EXPECT_NEAR(values[k], expected[k], 1e-6);
+  }
+}
+
+TEST_F(SmallModel, AFrameOfAnotherShapeFailsAlone) {
+  auto pipeline = open(file_, {}, Kind::classes);
+  auto model = Model::load(file_);
+  auto larger = model.inputs()[0];
+  larger.shape = {1, 5, 4, 1};
+  auto wrong = pipeline.submit(random_frame(larger, random_), patient_ms);
+  auto right = pipeline.submit(random_frame(model.inputs()[0], random_), patient_ms);
+  EXPECT_THROW(wrong.wait(patient_ms), ShapeError);
+  EXPECT_TRUE(right.wait(patient_ms));
+}
+
+TEST(ModelPipeline, RefusesWhatItCannotRun) {
+  const xmodel::testing::TemporaryFolder folder;
+  EXPECT_THROW(open(folder.path / "absent.xmodel", {}, Kind::classes), ModelError);
+  xmodel::write(xmodel::testing::own_graph(), folder.path / "custom.xmodel");
+  EXPECT_THROW(open(folder.path / "custom.xmodel", {}, Kind::raw), ModelError);
+  xmodel::write(xmodel::testing::compiled_graph(), folder.path / "net.xmodel");
+  DeviceOptions absent;
+  absent.device = "/nonexistent/librunner.so";
+  EXPECT_THROW(open(folder.path / "net.xmodel", {}, Kind::classes, absent), DeviceError);
+}
+
+TEST(ModelPipeline, ChoosesItsWorkers) {
+  DeviceOptions device;
+  EXPECT_GE(default_workers(device), 1);
+  device.cores = 2;
+  EXPECT_EQ(default_workers(device), 4);
+  device = {};
+  device.device = "board";
+  EXPECT_EQ(default_workers(device), 4);
+}
+
+struct Slice {
+  std::vector<std::int16_t> values = std::vector<std::int16_t>(512 * 512);
+  preprocess::Image image;
+};
+
+Frame random_slice(std::mt19937& random) {
+  auto slice = std::make_shared<Slice>();
+  for (auto& value : slice->values) value = static_cast<std::int16_t>(random() % 4096) - 1024;
+  slice->image.views = {TensorView::contiguous(slice->values.data(), DType::int16, {512, 512})};
+  return {slice, &slice->image};
+}
+
+class SteadyState : public ::testing::TestWithParam<bool> {};
+
+// The int8 path of a real model: a slice of another size goes through one pass into the runner's memory, and classes
+// come out of it.
+TEST_P(SteadyState, AllocatesAndCopiesNoFrame) {
+  std::filesystem::path file;
+  for (const auto& golden : xmodel::testing::golden_files()) {
+    if (golden.filename() == "nerone_prostate_double.xmodel") file = golden;
+  }
+  if (file.empty()) GTEST_SKIP() << "no golden models; set NERONE_GOLDEN_DIR";
+  std::mt19937 random{3};
+  const auto input = Model::load(file).inputs()[0];
+  preprocess::Resize resize;
+  resize.height = static_cast<int>(input.shape[1]);
+  resize.width = static_cast<int>(input.shape[2]);
+  preprocess::Window window;
+  window.low = -200;
+  window.high = 400;
+  DeviceOptions device;
+  device.compute = GetParam();
+  Options options;
+  options.workers = 2;
+  auto pipeline = open(file, {resize, window}, Kind::classes, device, options);
+  const auto frame = random_slice(random);
+  const auto run = [&] {
+    for (int i = 0; i < 20; ++i) pipeline.submit(frame, patient_ms).wait(patient_ms);
+  };
+  run();
+  const auto allocations = allocation_count();
+  const auto copies = large_copy_count();
+  run();
+  EXPECT_EQ(allocation_count() - allocations, 0U);
+  EXPECT_EQ(large_copy_count() - copies, 0U);
+  std::vector<char> from(1 << 20), to(1 << 20);
+  std::memcpy(to.data(), from.data(), from.size());
+  EXPECT_EQ(to, from);
+  EXPECT_GT(large_copy_count(), copies) << "copies are not counted";
+}
+INSTANTIATE_TEST_SUITE_P(ModelPipeline, SteadyState, ::testing::Bool());
+
+}  // namespace
+}  // namespace nerone::pipeline
