@@ -22,7 +22,8 @@ inline float enter<float>(float value) {
 }
 
 inline float apply(const Affine& affine, float x) {
-  const float y = std::min(std::max(x, affine.low), affine.high) * affine.scale + affine.offset;
+  const float clamped = affine.clamps ? std::min(std::max(x, affine.low), affine.high) : x;
+  const float y = clamped * affine.scale + affine.offset;
   return affine.keep_zero && x == 0.0F ? 0.0F : y;
 }
 
@@ -31,10 +32,9 @@ inline float apply(const Chain& chain, std::size_t channel, float x) {
   return x;
 }
 
-// floor(x * 2^fix_point + 0.5), saturated; `scale` is 2^fix_point.
-inline std::int8_t quantize(float x, float scale) {
-  x = std::min(std::max(x, -value_limit), value_limit);
-  return static_cast<std::int8_t>(std::min(std::max(std::floor(x * scale + 0.5F), -128.0F), 127.0F));
+// floor(x + 0.5), saturated; x may be infinite but no NaN.
+inline std::int8_t quantize(float x) {
+  return static_cast<std::int8_t>(std::min(std::max(std::floor(x + 0.5F), -128.0F), 127.0F));
 }
 
 }  // namespace nerone::kernels::scalar

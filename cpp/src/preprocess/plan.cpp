@@ -131,8 +131,12 @@ class Planner {
 
 kernels::Affine window_affine(double low, double high, const std::array<double, 2>& to) {
   const double slope = high > low ? std::min((to[1] - to[0]) / (high - low), 1e30) : 0.0;
-  return {static_cast<float>(low), static_cast<float>(high), static_cast<float>(slope),
-          static_cast<float>(to[0] - low * slope), false};
+  return {static_cast<float>(low),
+          static_cast<float>(high),
+          static_cast<float>(slope),
+          static_cast<float>(to[0] - low * slope),
+          false,
+          true};
 }
 
 kernels::Affine z_score_affine(double mean, double deviation, bool keep_zero) {

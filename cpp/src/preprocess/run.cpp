@@ -1,9 +1,11 @@
 #include "preprocess/run.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/channels/channels.hpp"
 #include "kernels/resize/combine.hpp"
+#include "preprocess/chain.hpp"
 #include "preprocess/measure.hpp"
 
 namespace nerone::preprocess {
@@ -27,16 +29,11 @@ bool in_order(const Stage& stage) {
   return true;
 }
 
-// Makes a clamp part of the step behind it, which takes its place. A step that keeps zeros has to see the clamped
-// value.
-bool merge_clamp(kernels::Affine* clamp, const kernels::Affine* next, std::size_t channels) {
-  for (std::size_t c = 0; c < channels; ++c) {
-    if (clamp[c].scale != 1.0F || clamp[c].offset != 0.0F || clamp[c].keep_zero || next[c].keep_zero) return false;
-  }
-  for (std::size_t c = 0; c < channels; ++c) {
-    const float low = std::min(std::max(clamp[c].low, next[c].low), next[c].high);
-    const float high = std::min(std::max(clamp[c].high, next[c].low), next[c].high);
-    clamp[c] = {low, high, next[c].scale, next[c].offset, false};
+bool is_halving(const Band& band, int old_extent) {
+  if (band.taps != 2 || band.padded || static_cast<int>(2 * band.count()) != old_extent) return false;
+  for (std::size_t x = 0; x < band.count(); ++x) {
+    const bool pair = band.first[x] == static_cast<std::int32_t>(2 * x);
+    if (!pair || band.weights[x] != 0.5F || band.weights[band.count() + x] != 0.5F) return false;
   }
   return true;
 }
@@ -49,12 +46,12 @@ Execution::Execution(Plan plan, const Layout& layout) : plan_(std::move(plan)), 
   std::size_t planes = 0;
   std::size_t measured = 0;
   std::size_t taps = 1;
-  std::size_t points = 1;
+  std::size_t points = 2;
   for (const Stage& stage : plan_.stages) {
     channels = std::max({channels, extent(stage.in.channels), extent(stage.out.channels)});
     width = std::max({width, extent(stage.in.width), extent(stage.out.width), stage.columns.taps});
     taps = std::max({taps, stage.rows.taps, std::size_t{3}});
-    points = std::max(points, stage.points.size());
+    points = std::max(points, stage.points.size() + 1);
     if (&stage != &plan_.stages.back()) {
       planes = std::max(planes, extent(stage.out.height) * extent(stage.out.width) * extent(stage.out.channels));
     }
@@ -66,6 +63,8 @@ Execution::Execution(Plan plan, const Layout& layout) : plan_(std::move(plan)), 
       for (const float pad : stage.columns.pad) constants.push_back(pad * stage.pad_value);
     }
     column_constants_.push_back(std::move(constants));
+    halves_.push_back(stage.select.size() == 1 && is_halving(stage.rows, stage.in.height) &&
+                      is_halving(stage.columns, stage.in.width));
   }
   row_pitch_ = width + kernels::row_margin;
   rows_ = float_buffer(row_pitch_ * channels);
@@ -101,7 +100,7 @@ void Execution::run(const Image& image, const Layout& layout, Sink sink) {
 }
 
 void Execution::run_stage(const Stage& stage, const Source& source, const Sink& sink) {
-  resolve(stage, source);
+  resolve(stage, source, sink);
   if (run_direct(stage, source, sink)) return;
   const std::size_t height = extent(stage.out.height);
   const std::size_t width = extent(stage.out.width);
@@ -115,7 +114,7 @@ void Execution::run_stage(const Stage& stage, const Source& source, const Sink& 
   }
 }
 
-void Execution::resolve(const Stage& stage, const Source& source) {
+void Execution::resolve(const Stage& stage, const Source& source, const Sink& sink) {
   const std::size_t channels = extent(stage.out.channels);
   chain_steps_ = 0;
   for (const Point& point : stage.points) {
@@ -133,10 +132,35 @@ void Execution::resolve(const Stage& stage, const Source& source) {
     if (chain_steps_ > 0 && merge_clamp(step - channels, step, channels)) continue;
     ++chain_steps_;
   }
+  if (sink.bytes != nullptr) scale_last(channels, std::ldexp(1.0F, sink.fix_point));
+  // Pixels enter within the limits already.
+  for (std::size_t c = 0; chain_steps_ > 0 && c < channels; ++c)
+    chain_[c].clamps = needs_clamp(chain_.data(), channels);
+}
+
+void Execution::scale_last(std::size_t channels, float scale) {
+  kernels::Affine* last = chain_.data() + (chain_steps_ - 1) * channels;
+  if (chain_steps_ > 0 && scales_exactly(last, channels, scale)) {
+    for (std::size_t c = 0; c < channels; ++c) last[c].scale *= scale, last[c].offset *= scale;
+    return;
+  }
+  // What is too great for a float now saturates either way.
+  kernels::Affine* step = chain_.data() + chain_steps_ * channels;
+  for (std::size_t c = 0; c < channels; ++c) step[c] = {0.0F, 0.0F, scale, 0.0F, false, false};
+  ++chain_steps_;
 }
 
 bool Execution::run_direct(const Stage& stage, const Source& source, const Sink& sink) {
-  if (sink.bytes == nullptr || stage.moves || stage.grey) return false;
+  if (sink.bytes == nullptr || stage.grey) return false;
+  const std::size_t number = static_cast<std::size_t>(&stage - plan_.stages.data());
+  if (halves_[number] && !source.interleaved && size_of(source.dtype) <= 2) {
+    const std::size_t plane = stage.select[0];
+    kernels::quantize_halved(source.dtype, source.planes[plane], source.row_strides_bytes[plane],
+                             extent(stage.out.height), extent(stage.out.width), {chain_.data(), chain_steps_, 1},
+                             sink.bytes);
+    return true;
+  }
+  if (stage.moves) return false;
   if (source.interleaved && !in_order(stage)) return false;
   quantize_whole(stage, source, sink);
   return true;
@@ -144,33 +168,43 @@ bool Execution::run_direct(const Stage& stage, const Source& source, const Sink&
 
 void Execution::quantize_whole(const Stage& stage, const Source& source, const Sink& sink) {
   const std::size_t channels = extent(stage.out.channels);
-  const kernels::Chain chain{chain_.data(), chain_steps_, channels};
-  if (source.interleaved) {
-    const std::size_t tile = constants_tile * channels;
-    for (std::size_t s = 0; s < chain_steps_; ++s) {
-      float* to = floats(tiles_) + s * 4 * tile;
-      for (std::size_t e = 0; e < tile; ++e) {
-        const kernels::Affine& a = chain_[s * channels + e % channels];
-        to[e] = a.low, to[tile + e] = a.high, to[2 * tile + e] = a.scale, to[3 * tile + e] = a.offset;
-      }
-      tiled_[s] = {to, to + tile, to + 2 * tile, to + 3 * tile, chain_[s * channels].keep_zero};
-    }
+  const bool uniform = source.interleaved && same_for_all(chain_.data(), chain_steps_, channels);
+  if (uniform) {
+    for (std::size_t s = 0; s < chain_steps_; ++s) chain_[s] = chain_[s * channels];
+  } else if (source.interleaved) {
+    tile_constants(channels);
   }
-  std::array<const void*, max_channels> planes{};
   bool one_run = true;
   for (std::size_t c = 0; c < channels; ++c)
     one_run = one_run && source.one_run(source.interleaved ? 0 : stage.select[c]);
   const std::size_t runs = one_run ? 1 : source.height;
   const std::size_t count = source.width * (one_run ? source.height : 1);
+  std::array<const void*, max_channels> planes{};
   for (std::size_t y = 0; y < runs; ++y) {
     std::int8_t* to = sink.bytes + y * count * channels;
-    if (source.interleaved) {
+    if (uniform) {
+      const void* row = source.row(0, y);
+      kernels::quantize_planes(source.dtype, &row, count * channels, {chain_.data(), chain_steps_, 1}, to);
+    } else if (source.interleaved) {
       kernels::quantize_interleaved(source.dtype, source.row(0, y), count * channels, tiled_.data(), chain_steps_,
-                                    channels, sink.fix_point, to);
-      continue;
+                                    channels, to);
+    } else {
+      for (std::size_t c = 0; c < channels; ++c) planes[c] = source.row(stage.select[c], y);
+      kernels::quantize_planes(source.dtype, planes.data(), count, {chain_.data(), chain_steps_, channels}, to);
     }
-    for (std::size_t c = 0; c < channels; ++c) planes[c] = source.row(stage.select[c], y);
-    kernels::quantize_planes(source.dtype, planes.data(), count, chain, sink.fix_point, to);
+  }
+}
+
+void Execution::tile_constants(std::size_t channels) {
+  const std::size_t tile = constants_tile * channels;
+  for (std::size_t s = 0; s < chain_steps_; ++s) {
+    float* to = floats(tiles_) + s * 4 * tile;
+    for (std::size_t e = 0; e < tile; ++e) {
+      const kernels::Affine& a = chain_[s * channels + e % channels];
+      to[e] = a.low, to[tile + e] = a.high, to[2 * tile + e] = a.scale, to[3 * tile + e] = a.offset;
+    }
+    const kernels::Affine& first = chain_[s * channels];
+    tiled_[s] = {to, to + tile, to + 2 * tile, to + 3 * tile, first.keep_zero, first.clamps};
   }
 }
 
@@ -254,8 +288,7 @@ void Execution::emit(const Stage& stage, std::size_t y, const Rows& rows, const 
   if (sink.bytes != nullptr) {
     std::array<const void*, max_channels> planes;
     std::copy(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(channels), planes.begin());
-    kernels::quantize_planes(DType::float32, planes.data(), width, chain, sink.fix_point,
-                             sink.bytes + y * width * channels);
+    kernels::quantize_planes(DType::float32, planes.data(), width, chain, sink.bytes + y * width * channels);
     return;
   }
   for (std::size_t c = 0; c < channels; ++c) kernels::map_row(rows[c], width, chain, c);

@@ -32,9 +32,11 @@ class Execution {
   using Rows = std::array<float*, max_channels>;
 
   void run_stage(const Stage& stage, const Source& source, const Sink& sink);
-  void resolve(const Stage& stage, const Source& source);
+  void resolve(const Stage& stage, const Source& source, const Sink& sink);
+  void scale_last(std::size_t channels, float scale);
   bool run_direct(const Stage& stage, const Source& source, const Sink& sink);
   void quantize_whole(const Stage& stage, const Source& source, const Sink& sink);
+  void tile_constants(std::size_t channels);
   void produce(const Stage& stage, const Source& source, std::size_t y, const Rows& rows);
   void move(const Stage& stage, const Source& source, std::size_t y, const Rows& rows);
   void emit(const Stage& stage, std::size_t y, const Rows& rows, const Sink& sink);
@@ -55,6 +57,7 @@ class Execution {
   AlignedBuffer tiles_;     // constants repeated over sixteen pixels
   std::vector<kernels::TiledAffine> tiled_;
   std::vector<std::vector<float>> column_constants_;  // per stage
+  std::vector<bool> halves_;                          // per stage: both sides halved, which has a kernel of its own
   std::vector<const void*> tap_rows_;
   std::vector<float> tap_weights_;
   std::size_t row_pitch_ = 0;

@@ -27,11 +27,12 @@ std::vector<float> noise(std::size_t count) {
 
 TEST(Digest, QuantizedNoise) {
   const auto values = noise(3001);
-  const Affine affine[2] = {{-500, 1000, 1.0F / 750, -1.0F / 3, false}, {-1, 1, 1.1F, 0.03F, true}};
+  const Affine affine[3] = {
+      {-500, 1000, 1.0F / 750, -1.0F / 3, false}, {-1, 1, 1.1F, 0.03F, true}, {0, 0, 64.0F, 0, false, false}};
   for_each_target([&] {
     std::vector<std::int8_t> got(values.size());
     const void* plane = values.data();
-    quantize_planes(DType::float32, &plane, values.size(), {affine, 2, 1}, 6, got.data());
+    quantize_planes(DType::float32, &plane, values.size(), {affine, 3, 1}, got.data());
     EXPECT_EQ(digest(got), 16515239148529195485U);
   });
 }

@@ -8,8 +8,8 @@ namespace {
 std::vector<Affine> chain_of(std::size_t steps, std::size_t channels, Random& random) {
   std::vector<Affine> affine(steps * channels);
   for (auto& a : affine) {
-    a = {random.real(-500, 0), random.real(0, 1000), random.real(-0.01F, 0.02F), random.real(-1, 1),
-         random.below(2) == 0};
+    a = {random.real(-500, 0), random.real(0, 1000), random.real(-0.01F, 0.02F),
+         random.real(-1, 1),   random.below(2) == 0, random.below(4) != 0};
   }
   return affine;
 }
@@ -27,11 +27,10 @@ TEST(Quantize, PlanesEqualTheReference) {
           for (std::size_t c = 0; c < channels; ++c) planes.emplace_back(dtype, count, random.below(3), random);
           for (const auto& plane : planes) pointers.push_back(plane.data());
           const Chain chain{affine.data(), steps, channels};
-          const int fix_point = static_cast<int>(random.below(9)) - 2;
           std::vector<std::int8_t> got(count * channels, 99);
           std::vector<std::int8_t> expected(count * channels, 11);
-          quantize_planes(dtype, pointers.data(), count, chain, fix_point, got.data());
-          scalar::quantize_planes(dtype, pointers.data(), count, chain, fix_point, expected.data());
+          quantize_planes(dtype, pointers.data(), count, chain, got.data());
+          scalar::quantize_planes(dtype, pointers.data(), count, chain, expected.data());
           ASSERT_EQ(got, expected) << name_of(dtype) << " channels " << channels << " count " << count;
         }
       }
@@ -54,13 +53,14 @@ TEST(Quantize, InterleavedEqualsTheReference) {
               tiles[s * 4 + 2][e] = a.scale, tiles[s * 4 + 3][e] = a.offset;
             }
           }
-          const TiledAffine steps[2] = {{tiles[0].data(), tiles[1].data(), tiles[2].data(), tiles[3].data(), false},
-                                        {tiles[4].data(), tiles[5].data(), tiles[6].data(), tiles[7].data(), true}};
+          const TiledAffine steps[2] = {
+              {tiles[0].data(), tiles[1].data(), tiles[2].data(), tiles[3].data(), false, true},
+              {tiles[4].data(), tiles[5].data(), tiles[6].data(), tiles[7].data(), true, false}};
           const Pixels pixels(dtype, count * channels, random.below(4), random);
           std::vector<std::int8_t> got(count * channels, 99);
           std::vector<std::int8_t> expected(count * channels, 11);
-          quantize_interleaved(dtype, pixels.data(), got.size(), steps, 2, channels, 6, got.data());
-          scalar::quantize_interleaved(dtype, pixels.data(), got.size(), steps, 2, channels, 6, expected.data());
+          quantize_interleaved(dtype, pixels.data(), got.size(), steps, 2, channels, got.data());
+          scalar::quantize_interleaved(dtype, pixels.data(), got.size(), steps, 2, channels, expected.data());
           ASSERT_EQ(got, expected) << name_of(dtype) << " channels " << channels << " count " << count;
         }
       }
@@ -78,10 +78,31 @@ TEST(Quantize, TiesGoUpAndEndsSaturate) {
   for_each_target([&] {
     std::vector<std::int8_t> got(values.size());
     const void* plane = values.data();
-    quantize_planes(DType::float32, &plane, values.size(), Chain{}, 0, got.data());
+    quantize_planes(DType::float32, &plane, values.size(), Chain{}, got.data());
     EXPECT_EQ(got, expected);
-    quantize_interleaved(DType::float32, values.data(), values.size(), nullptr, 0, 1, 0, got.data());
+    quantize_interleaved(DType::float32, values.data(), values.size(), nullptr, 0, 1, got.data());
     EXPECT_EQ(got, expected);
+  });
+}
+
+TEST(Quantize, HalvedEqualsTheReference) {
+  for_each_target([] {
+    Random random(10);
+    for (const DType dtype : pixel_types()) {
+      for (const std::size_t count : sizes()) {
+        const auto affine = chain_of(1, 1, random);
+        const std::size_t height = 1 + random.below(3);
+        const std::size_t stride = 2 * count + random.below(3);
+        const Pixels pixels(dtype, 2 * height * stride, random.below(3), random);
+        const auto stride_bytes = static_cast<std::ptrdiff_t>(stride * size_of(dtype));
+        const Chain chain{affine.data(), 1, 1};
+        std::vector<std::int8_t> got(height * count, 99);
+        std::vector<std::int8_t> expected(height * count, 11);
+        quantize_halved(dtype, pixels.data(), stride_bytes, height, count, chain, got.data());
+        scalar::quantize_halved(dtype, pixels.data(), stride_bytes, height, count, chain, expected.data());
+        ASSERT_EQ(got, expected) << name_of(dtype) << " count " << count;
+      }
+    }
   });
 }
 

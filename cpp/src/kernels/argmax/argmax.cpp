@@ -7,9 +7,10 @@
 
 #include <cstring>
 
+#include "kernels/simd-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace nerone::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 using PairTag = hn::CappedTag<std::uint16_t, 32>;
 using KeyTag = hn::RebindToSigned<PairTag>;
@@ -20,7 +21,7 @@ using Keys = hn::Vec<KeyTag>;
 HWY_INLINE Keys greater_key(Keys best, Pairs pair, std::size_t channel) {
   const PairTag d;
   const KeyTag dk;
-  const auto rank = [&](std::size_t c) HWY_ATTR { return hn::Set(d, static_cast<std::uint16_t>(255 - c)); };
+  const auto rank = [&](std::size_t c) NERONE_INLINE { return hn::Set(d, static_cast<std::uint16_t>(255 - c)); };
   const auto even = hn::Or(hn::ShiftLeft<8>(pair), rank(channel));
   const auto odd = hn::Or(hn::And(pair, hn::Set(d, std::uint16_t{0xFF00})), rank(channel + 1));
   return hn::Max(best, hn::Max(hn::BitCast(dk, even), hn::BitCast(dk, odd)));
@@ -38,9 +39,9 @@ template <std::size_t Pairs_>
 std::size_t argmax_pairs(const std::int8_t* HWY_RESTRICT values, std::size_t pixels,
                          std::uint8_t* HWY_RESTRICT classes) {
   const PairTag d;
-  constexpr std::size_t lanes = hn::MaxLanes(PairTag());
+  constexpr std::size_t step = hn::MaxLanes(PairTag());
   std::size_t p = 0;
-  for (; p + lanes <= pixels; p += lanes) {
+  for (; p + step <= pixels; p += step) {
     const auto* from = reinterpret_cast<const std::uint16_t*>(values + p * Pairs_ * 2);
     Pairs pair[4] = {};
     if constexpr (Pairs_ == 1) {
@@ -63,9 +64,9 @@ std::size_t argmax_three(const std::int8_t* HWY_RESTRICT values, std::size_t pix
                          std::uint8_t* HWY_RESTRICT classes) {
   const hn::CappedTag<std::int8_t, 64> d;
   const hn::RebindToUnsigned<decltype(d)> du;
-  constexpr std::size_t lanes = hn::MaxLanes(d);
+  constexpr std::size_t step = hn::MaxLanes(d);
   std::size_t p = 0;
-  for (; p + lanes <= pixels; p += lanes) {
+  for (; p + step <= pixels; p += step) {
     hn::Vec<decltype(d)> a, b, c;
     hn::LoadInterleaved3(d, values + 3 * p, a, b, c);
     const auto second = hn::VecFromMask(d, hn::Gt(b, a));
@@ -80,17 +81,17 @@ std::size_t argmax_three(const std::int8_t* HWY_RESTRICT values, std::size_t pix
 std::size_t argmax_gathered(const std::int8_t* HWY_RESTRICT values, std::size_t pixels, std::size_t channels,
                             std::uint8_t* HWY_RESTRICT classes) {
   const hn::CappedTag<std::int32_t, 16> d;
-  constexpr std::size_t lanes = hn::MaxLanes(d);
+  constexpr std::size_t step = hn::MaxLanes(d);
   const auto offsets = hn::Mul(hn::Iota(d, 0), hn::Set(d, static_cast<std::int32_t>(channels)));
   const auto top = hn::Set(d, static_cast<std::int32_t>(0xFF000000U));
   std::size_t p = 0;
   // The last pixel is left out: its last four bytes may end behind the array.
-  for (; p + lanes < pixels; p += lanes) {
+  for (; p + step < pixels; p += step) {
     const std::int8_t* from = values + p * channels;
     auto best = hn::Set(d, INT32_MIN);
     for (std::size_t c = 0; c < channels; c += 4) {
       const auto four = hn::GatherOffset(d, reinterpret_cast<const std::int32_t*>(from + c), offsets);
-      const auto take = [&](hn::Vec<decltype(d)> value, std::size_t channel) HWY_ATTR {
+      const auto take = [&](hn::Vec<decltype(d)> value, std::size_t channel) NERONE_INLINE {
         best = hn::Max(best, hn::Or(hn::And(value, top), hn::Set(d, static_cast<std::int32_t>(255 - channel))));
       };
       take(hn::ShiftLeft<24>(four), c);

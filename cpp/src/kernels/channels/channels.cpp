@@ -44,7 +44,7 @@ void split(const float* HWY_RESTRICT row, std::size_t channels, std::size_t coun
 
 void merge(const float* const* planes, std::size_t channels, std::size_t count, float* HWY_RESTRICT row) {
   const FloatTag d;
-  const auto plane = [&](std::size_t c, std::size_t i) HWY_ATTR { return hn::LoadU(d, planes[c] + i); };
+  const auto plane = [&](std::size_t c, std::size_t i) NERONE_INLINE { return hn::LoadU(d, planes[c] + i); };
   std::size_t i = 0;
   if (channels <= 4) {
     for (; i + lanes <= count; i += lanes) {

@@ -32,7 +32,7 @@ std::size_t blocks_typed(const T* HWY_RESTRICT pixels, std::size_t count, Moment
   }
   std::size_t i = 0;
   std::size_t zeros = 0;
-  const auto add = [&](std::size_t s, Doubles x) HWY_ATTR {
+  const auto add = [&](std::size_t s, Doubles x) NERONE_INLINE {
     sum[s] = hn::Add(sum[s], x);
     square[s] = hn::Add(square[s], hn::Mul(x, x));
   };

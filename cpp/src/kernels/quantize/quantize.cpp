@@ -5,6 +5,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <type_traits>
+
 #include "kernels/dispatch.hpp"
 #include "kernels/scalar.hpp"
 #include "kernels/simd-inl.hpp"
@@ -13,21 +15,19 @@ HWY_BEFORE_NAMESPACE();
 namespace nerone::kernels::HWY_NAMESPACE {
 
 template <typename T, std::size_t Channels>
-std::size_t planes_of(const void* const* planes, std::size_t count, const Chain& chain, Floats scale,
+std::size_t planes_of(const void* const* planes, std::size_t count, const Chain& chain,
                       std::int8_t* HWY_RESTRICT destination) {
   const FloatTag d;
   const ByteTag d8;
   std::size_t i = 0;
   for (; i + block <= count; i += block) {
-    const auto bytes = [&](std::size_t c) HWY_ATTR {
+    const auto bytes = [&](std::size_t c) NERONE_INLINE {
       const T* pixels = static_cast<const T*>(planes[c]) + i;
       return quantize_block(
-          d, scale, [&](std::size_t p) HWY_ATTR { return apply(d, chain, c, load_pixels(d, pixels + p * lanes)); });
+          d, [&](std::size_t p) NERONE_INLINE { return apply(d, chain, c, load_pixels(d, pixels + p * lanes)); });
     };
     std::int8_t* to = destination + i * Channels;
-    if constexpr (Channels == 1) {
-      hn::StoreU(bytes(0), d8, to);
-    } else if constexpr (Channels == 2) {
+    if constexpr (Channels == 2) {
       hn::StoreInterleaved2(bytes(0), bytes(1), d8, to);
     } else if constexpr (Channels == 3) {
       hn::StoreInterleaved3(bytes(0), bytes(1), bytes(2), d8, to);
@@ -39,7 +39,7 @@ std::size_t planes_of(const void* const* planes, std::size_t count, const Chain&
 }
 
 template <typename T>
-std::size_t planes_of_any(const void* const* planes, std::size_t count, const Chain& chain, Floats scale,
+std::size_t planes_of_any(const void* const* planes, std::size_t count, const Chain& chain,
                           std::int8_t* HWY_RESTRICT destination) {
   const FloatTag d;
   HWY_ALIGN std::int8_t bytes[block];
@@ -47,88 +47,176 @@ std::size_t planes_of_any(const void* const* planes, std::size_t count, const Ch
   for (; i + block <= count; i += block) {
     for (std::size_t c = 0; c < chain.channels; ++c) {
       const T* pixels = static_cast<const T*>(planes[c]) + i;
-      const auto part = [&](std::size_t p) HWY_ATTR { return apply(d, chain, c, load_pixels(d, pixels + p * lanes)); };
-      hn::StoreU(quantize_block(d, scale, part), ByteTag(), bytes);
+      const auto part = [&](std::size_t p)
+                            NERONE_INLINE { return apply(d, chain, c, load_pixels(d, pixels + p * lanes)); };
+      hn::StoreU(quantize_block(d, part), ByteTag(), bytes);
       for (std::size_t p = 0; p < block; ++p) destination[(i + p) * chain.channels + c] = bytes[p];
     }
   }
   return i;
 }
 
+// Values, `load(i)` giving those from pixel i on, through one step that keeps no zeros: its constants stay in
+// registers.
+template <bool Clamps, typename Load>
+std::size_t single_step(std::size_t count, const Affine& step, std::int8_t* HWY_RESTRICT destination, Load&& load) {
+  const FloatTag d;
+  const auto low = hn::Set(d, step.low);
+  const auto high = hn::Set(d, step.high);
+  const auto scale = hn::Set(d, step.scale);
+  const auto offset = hn::Set(d, step.offset);
+  std::size_t i = 0;
+  const auto part = [&](std::size_t p) NERONE_INLINE {
+    auto x = load(i + p * lanes);
+    if constexpr (Clamps) x = hn::Min(hn::Max(x, low), high);
+    return hn::Add(hn::Mul(x, scale), offset);
+  };
+  for (; i + 4 * block <= count; i += 4 * block) store_four_blocks(d, part, destination + i);
+  for (; i + block <= count; i += block) hn::StoreU(quantize_block(d, part), ByteTag(), destination + i);
+  return i;
+}
+
+template <typename Load>
+std::size_t one_plane(std::size_t count, const Chain& chain, std::int8_t* HWY_RESTRICT destination, Load&& load) {
+  const Affine* step = chain.affine;
+  if (chain.steps == 1 && !step->keep_zero) {
+    return step->clamps ? single_step<true>(count, *step, destination, load)
+                        : single_step<false>(count, *step, destination, load);
+  }
+  const FloatTag d;
+  std::size_t i = 0;
+  const auto part = [&](std::size_t p) NERONE_INLINE { return apply(d, chain, 0, load(i + p * lanes)); };
+  for (; i + block <= count; i += block) hn::StoreU(quantize_block(d, part), ByteTag(), destination + i);
+  return i;
+}
+
 template <typename T>
-void planes_typed(const void* const* planes, std::size_t count, const Chain& chain, int fix_point,
+void planes_typed(const void* const* planes, std::size_t count, const Chain& chain,
                   std::int8_t* HWY_RESTRICT destination) {
-  const float scale = std::ldexp(1.0F, fix_point);
-  const auto vector_scale = hn::Set(FloatTag(), scale);
   std::size_t i = 0;
   switch (chain.channels) {
     case 1:
-      i = planes_of<T, 1>(planes, count, chain, vector_scale, destination);
+      i = one_plane(count, chain, destination, [&](std::size_t at) NERONE_INLINE {
+        return load_pixels(FloatTag(), static_cast<const T*>(planes[0]) + at);
+      });
       break;
     case 2:
-      i = planes_of<T, 2>(planes, count, chain, vector_scale, destination);
+      i = planes_of<T, 2>(planes, count, chain, destination);
       break;
     case 3:
-      i = planes_of<T, 3>(planes, count, chain, vector_scale, destination);
+      i = planes_of<T, 3>(planes, count, chain, destination);
       break;
     case 4:
-      i = planes_of<T, 4>(planes, count, chain, vector_scale, destination);
+      i = planes_of<T, 4>(planes, count, chain, destination);
       break;
     default:
-      i = planes_of_any<T>(planes, count, chain, vector_scale, destination);
+      i = planes_of_any<T>(planes, count, chain, destination);
   }
   for (; i < count; ++i) {
     for (std::size_t c = 0; c < chain.channels; ++c) {
       const float x = scalar::enter(static_cast<const T*>(planes[c])[i]);
-      destination[i * chain.channels + c] = scalar::quantize(scalar::apply(chain, c, x), scale);
+      destination[i * chain.channels + c] = scalar::quantize(scalar::apply(chain, c, x));
     }
   }
 }
 
-void planes(DType dtype, const void* const* pixels, std::size_t count, const Chain& chain, int fix_point,
-            std::int8_t* destination) {
-  for_pixel_type(dtype, [&](auto type) { planes_typed<decltype(type)>(pixels, count, chain, fix_point, destination); });
+void planes(DType dtype, const void* const* pixels, std::size_t count, const Chain& chain, std::int8_t* destination) {
+  for_pixel_type(dtype, [&](auto type) { planes_typed<decltype(type)>(pixels, count, chain, destination); });
 }
 
 template <typename T>
 void interleaved_typed(const T* HWY_RESTRICT pixels, std::size_t elements, const TiledAffine* steps,
-                       std::size_t step_count, std::size_t channels, int fix_point,
-                       std::int8_t* HWY_RESTRICT destination) {
+                       std::size_t step_count, std::size_t channels, std::int8_t* HWY_RESTRICT destination) {
   const FloatTag d;
-  const float scale = std::ldexp(1.0F, fix_point);
-  const auto vector_scale = hn::Set(d, scale);
   const std::size_t tile = block * channels;
   std::size_t e = 0;
   std::size_t in_tile = 0;
   for (; e + block <= elements; e += block) {
-    const auto part = [&](std::size_t p) HWY_ATTR {
+    const auto part = [&](std::size_t p) NERONE_INLINE {
       auto x = load_pixels(d, pixels + e + p * lanes);
       for (std::size_t s = 0; s < step_count; ++s) {
         const std::size_t at = in_tile + p * lanes;
-        const auto clamped = hn::Min(hn::Max(x, hn::LoadU(d, steps[s].low + at)), hn::LoadU(d, steps[s].high + at));
+        const auto clamped =
+            steps[s].clamps ? hn::Min(hn::Max(x, hn::LoadU(d, steps[s].low + at)), hn::LoadU(d, steps[s].high + at))
+                            : x;
         const auto y = hn::Add(hn::Mul(clamped, hn::LoadU(d, steps[s].scale + at)), hn::LoadU(d, steps[s].offset + at));
         x = steps[s].keep_zero ? hn::IfThenZeroElse(hn::Eq(x, hn::Zero(d)), y) : y;
       }
       return x;
     };
-    hn::StoreU(quantize_block(d, vector_scale, part), ByteTag(), destination + e);
+    hn::StoreU(quantize_block(d, part), ByteTag(), destination + e);
     in_tile = in_tile + block == tile ? 0 : in_tile + block;
   }
   for (; e < elements; ++e, ++in_tile) {
     float x = scalar::enter(pixels[e]);
     for (std::size_t s = 0; s < step_count; ++s) {
       const TiledAffine& t = steps[s];
-      x = scalar::apply(Affine{t.low[in_tile], t.high[in_tile], t.scale[in_tile], t.offset[in_tile], t.keep_zero}, x);
+      x = scalar::apply(
+          Affine{t.low[in_tile], t.high[in_tile], t.scale[in_tile], t.offset[in_tile], t.keep_zero, t.clamps}, x);
     }
-    destination[e] = scalar::quantize(x, scale);
+    destination[e] = scalar::quantize(x);
   }
 }
 
 void interleaved(DType dtype, const void* pixels, std::size_t elements, const TiledAffine* steps,
-                 std::size_t step_count, std::size_t channels, int fix_point, std::int8_t* destination) {
+                 std::size_t step_count, std::size_t channels, std::int8_t* destination) {
   for_pixel_type(dtype, [&](auto type) {
     using T = decltype(type);
-    interleaved_typed(static_cast<const T*>(pixels), elements, steps, step_count, channels, fix_point, destination);
+    interleaved_typed(static_cast<const T*>(pixels), elements, steps, step_count, channels, destination);
+  });
+}
+
+// The sum of neighbours, as 32-bit integers: lane i is pixels[2i] + pixels[2i + 1].
+template <typename T>
+HWY_INLINE Ints pair_sums(const T* pixels) {
+  const hn::Rebind<std::int32_t, FloatTag> di;
+  const hn::Rebind<std::uint32_t, FloatTag> du;
+  if constexpr (sizeof(T) == 2) {
+    const auto pairs = hn::LoadU(hn::Repartition<T, decltype(di)>(), pixels);
+    if constexpr (std::is_signed_v<T>) {
+      const auto wide = hn::BitCast(di, pairs);
+      return hn::Add(hn::ShiftRight<16>(hn::ShiftLeft<16>(wide)), hn::ShiftRight<16>(wide));
+    } else {
+      const auto wide = hn::BitCast(du, pairs);
+      return hn::BitCast(di, hn::Add(hn::And(wide, hn::Set(du, 0xFFFFU)), hn::ShiftRight<16>(wide)));
+    }
+  } else {
+    const hn::Rebind<std::int16_t, FloatTag> d16;
+    const auto pairs = hn::BitCast(d16, hn::LoadU(hn::Repartition<T, decltype(d16)>(), pixels));
+    const auto wide = hn::PromoteTo(di, pairs);
+    if constexpr (std::is_signed_v<T>) {
+      return hn::Add(hn::ShiftRight<24>(hn::ShiftLeft<24>(wide)), hn::ShiftRight<8>(wide));
+    } else {
+      const auto low = hn::And(wide, hn::Set(di, 0xFF));
+      return hn::Add(low, hn::And(hn::ShiftRight<8>(wide), hn::Set(di, 0xFF)));
+    }
+  }
+}
+
+template <typename T>
+std::size_t halved_typed(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::size_t count, const Chain& chain,
+                         std::int8_t* HWY_RESTRICT destination) {
+  const FloatTag d;
+  return one_plane(count, chain, destination, [&](std::size_t at) NERONE_INLINE {
+    const auto sum = hn::Add(pair_sums(a + 2 * at), pair_sums(b + 2 * at));
+    return hn::Mul(hn::ConvertTo(d, sum), hn::Set(d, 0.25F));
+  });
+}
+
+void halved(DType dtype, const void* pixels, std::ptrdiff_t row_stride_bytes, std::size_t height, std::size_t width,
+            const Chain& chain, std::int8_t* destination) {
+  for_pixel_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    const auto* row = static_cast<const char*>(pixels);
+    for (std::size_t y = 0; y < height; ++y, row += 2 * row_stride_bytes, destination += width) {
+      const auto* upper = reinterpret_cast<const T*>(row);
+      const auto* lower = reinterpret_cast<const T*>(row + row_stride_bytes);
+      std::size_t x = 0;
+      if constexpr (sizeof(T) <= 2) x = halved_typed(upper, lower, width, chain, destination);
+      if (x < width) {
+        scalar::quantize_halved(dtype, upper + 2 * x, row_stride_bytes, 1, width - x, chain, destination + x);
+      }
+    }
   });
 }
 
@@ -147,16 +235,22 @@ namespace nerone::kernels {
 
 HWY_EXPORT(planes);
 HWY_EXPORT(interleaved);
+HWY_EXPORT(halved);
 HWY_EXPORT(map);
 
-void quantize_planes(DType dtype, const void* const* pixels, std::size_t count, const Chain& chain, int fix_point,
+void quantize_planes(DType dtype, const void* const* pixels, std::size_t count, const Chain& chain,
                      std::int8_t* destination) {
-  HWY_DYNAMIC_DISPATCH(planes)(dtype, pixels, count, chain, fix_point, destination);
+  HWY_DYNAMIC_DISPATCH(planes)(dtype, pixels, count, chain, destination);
 }
 
 void quantize_interleaved(DType dtype, const void* pixels, std::size_t elements, const TiledAffine* steps,
-                          std::size_t step_count, std::size_t channels, int fix_point, std::int8_t* destination) {
-  HWY_DYNAMIC_DISPATCH(interleaved)(dtype, pixels, elements, steps, step_count, channels, fix_point, destination);
+                          std::size_t step_count, std::size_t channels, std::int8_t* destination) {
+  HWY_DYNAMIC_DISPATCH(interleaved)(dtype, pixels, elements, steps, step_count, channels, destination);
+}
+
+void quantize_halved(DType dtype, const void* pixels, std::ptrdiff_t row_stride_bytes, std::size_t height,
+                     std::size_t width, const Chain& chain, std::int8_t* destination) {
+  HWY_DYNAMIC_DISPATCH(halved)(dtype, pixels, row_stride_bytes, height, width, chain, destination);
 }
 
 void map_row(float* row, std::size_t count, const Chain& chain, std::size_t channel) {

@@ -92,12 +92,12 @@ void columns(const float* HWY_RESTRICT row, const std::int32_t* HWY_RESTRICT fir
       const auto low = hn::LoadU(d, row + base);
       const auto high = hn::LoadU(d, row + base + lanes);
       const auto relative = hn::Sub(index, hn::Set(di, base));
-      columns_vector(d, weights + x, stride, taps, more, out + x, [&](std::size_t k) HWY_ATTR {
+      columns_vector(d, weights + x, stride, taps, more, out + x, [&](std::size_t k) NERONE_INLINE {
         return lookup_two(d, low, high, hn::Add(relative, hn::Set(di, static_cast<std::int32_t>(k))));
       });
     } else {
       columns_vector(d, weights + x, stride, taps, more, out + x,
-                     [&](std::size_t k) HWY_ATTR { return hn::GatherIndex(d, row + k, index); });
+                     [&](std::size_t k) NERONE_INLINE { return hn::GatherIndex(d, row + k, index); });
     }
   }
   scalar::combine_columns(row, first + x, weights + x, stride, taps, constants == nullptr ? nullptr : constants + x,

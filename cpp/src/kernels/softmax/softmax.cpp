@@ -11,7 +11,6 @@ HWY_BEFORE_NAMESPACE();
 namespace nerone::kernels::HWY_NAMESPACE {
 
 using IntTag = hn::Rebind<std::int32_t, FloatTag>;
-using Ints = hn::Vec<IntTag>;
 using PairTag = hn::Rebind<std::uint16_t, FloatTag>;
 using Pairs = hn::Vec<PairTag>;
 

@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/simd-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace nerone::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 // One interleaving of rows r and r + 4 for each r, three times, transposes eight rows of eight.
 template <class D, class V>
@@ -72,14 +73,16 @@ void turn(const void* columns, std::ptrdiff_t stride, std::size_t item_bytes, st
   if (item_bytes == 2) {
     const hn::CappedTag<std::uint16_t, 8> d;
     tiled<std::uint16_t, 8>(from, stride, height, width, static_cast<std::uint16_t*>(out),
-                            [&](const char* at, std::uint16_t* to) HWY_ATTR { tile_16bit(d, at, stride, to, width); });
+                            [&](const char* at, std::uint16_t* to)
+                                NERONE_INLINE { tile_16bit(d, at, stride, to, width); });
   } else if (item_bytes == 4) {
     const hn::CappedTag<std::uint32_t, 4> d;
     tiled<std::uint32_t, 4>(from, stride, height, width, static_cast<std::uint32_t*>(out),
-                            [&](const char* at, std::uint32_t* to) HWY_ATTR { tile_32bit(d, at, stride, to, width); });
+                            [&](const char* at, std::uint32_t* to)
+                                NERONE_INLINE { tile_32bit(d, at, stride, to, width); });
   } else {
     tiled<std::uint8_t, 16>(from, stride, height, width, static_cast<std::uint8_t*>(out),
-                            [&](const char* at, std::uint8_t* to) HWY_ATTR {
+                            [&](const char* at, std::uint8_t* to) NERONE_INLINE {
                               for (std::size_t y = 0; y < 16; ++y) {
                                 for (std::ptrdiff_t x = 0; x < 16; ++x) {
                                   to[y * width + static_cast<std::size_t>(x)] =
