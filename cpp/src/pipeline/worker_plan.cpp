@@ -1,9 +1,8 @@
 #include "pipeline/worker_plan.hpp"
 
-#include <algorithm>
+#include <map>
 #include <nerone/error.hpp>
 
-#include "cpu/program.hpp"
 #include "model/chain.hpp"
 
 namespace nerone::pipeline {
@@ -14,6 +13,21 @@ using postprocess::Kind;
 
 // From here on two integers may become the same probability, and argmax would see another first maximum.
 constexpr int finest_fix_point = 20;
+
+DType dtype_of(const xmodel::Op& op) {
+  static const std::map<std::string, DType> dtypes = {
+      {"INT8", DType::int8},   {"XINT8", DType::int8},   {"INT16", DType::int16},     {"XINT16", DType::int16},
+      {"INT32", DType::int32}, {"XINT32", DType::int32}, {"UINT8", DType::uint8},     {"XUINT8", DType::uint8},
+      {"INT64", DType::int64}, {"XINT64", DType::int64}, {"FLOAT32", DType::float32}, {"XUINT16", DType::uint16}};
+  const auto found = dtypes.find(op.output.data_type);
+  if (found != dtypes.end()) return found->second;
+  throw ModelError("tensor '" + op.output.name + "' has data type " + op.output.data_type +
+                   ", expected an integer of 8 to 64 bits or FLOAT32");
+}
+
+TensorInfo tensor_info(const xmodel::Op& op) {
+  return {op.output.name, {op.output.shape.begin(), op.output.shape.end()}, dtype_of(op), op.output.fix_point()};
+}
 
 bool is_on_last_axis(const xmodel::Op& op) {
   const auto rank = static_cast<std::int32_t>(op.output.shape.size());
@@ -77,11 +91,11 @@ std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file
     throw ConfigurationError("a pipeline feeds one image to a model, '" + file.string() + "' has " +
                              std::to_string(chain.inputs.size()) + " inputs; run it with nerone.Model");
   }
-  plan->input = cpu::tensor_info(graph.ops[chain.inputs.front()]);
+  plan->input = tensor_info(graph.ops[chain.inputs.front()]);
   const auto* direct = find_direct(graph, chain, kind);
   if (direct != nullptr) plan->dpu_subgraph = direct->subgraph->name;
   for (const auto op : direct != nullptr ? direct->outputs : chain.outputs) {
-    plan->outputs.push_back(cpu::tensor_info(graph.ops[op]));
+    plan->outputs.push_back(tensor_info(graph.ops[op]));
     plan->reductions.emplace_back(kind_for(graph.ops[op], kind), plan->outputs.back());
   }
   return plan;
