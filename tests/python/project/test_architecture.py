@@ -18,7 +18,7 @@ CPP_USES = {
     "softdpu": {"base", "xmodel", "kernels"},
     "preprocess": {"base", "kernels"},
     "postprocess": {"base", "kernels"},
-    "cpu": {"base", "xmodel", "kernels"},
+    "cpu": {"base", "xmodel", "kernels", "softdpu"},  # fixed-point ops that stand in a CPU subgraph
     "vart": {"base", "xmodel"},
     "model": {"base", "xmodel", "cpu", "vart"},
     "pipeline": {"base", "xmodel", "vart", "model", "preprocess", "postprocess", "kernels"},

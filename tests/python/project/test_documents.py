@@ -36,6 +36,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = keras.layers.Conv2D(6, 3, padding="same")(x)
     keras.Model(image, keras.layers.Softmax()(x)).save(folder / "unet.keras")
     write_ct_phantoms(folder / "scans", count=2, slices=4)
+    (folder / "demo-output").mkdir()
     deploy = f"deploy {folder}/unet.keras --calibration {folder}/scans --preset ct-org --images 4 -o"
     assert main([*shlex.split(deploy), str(folder / "demo-output/unet.nerone")]) == 0
     assert main([*shlex.split(deploy), str(folder / "unet.nerone")]) == 0
