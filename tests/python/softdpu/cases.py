@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from runtime import xmodels
-from softdpu import numpy_dpu
 
 import nerone
+from nerone import _core
+from runtime import xmodels
+from softdpu import numpy_dpu
 
 Array = NDArray[Any]
 Case = Mapping[str, Any]
@@ -39,7 +40,7 @@ def case_ops(case: Case, arrays: Mapping[str, Array], prefix: str) -> list[dict[
 
 
 def write_cases(path: Path, cases: Sequence[Case], arrays: Mapping[str, Array], *, cpu: frozenset[str]) -> Path:
-    """One file with the cases side by side: inputs in a USER subgraph, `cpu` op types in a CPU one, the rest in a DPU's."""
+    """One file with the cases side by side: inputs in a USER subgraph, `cpu` op types in a CPU's, others in a DPU's."""
     ops: list[dict[str, Any]] = []
     owned: dict[str, list[str]] = {"USER": [], "DPU": [], "CPU": []}
     for number, case in enumerate(cases):
@@ -55,10 +56,6 @@ def write_cases(path: Path, cases: Sequence[Case], arrays: Mapping[str, Array], 
     return xmodels.write(path, ops, children)
 
 
-def load(path: Path, kernels: str) -> nerone.Model:
-    return nerone.Model.load(path, kernels=kernels)
-
-
 def inputs_of(cases: Sequence[Case], arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {
         f"c{number}_{node['name']}_t": np.ascontiguousarray(arrays[node["data"]])
@@ -68,15 +65,33 @@ def inputs_of(cases: Sequence[Case], arrays: Mapping[str, Array]) -> dict[str, A
     }
 
 
-def run_cases(path: Path, cases: Sequence[Case], arrays: Mapping[str, Array], kernels: str) -> list[dict[str, Array]]:
+def by_case(cases: Sequence[Case], results: Mapping[str, Array]) -> list[dict[str, Array]]:
     """For each case the values of the ops that no other op reads."""
-    with load(path, kernels) as model:
-        given = inputs_of(cases, arrays)
-        results = model.run(given if len(given) > 1 else next(iter(given.values())))
-        if len(model.outputs) == 1:
-            results = {model.outputs[0].name: results}
     found: list[dict[str, Array]] = [{} for _ in cases]
     for name, value in results.items():
         number, node = name.removeprefix("c").removesuffix("_t").split("_", 1)
         found[int(number)][node] = value
     return found
+
+
+def run_cases(path: Path, cases: Sequence[Case], arrays: Mapping[str, Array], kernels: str) -> list[dict[str, Array]]:
+    """Run a file as users do, through its USER, DPU and CPU subgraphs."""
+    with nerone.Model.load(path, kernels=kernels) as model:
+        given = inputs_of(cases, arrays)
+        results = model.run(given if len(given) > 1 else next(iter(given.values())))
+        if len(model.outputs) == 1:
+            results = {model.outputs[0].name: results}
+    return by_case(cases, results)
+
+
+def run_on_runner(
+    file: _core.XmodelFile, cases: Sequence[Case], arrays: Mapping[str, Array], kernels: str
+) -> list[dict[str, Array]]:
+    """Run the DPU subgraph alone in the runner's own buffers; one file serves all engines."""
+    runner = _core.Runner(file, "dpu", _core.DeviceOptions(kernels=kernels))
+    given = inputs_of(cases, arrays)
+    for info, images in zip(runner.inputs, runner.input_arrays(), strict=True):
+        images[0][...] = given[info.name]
+    runner.finish(runner.start())
+    results = zip(runner.outputs, runner.output_arrays(), strict=True)
+    return by_case(cases, {info.name: images[0].copy() for info, images in results})

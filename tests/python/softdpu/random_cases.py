@@ -73,7 +73,9 @@ class Builder:
     def input(self, shape: list[int]) -> str:
         return self.leaf("data", self.integers(shape), self.pick(-2, 9))
 
-    def op(self, kind: str, inputs: dict[str, list[str]], shape: list[int], fo: int | None, attrs: dict[str, Any]) -> str:
+    def op(
+        self, kind: str, inputs: dict[str, list[str]], shape: list[int], fo: int | None, attrs: dict[str, Any]
+    ) -> str:
         name = f"v{len(self.nodes)}"
         node = {"kind": "op", "name": name, "type": kind, "attrs": attrs, "inputs": inputs, "fix_point": fo}
         self.nodes.append(node | {"shape": shape})
@@ -113,7 +115,10 @@ class Builder:
                 sizes.append((extent + pads - (kernel[axis] - 1) * dilation[axis] - 1) // stride[axis] + 1)
         filters = self.choose([1, 1, 1, 2]) if depthwise else out_channels or self.choose([1, 3, 6, 8, 16, 17, 24, 33])
         fw = self.pick(2, 10)
-        roles = {"input": [source], "weights": [self.leaf("const", self.integers([filters, kernel[1], kernel[0], c]), fw)]}
+        roles = {
+            "input": [source],
+            "weights": [self.leaf("const", self.integers([filters, kernel[1], kernel[0], c]), fw)],
+        }
         channels = filters * c if depthwise else filters
         product = self.fixes[source] + fw
         if self.pick(0, 4):
@@ -123,8 +128,16 @@ class Builder:
         attrs |= {"nonlinear": self.choose(NONLINEARS)}
         cut = self.choose([self.pick(-4, 20), self.pick(3, 10), self.pick(3, 10), self.pick(3, 10)])
         if not transposed and self.pick(0, 12) == 0:
-            attrs |= {"nonlinear": self.choose(["HSIGMOID", "HSWISH"]), "shift_cut": cut, "shift_bias": self.pick(-2, 6)}
-            attrs |= {"hsigmoid_in": self.pick(0, 6), "shift_hsigmoid": self.pick(8, 14), "shift_hswish": self.pick(3, 8)}
+            attrs |= {
+                "nonlinear": self.choose(["HSIGMOID", "HSWISH"]),
+                "shift_cut": cut,
+                "shift_bias": self.pick(-2, 6),
+            }
+            attrs |= {
+                "hsigmoid_in": self.pick(0, 6),
+                "shift_hsigmoid": self.pick(8, 14),
+                "shift_hswish": self.pick(3, 8),
+            }
         return self.op(kind, roles, [1, *sizes, channels], product - cut, attrs)
 
     def pool(self, source: str) -> str:
@@ -132,7 +145,7 @@ class Builder:
         fo = self.near(self.fixes[source])
         kind = self.choose(["MAX", "AVG"])
         if self.pick(0, 5) == 0:
-            attrs = {"type": kind, "global": True, "kernel": [w, h]}
+            attrs = {"type": kind, "global": True, "kernel": [w, h], "stride": [1, 1]}
             return self.op("pool-fix", {"input": [source]}, [1, 1, 1, c], fo, attrs)
         kernel = self.choose([[2, 2], [2, 2], [3, 3], [self.pick(1, 5), self.pick(1, 5)]])
         kernel = [min(kernel[0], w), min(kernel[1], h)]
@@ -150,10 +163,7 @@ class Builder:
     def eltwise(self, sources: list[str], kind: str) -> str:
         shape = list(np.broadcast_shapes(*(self.shapes[source] for source in sources)))
         fixes = [self.fixes[source] for source in sources]
-        if kind == "ADD":
-            fo = self.near(min(fixes))
-        else:
-            fo = sum(fixes) - self.pick(3, 9)
+        fo = self.near(min(fixes)) if kind == "ADD" else sum(fixes) - self.pick(3, 9)
         attrs = {"type": kind, "nonlinear": self.choose(["NONE", "RELU", "", "RELU6", "LEAKYRELU"])}
         return self.op("eltwise-fix", {"input": sources}, shape, fo, attrs)
 
@@ -204,7 +214,11 @@ class Builder:
 
     def crossing(self, kind: str) -> str:
         shape = self.shape()
-        rounding = {"bit_width": 8, "if_signed": True, "round_mode": self.choose(["DPU_ROUND", "STD_ROUND", "PY3_ROUND"])}
+        rounding = {
+            "bit_width": 8,
+            "if_signed": True,
+            "round_mode": self.choose(["DPU_ROUND", "STD_ROUND", "PY3_ROUND"]),
+        }
         if kind == "fix2float":
             source = self.input(shape)
             return self.op(kind, {"input": [source]}, shape, None, {"fix_point": self.fixes[source]} | rounding)
@@ -231,8 +245,8 @@ def random_op(rng: Rng, number: int) -> tuple[dict[str, Any], dict[str, Array]]:
         case "eltwise-fix":
             what = build.choose(["ADD", "ADD", "MUL"])
             others = [shape] * build.pick(1, 2)
-            if build.pick(0, 3) == 0:  # broadcast
-                others = [[1, 1, 1, shape[3]], [1, *shape[1:3], 1], [1, 1, 1, 1]][: build.pick(1, 2)]
+            if build.pick(0, 3) == 0:  # XIR broadcasts one of two
+                others = [build.choose([[1, 1, 1, shape[3]], [1, *shape[1:3], 1], [1, 1, 1, 1], [1, 1, *shape[2:]]])]
             build.eltwise([build.input(given) for given in (shape, *others)], what)
         case "concat-fix":
             axis = build.pick(1, 3)

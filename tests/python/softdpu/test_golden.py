@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import nerone
 from paths import GOLDEN, REPOSITORY, golden
 from softdpu import cases as model_cases
 from softdpu import numpy_dpu
 from softdpu.engines import ENGINES
-
-import nerone
 
 
 def vectors_folder() -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from nerone import _core
 from softdpu import cases as model_cases
 from softdpu import numpy_dpu
 from softdpu.engines import ENGINES
@@ -19,31 +21,41 @@ OPS = int(os.environ.get("NERONE_RANDOM_OPS", 2000))
 GRAPHS = int(os.environ.get("NERONE_RANDOM_GRAPHS", 200))
 
 
-@cache
-def generated(what: str) -> tuple[list[Any], dict[str, Any], list[dict[str, Any]]]:
-    """Cases, their arrays and every node's value by the numpy statement, made once for all engines."""
+@dataclass(frozen=True)
+class Part:
+    """Some cases in one model file, with every node's value by the numpy statement."""
+
+    file: _core.XmodelFile
+    cases: list[dict[str, Any]]
+    arrays: dict[str, Any]
+    expected: list[dict[str, Any]]
+
+
+def generate(what: str, folder: Path) -> list[Part]:
     print(f"\nseed {SEED}: NERONE_TEST_SEED={SEED} repeats this run")
-    make, count = (random_op, OPS) if what == "ops" else (random_graph, GRAPHS)
+    make, count, per_file = (random_op, OPS, 100) if what == "ops" else (random_graph, GRAPHS, 10)
     rng = np.random.default_rng(SEED)
-    made = [make(rng, number) for number in range(count)]
-    arrays = {key: value for _, given in made for key, value in given.items()}
-    cases = [case for case, _ in made]
-    return cases, arrays, [numpy_dpu.run_case(case, arrays) for case in cases]
+    parts = []
+    for first in range(0, count, per_file):
+        made = [make(rng, number) for number in range(first, min(first + per_file, count))]
+        cases = [case for case, _ in made]
+        arrays = {key: value for _, given in made for key, value in given.items()}
+        path = model_cases.write_cases(folder / f"{first}.xmodel", cases, arrays, cpu=frozenset())
+        parts.append(Part(_core.XmodelFile(path), cases, arrays, [numpy_dpu.run_case(case, arrays) for case in cases]))
+    return parts
+
+
+@pytest.fixture(scope="module", params=["ops", "graphs"])
+def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Part]:
+    return generate(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.mark.parametrize("kernels", ENGINES)
-@pytest.mark.parametrize(("what", "per_file"), [("ops", 100), ("graphs", 10)])
-def test_engine_equals_the_numpy_statement(what: str, per_file: int, kernels: str, tmp_path: Path) -> None:
-    cases, arrays, expected = generated(what)
-    for first in range(0, len(cases), per_file):
-        part = cases[first : first + per_file]
-        path = model_cases.write_cases(tmp_path / f"{first}.xmodel", part, arrays, cpu=frozenset())
-        for case, values, got in zip(
-            part, expected[first:], model_cases.run_cases(path, part, arrays, kernels), strict=False
-        ):
+def test_engine_equals_the_numpy_statement(parts: list[Part], kernels: str) -> None:
+    for part in parts:
+        results = model_cases.run_on_runner(part.file, part.cases, part.arrays, kernels)
+        for case, values, got in zip(part.cases, part.expected, results, strict=True):
             assert sorted(got) == sorted(unread(case))
             for name, value in got.items():
-                np.testing.assert_array_equal(
-                    value, values[name], err_msg=f"seed {SEED} {what} {case['id']} {name} {case['nodes']}"
-                )
-        path.unlink()
+                where = f"seed {SEED}, case {case['id']}, {name} of {case['nodes']}"
+                np.testing.assert_array_equal(value, values[name], err_msg=where)

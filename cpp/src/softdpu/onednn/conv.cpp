@@ -34,7 +34,14 @@ const dnnl::engine& cpu() {
   return engine;
 }
 
+// oneDNN 2.6 computes wrong rows where a transposed convolution's stride leaves rows without any tap.
+bool is_known_to_fail(const Conv& conv) {
+  const auto& window = conv.window;
+  return conv.transposed && (window.kernel_h < window.stride_h || window.kernel_w < window.stride_w);
+}
+
 bool is_exact(const Conv& conv) {
+  if (is_known_to_fail(conv)) return false;
   const auto kind = conv.activation.kind;
   const bool is_clamp =
       kind == Activation::Kind::none || kind == Activation::Kind::relu || kind == Activation::Kind::relu6;
