@@ -1,0 +1,232 @@
+"""Compares NERONE's software DPU with the field's CPU engines: one command, verified results, ratios with their spread.
+
+    python benchmarks/peers/compare.py --peers-python peers/bin/python
+
+Engines run in processes of their own, turn by turn, so that a slow state of the machine meets them all; only ratios
+within one round count. A round in which the register loop (the processor's peak) or an engine's own windows scatter
+is repeated. One image at a time; logits out; images in memory, prepared for each engine before the clock starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from history import append, losses  # noqa: E402
+
+MODELS = [f"{task}-{variant}" for variant in ("published", "paper") for task in ("ct-org", "brats", "prostate", "bccd")]
+PEERS = ("openvino", "tflite", "onnxruntime", "tensorflow")
+STABLE = 0.92  # share of the best peak, and of an engine's best window, that a stable round keeps
+FLOOR = 1.4
+
+
+@dataclass
+class Candidate:
+    """A worker: an engine, and how it uses the threads."""
+
+    engine: str
+    threads: int
+    instances: int
+    process: Any = None
+    agreement: float = 0.0
+    walls: list[float] = field(default_factory=list)  # images per second, one per round
+    cpus: list[float] = field(default_factory=list)  # images per second of processor time
+
+    def start(self, python: str, folder: Path) -> None:
+        """Start the process and take its verification."""
+        words = [python, str(HERE / "worker.py"), self.engine, str(folder)]
+        words += ["--threads", str(self.threads), "--instances", str(self.instances)]
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.agreement = self._answer()["agreement"]
+
+    def turn(self, seconds: float) -> float:
+        """Run for a while; the median window over the best one says how stable it was."""
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        windows = self._answer()
+        walls = [wall for wall, _ in windows]
+        self.walls.append(statistics.median(walls))
+        self.cpus.append(statistics.median(cpu for _, cpu in windows))
+        return self.walls[-1] / max(walls)
+
+    def drop_round(self) -> None:
+        """Forget the last turn."""
+        self.walls.pop()
+        self.cpus.pop()
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait(30)
+
+    def _answer(self) -> Any:
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the worker of '{self.engine}' ended; run it by hand to see why: {HERE / 'worker.py'}")
+        return json.loads(line)
+
+
+def candidates(engines: Sequence[str], threads: int) -> list[Candidate]:
+    """With two threads a peer may split one image or take two images; what is faster counts."""
+    found = []
+    for engine in engines:
+        found.append(Candidate(engine, 1, threads))
+        if threads > 1 and engine != "nerone":
+            found.append(Candidate(engine, threads, 1))
+    return found
+
+
+def measure(workers: Sequence[Candidate], rounds: int, seconds: float) -> tuple[float, int]:
+    """Take turns; returns the peak in GMAC/s and how many rounds stayed unstable."""
+    from nerone.evaluation.profile import peak_gmacs
+
+    best_peak, unstable, attempts = peak_gmacs(0.2), 0, 0
+    while len(workers[0].walls) < rounds:
+        attempts += 1
+        peak = peak_gmacs(0.05)
+        best_peak = max(best_peak, peak)
+        steady = min(worker.turn(seconds) for worker in workers)
+        if peak >= STABLE * best_peak and steady >= STABLE:
+            continue
+        if attempts <= 2 * rounds:
+            for worker in workers:
+                worker.drop_round()
+        else:
+            unstable += 1
+    return best_peak, unstable
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile."""
+    if len(values) < 2:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4)
+    return low, middle, high
+
+
+def summarize(name: str, threads: int, workers: Sequence[Candidate], macs: int, peak: float) -> dict[str, Any]:
+    """One row: the best candidate of each engine, ratios round by round."""
+    own = next(worker for worker in workers if worker.engine == "nerone")
+    row: dict[str, Any] = {"model": name, "threads": threads, "engines": {}, "peak_gmacs": peak}
+    row["fraction_of_peak"] = macs * statistics.median(own.walls) / 1e9 / (peak * threads) if peak else None
+    for engine in dict.fromkeys(worker.engine for worker in workers):
+        best = max((w for w in workers if w.engine == engine), key=lambda w: statistics.median(w.walls))
+        ratios = [mine / theirs for mine, theirs in zip(own.walls, best.walls, strict=True)]
+        cpu_ratios = [mine / theirs for mine, theirs in zip(own.cpus, best.cpus, strict=True)]
+        low, middle, high = quartiles(ratios)
+        row["engines"][engine] = {
+            "fps": statistics.median(best.walls),
+            "ratio": middle,
+            "ratio_low": low,
+            "ratio_high": high,
+            "cpu_ratio": statistics.median(cpu_ratios),
+            "agreement": best.agreement,
+            "parallel": "images" if best.instances > 1 else "within an image",
+        }
+    return row
+
+
+def print_row(row: dict[str, Any]) -> None:
+    """One line per engine."""
+    share = "" if row["fraction_of_peak"] is None else f", {row['fraction_of_peak']:.0%} of the peak"
+    flag = f" ({row['unstable_rounds']} unstable rounds)" if row["unstable_rounds"] else ""
+    print(f"{row['model']}, {row['threads']} thread(s){share}{flag}")
+    for engine, found in row["engines"].items():
+        spread = f"{found['ratio']:5.2f} ({found['ratio_low']:.2f} to {found['ratio_high']:.2f})"
+        print(
+            f"  {engine:12} {found['fps']:8.1f} images/s   NERONE is {spread} times as fast, by processor time "
+            f"{found['cpu_ratio']:.2f}; classes as FP32 {found['agreement']:.1%}",
+            flush=True,
+        )
+
+
+def compare(name: str, threads: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure one model with one number of threads."""
+    from nerone.compilation.inspection import inspect_xmodel
+
+    workers = candidates(("nerone", *options.engines), threads)
+    try:
+        for worker in workers:
+            own = worker.engine in ("nerone", "tensorflow")
+            worker.start(sys.executable if own else options.peers_python, folder)
+        peak, unstable = measure(workers, options.rounds, options.seconds)
+    finally:
+        for worker in workers:
+            if worker.process is not None:
+                worker.stop()
+    row = summarize(name, threads, workers, inspect_xmodel(folder / "model.xmodel")["macs"], peak)
+    row["unstable_rounds"] = unstable
+    return row
+
+
+def failures(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What misses the floor, or disagrees with FP32 more than the worst INT8 peer does."""
+    found = []
+    for row in rows:
+        engines = row["engines"]
+        agreements = [engines[peer]["agreement"] for peer in engines if peer not in ("nerone", "tensorflow")]
+        if agreements and engines["nerone"]["agreement"] < min(agreements) - 0.05:
+            found.append(
+                f"{row['model']}: NERONE's classes agree with FP32 on {engines['nerone']['agreement']:.1%} only"
+            )
+        if "openvino" in engines and engines["openvino"]["ratio"] < FLOOR:
+            found.append(f"{row['model']}, {row['threads']} threads: {engines['openvino']['ratio']:.2f} x OpenVINO")
+    return found
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers-python", required=True, help="interpreter with requirements.txt installed")
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, metavar="MODEL")
+    parser.add_argument("--engines", nargs="+", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of one turn")
+    parser.add_argument("--folder", type=Path, help="keeps the exported models for the next time")
+    parser.add_argument("--json", type=Path, help="writes all figures there")
+    parser.add_argument("--history", type=Path, help="appends the ratios, and fails where one fell by 5 %%")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Export, quantize, measure; 1 where a target is missed."""
+    options = parse()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = options.folder or Path(temporary)
+        folders = [str(place / name) for name in options.models]
+        export = [sys.executable, str(HERE / "export.py"), *options.models, "--folder", str(place)]
+        subprocess.run(export, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        prepare = [options.peers_python, str(HERE / "prepare.py"), *folders]
+        subprocess.run(prepare, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        rows = []
+        for threads in options.threads:
+            for name in options.models:
+                rows.append(compare(name, threads, place / name, options))
+                print_row(rows[-1])
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+    missed = failures(rows)
+    if options.history:
+        missed += losses(options.history, rows)
+        append(options.history, rows)
+    for sentence in missed:
+        print(f"missed: {sentence}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Writes one network for every engine: calibration images, FP32 logits, xmodel, SavedModel, TFLite INT8, plain layers.
+
+Runs in NERONE's environment (TensorFlow). Every file ends at the logits. Nearest upsampling becomes
+`tf.image.resize`: Keras's own lowers to Tile, which throws NNCF and ONNX Runtime back to FP32 behind it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CALIBRATION_IMAGES = 16
+
+
+def calibration_images(shape: tuple[int, int, int], count: int) -> NDArray[np.float32]:
+    """Smooth random fields in [-1, 1], (count, H, W, C): neighbouring pixels agree, as in scans."""
+    rng = np.random.default_rng(7)
+    height, width, channels = shape
+    images = np.zeros((count, height, width, channels), np.float32)
+    for cells in (4, 16, 64):
+        coarse = rng.normal(size=(count, cells, cells, channels)).astype(np.float32)
+        rows, columns = np.arange(height) * cells // height, np.arange(width) * cells // width
+        images += coarse[:, rows][:, :, columns] / np.sqrt(3)
+    return np.clip(images * 0.6, -1, 1)
+
+
+def build(task: str, variant: str, images: NDArray[np.float32]) -> Any:
+    """The network with random weights whose batch norms know the images' statistics."""
+    import keras
+
+    from nerone.zoo import models
+
+    keras.utils.set_random_seed(3)
+    model = models.build(task, variant=variant)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(images, training=True)
+    _spread_classes(model, images)
+    return model
+
+
+def _spread_classes(model: Any, images: NDArray[np.float32]) -> None:
+    """Give every class logits of mean 0 and deviation 1, so that comparing the chosen classes means something."""
+    import keras
+
+    head = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Conv2D))
+    logits = np.asarray(keras.Model(model.inputs, head.output)(images))
+    mean, deviation = logits.mean((0, 1, 2)), logits.std((0, 1, 2)) + 1e-6
+    kernel, bias = head.get_weights()
+    head.set_weights([kernel / deviation, (bias - mean) / deviation])
+
+
+def up_to_logits(model: Any) -> Any:
+    """The same network without its softmax, its upsampling in the form that peers quantize."""
+    import keras
+    import tensorflow as tf
+
+    class NearestResize(keras.layers.Layer):
+        def __init__(self, size: tuple[int, int], **options: Any) -> None:
+            super().__init__(**options)
+            self.size = size
+
+        def call(self, inputs: Any) -> Any:
+            return tf.image.resize(inputs, self.size, "nearest")
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return (input_shape[0], *self.size, input_shape[-1])
+
+    def replace(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.UpSampling2D):
+            return layer
+        return NearestResize(tuple(layer.output.shape[1:3]), name=layer.name)
+
+    logits = model.layers[-1].input
+    return keras.models.clone_model(keras.Model(model.inputs, logits), clone_function=replace)
+
+
+def write_tflite(saved_model: Path, images: NDArray[np.float32], target: Path) -> None:
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image[None]] for image in images)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    target.write_bytes(converter.convert())
+
+
+def write_layers(model: Any, folder: Path) -> None:
+    """The graph as plain values, for the ONNX writer in the peers' environment."""
+    from nerone.graph import from_keras
+    from nerone.quantization.folding import fold
+
+    graph = fold(from_keras(model))
+    weights = {f"{node.name}/{key}": value for node in graph for key, value in node.weights.items()}
+    np.savez(folder / "layers.npz", **weights)
+    nodes = [
+        {"name": n.name, "op": n.op.value, "inputs": n.inputs, "shape": n.shape, "attrs": dict(n.attrs)} for n in graph
+    ]
+    (folder / "layers.json").write_text(json.dumps({"nodes": nodes, "outputs": graph.outputs}))
+
+
+def write_xmodel(model: Any, images: NDArray[np.float32], target: Path) -> None:
+    from nerone.compilation import compile
+    from nerone.quantization import quantize
+
+    compile(quantize(model, images), board="host", output=target)
+
+
+def export(task: str, variant: str, folder: Path) -> None:
+    """Write everything into the folder; what is there already is kept."""
+    if (folder / "reference.npy").exists():
+        return
+    import tensorflow as tf
+
+    from nerone.zoo import models
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = tuple(models.build(task, variant=variant).input_shape[1:])
+    images = calibration_images(shape, CALIBRATION_IMAGES)
+    model = build(task, variant, images)
+    write_xmodel(model, images, folder / "model.xmodel")
+    write_layers(model, folder)
+    logits = up_to_logits(model)
+    logits.export(folder / "saved_model", verbose=False, input_signature=[tf.TensorSpec((1, *shape), tf.float32)])
+    write_tflite(folder / "saved_model", images, folder / "model.tflite")
+    np.save(folder / "images.npy", images)
+    np.save(folder / "reference.npy", np.concatenate([np.asarray(logits(image[None])) for image in images]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", help="task-variant, such as ct-org-published")
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in options.models:
+        task, _, variant = name.rpartition("-")
+        export(task, variant, options.folder / name)
+
+
+if __name__ == "__main__":
+    main()
