@@ -51,6 +51,7 @@ void Core::start() {
   const auto limit = queue_.capacity() + batch_ * workers.size();
   put_ = Ring<Job*>(limit);
   completed_ = Ring<Job*>(limit);
+  pool_->prepare(limit + workers.size() + 1);  // waiting to be collected, being written, and one in the caller's hands
   const std::lock_guard lock(mutex_);
   unused_.reserve(2 * limit);
   for (std::size_t i = 0; i < workers.size(); ++i) {

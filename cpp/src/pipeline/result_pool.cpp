@@ -1,5 +1,6 @@
 #include "pipeline/result_pool.hpp"
 
+#include <algorithm>
 #include <nerone/error.hpp>
 
 namespace nerone::pipeline {
@@ -8,6 +9,7 @@ namespace {
 
 // More free buffers than this are released again: a consumer once held many.
 constexpr std::size_t most_free = 256;
+constexpr std::size_t most_prepared = 64;
 
 }  // namespace
 
@@ -33,6 +35,21 @@ const std::vector<TensorView>& Result::outputs() const {
   return buffer_->outputs;
 }
 
+std::unique_ptr<Result::Buffer> ResultPool::new_buffer() const {
+  auto buffer = std::make_unique<Result::Buffer>();
+  for (const auto& info : infos_) {
+    auto bytes = size_of(info.dtype);
+    for (const auto extent : info.shape) bytes *= static_cast<std::size_t>(extent);
+    buffer->memory.emplace_back(bytes);
+    buffer->outputs.push_back(TensorView::contiguous(buffer->memory.back().data(), info.dtype, info.shape));
+  }
+  return buffer;
+}
+
+void ResultPool::prepare(std::size_t buffers) {
+  for (std::size_t i = 0; i < std::min(buffers, most_prepared); ++i) give_back(new_buffer());
+}
+
 Result ResultPool::acquire() {
   {
     const std::lock_guard lock(mutex_);
@@ -42,14 +59,7 @@ Result ResultPool::acquire() {
       return {shared_from_this(), std::move(buffer)};
     }
   }
-  auto buffer = std::make_unique<Result::Buffer>();
-  for (const auto& info : infos_) {
-    auto bytes = size_of(info.dtype);
-    for (const auto extent : info.shape) bytes *= static_cast<std::size_t>(extent);
-    buffer->memory.emplace_back(bytes);
-    buffer->outputs.push_back(TensorView::contiguous(buffer->memory.back().data(), info.dtype, info.shape));
-  }
-  return {shared_from_this(), std::move(buffer)};
+  return {shared_from_this(), new_buffer()};
 }
 
 void ResultPool::give_back(std::unique_ptr<Result::Buffer> buffer) {

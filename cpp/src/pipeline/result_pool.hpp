@@ -20,10 +20,13 @@ class ResultPool : public std::enable_shared_from_this<ResultPool> {
   explicit ResultPool(std::vector<TensorInfo> infos) : infos_(std::move(infos)) {}
 
   const std::vector<TensorInfo>& infos() const { return infos_; }
-  Result acquire();  // allocates only when all buffers are held
+  void prepare(std::size_t buffers);  // so that as many can be held before acquire allocates
+  Result acquire();                   // allocates only when all buffers are held
   void give_back(std::unique_ptr<Result::Buffer> buffer);
 
  private:
+  std::unique_ptr<Result::Buffer> new_buffer() const;
+
   std::vector<TensorInfo> infos_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Result::Buffer>> free_;
