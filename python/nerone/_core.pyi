@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any, final
 
 from numpy.typing import NDArray
 
 _Path = str | os.PathLike[str]
 _Array = NDArray[Any]
+_Image = _Array | Sequence[_Array]
+_Spacing = float | tuple[float, float] | None
+_Statistics = Sequence[Sequence[tuple[float, float]]]
 
 sanitized: bool
 """Whether the core was built with a sanitizer."""
@@ -103,3 +107,29 @@ class Runner:
 
 def read_xmodel(path: _Path) -> dict[str, Any]: ...
 def write_xmodel(graph: dict[str, Any], path: _Path) -> None: ...
+def volume_statistics(declaration: dict[str, Any], slices: Iterable[_Image]) -> _Statistics: ...
+
+@final
+class Preprocess:
+    """Executes the steps of a Preprocessing."""
+
+    def __init__(self, declaration: dict[str, Any]) -> None: ...
+    def output_shape(self, image: _Image, spacing_mm: _Spacing = None) -> tuple[int, int, int]: ...
+    def run(
+        self,
+        image: _Image,
+        fix_point: int,
+        destination: _Array,
+        *,
+        spacing_mm: _Spacing = None,
+        statistics: _Statistics | None = None,
+    ) -> None: ...
+
+@final
+class Postprocess:
+    """Reduces a network's output: classes, probabilities, real values."""
+
+    def __init__(self, kind: str, like: _Array, fix_point: int | None = None) -> None: ...
+    @property
+    def result(self) -> TensorInfo: ...
+    def run(self, output: _Array, result: _Array) -> None: ...

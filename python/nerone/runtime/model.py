@@ -127,7 +127,7 @@ class Model:
         --------
         >>> from nerone import Model
         >>> with Model.load(tiny_xmodel) as model:
-        ...     model.run(np.full((1, 2, 2, 1), 0.5, np.float32)).ravel()
+        ...     model.run(np.full((1, 2, 2, 1), 0.5, np.float32), dtype="float32").ravel()
         array([1., 1., 1., 1.], dtype=float32)
         """
         if until not in ("end", "dpu"):
