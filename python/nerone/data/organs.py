@@ -61,6 +61,15 @@ def chest(body: Body) -> list[Part]:
     return parts
 
 
+def _lesions(body: Body, centre: tuple[float, float, float], hu: float) -> list[Part]:
+    parts = []
+    for _ in range(int(body.rng.integers(1, 7)) if body.rng.random() < 0.35 else 0):
+        spot = body.rng.normal(0, 1, 3) * (28 * body.w, 30 * body.d, 30 * body.h) + centre
+        radius = body.u(4, 22)
+        parts.append(blob(body, (spot[0], spot[1], spot[2]), (radius, radius, radius), hu - body.u(15, 70), LIVER))
+    return parts
+
+
 def liver(body: Body) -> list[Part]:
     """Draw the liver with its vessels and lesions, and the gall bladder."""
     hu = body.enhanced(56, 55)
@@ -98,10 +107,7 @@ def liver(body: Body) -> list[Part]:
         parts.append(
             tube(np.stack([hilum, (hilum + end) / 2 + body.rng.normal(0, 7, 3), end]), body.u(2, 5.5), vessel, LIVER)
         )
-    for _ in range(int(body.rng.integers(1, 7)) if body.rng.random() < 0.35 else 0):
-        spot = body.rng.normal(0, 1, 3) * (28 * body.w, 30 * body.d, 30 * body.h) + centre
-        radius = body.u(4, 22)
-        parts.append(blob(body, (spot[0], spot[1], spot[2]), (radius, radius, radius), hu - body.u(15, 70), LIVER))
+    parts += _lesions(body, centre, hu)
     parts.append(
         blob(body, (centre[0] + 25, centre[1] - 48 * body.d, centre[2] - 45), (16, 20, 28), body.u(2, 20), tilt=0.5)
     )
@@ -145,40 +151,56 @@ def kidneys(body: Body) -> list[Part]:
     return parts
 
 
+def _loop(
+    body: Body, wall: float, centre: tuple[float, float, float], radii: tuple[float, float, float], tilt: float
+) -> list[Part]:
+    """Return a piece of bowel: wall, contents, and sometimes gas above them."""
+    kind = body.rng.random()
+    lumen = body.u(-10, 35) if kind < 0.55 else body.u(-60, 10) if kind < 0.75 else -960
+    if body.oral and kind < 0.6:
+        lumen = body.u(120, 380)
+    turns = body.rng.uniform(-tilt, tilt, 3)
+    angles = (float(turns[0]), float(turns[1]), float(turns[2]))
+    wobble = draw_wobble(body.rng, 0.2, 1.2 * max(radii))
+    inner = (max(radii[0] - 3, 2), max(radii[1] - 3, 2), max(radii[2] - 3, 2))
+    grain = 40.0 if 0.55 <= kind < 0.75 else 8.0
+    parts = [
+        ellipsoid(centre, radii, wall, angles=angles, wobble=wobble),
+        ellipsoid(centre, inner, lumen, angles=angles, wobble=wobble, grain=grain),
+    ]
+    if lumen > -100 and body.rng.random() < 0.3:  # gas rises to the front of a patient lying on the back
+        gas = (inner[0] * 0.6, inner[1] * 0.35, inner[2] * 0.6)
+        parts.append(ellipsoid((centre[0], centre[1] - inner[1] * 0.6, centre[2]), gas, -970, angles=angles))
+    return parts
+
+
 def gut(body: Body) -> list[Part]:
     """Draw bowel, stomach, spleen and pancreas."""
-    parts = []
+    parts: list[Part] = []
     wall = body.enhanced(38, 45)
-
-    def loop(centre: tuple[float, float, float], radii: tuple[float, float, float], tilt: float) -> None:
-        kind = body.rng.random()
-        lumen = body.u(-10, 35) if kind < 0.55 else body.u(-60, 10) if kind < 0.75 else -960
-        if body.oral and kind < 0.6:
-            lumen = body.u(120, 380)
-        angles = tuple(map(float, body.rng.uniform(-tilt, tilt, 3)))
-        wobble = draw_wobble(body.rng, 0.2, 1.2 * max(radii))
-        inner = (max(radii[0] - 3, 2), max(radii[1] - 3, 2), max(radii[2] - 3, 2))
-        grain = 40.0 if 0.55 <= kind < 0.75 else 8.0
-        parts.append(ellipsoid(centre, radii, wall, angles=angles, wobble=wobble))  # type: ignore[arg-type]
-        parts.append(ellipsoid(centre, inner, lumen, angles=angles, wobble=wobble, grain=grain))  # type: ignore[arg-type]
-        if lumen > -100 and body.rng.random() < 0.3:  # gas rises to the front of a patient lying on the back
-            gas = (inner[0] * 0.6, inner[1] * 0.35, inner[2] * 0.6)
-            parts.append(ellipsoid((centre[0], centre[1] - inner[1] * 0.6, centre[2]), gas, -970, angles=angles))  # type: ignore[arg-type]
 
     for _ in range(int(body.rng.integers(28, 76))):
         x, y, z = body.rng.uniform(-90, 90), body.rng.uniform(-78, 22), body.rng.uniform(-120, 110)
-        loop(body.at(x, y, z), (body.u(9, 17), body.u(9, 17), body.u(18, 42)), 1.5)
+        parts += _loop(body, wall, body.at(x, y, z), (body.u(9, 17), body.u(9, 17), body.u(18, 42)), 1.5)
     for side in (-1, 1):
         for height in range(-40, 110, 45):
-            loop(body.at(side * 108, 5, float(height), 12), (body.u(17, 30), body.u(17, 30), body.u(26, 38)), 0.5)
+            parts += _loop(
+                body,
+                wall,
+                body.at(side * 108, 5, float(height), 12),
+                (body.u(17, 30), body.u(17, 30), body.u(26, 38)),
+                0.5,
+            )
     for across in range(-90, 100, 45):
-        loop(
+        parts += _loop(
+            body,
+            wall,
             body.at(float(across), -70, 75 + 0.25 * abs(across), 16),
             (body.u(24, 36), body.u(14, 24), body.u(16, 26)),
             0.5,
         )
-    loop(body.at(4, 52, -110, 10), (body.u(15, 28), body.u(15, 26), body.u(35, 50)), 0.3)
-    loop(body.at(58, -28, 150, 12), (body.u(30, 52), body.u(30, 50), body.u(38, 62)), 0.6)
+    parts += _loop(body, wall, body.at(4, 52, -110, 10), (body.u(15, 28), body.u(15, 26), body.u(35, 50)), 0.3)
+    parts += _loop(body, wall, body.at(58, -28, 150, 12), (body.u(30, 52), body.u(30, 50), body.u(38, 62)), 0.6)
     spleen = blob(
         body,
         body.at(102, 38, 160, 10),

@@ -94,6 +94,16 @@ def ribs(body: Body, width: float, depth: float) -> list[Part]:
     return parts
 
 
+def _sacrum(body: Body) -> list[Part]:
+    parts = []
+    for step in range(5):
+        z = -18 - 24 * step
+        width = 55 - 10 * step
+        centre = (0.0, body.spine_y + 8 + 8 * np.sin(step / 4 * np.pi) + 6 * step * 0.5, z * body.h)
+        parts += _shelled(body, centre, (width, 17 - 2 * step, 15 * body.h), power=2.6, shell_mm=2)
+    return parts
+
+
 def pelvis(body: Body) -> list[Part]:
     """Draw hip bones, sacrum and the upper ends of the femurs."""
     parts = []
@@ -131,12 +141,7 @@ def pelvis(body: Body) -> list[Part]:
             ]
         )
         parts += _bone_tube(body, ischium, 10)
-    for step in range(5):
-        z = -18 - 24 * step
-        width = 55 - 10 * step
-        centre = (0.0, body.spine_y + 8 + 8 * np.sin(step / 4 * np.pi) + 6 * step * 0.5, z * body.h)
-        parts += _shelled(body, centre, (width, 17 - 2 * step, 15 * body.h), power=2.6, shell_mm=2)
-    return parts
+    return [*parts, *_sacrum(body)]
 
 
 def shoulders(body: Body, width: float) -> list[Part]:

@@ -76,6 +76,16 @@ def blend(
     return np.rint(np.where(painted, (1 - opacity) * picture + opacity * paint, picture)).astype(np.uint8)
 
 
+def _draw_row(line: Any, row: OverlayRow, colours: Sequence[Colour], turn: int) -> None:
+    painted = (blend(row.image, mask, colours) for mask in row.masks.values())
+    pictures = [np.rint(_grey(row.image)).astype(np.uint8), *painted]
+    for place, picture in zip(line, pictures, strict=True):
+        place.imshow(np.rot90(picture, turn), interpolation="nearest")
+        place.set_xticks([])
+        place.set_yticks([])
+    line[0].set_ylabel(row.title, fontsize=9)
+
+
 def write_overlay(
     path: Path | str,
     rows: Sequence[OverlayRow],
@@ -112,17 +122,9 @@ def write_overlay(
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(columns) + 1, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
-        pictures = [
-            np.rint(_grey(row.image)).astype(np.uint8),
-            *(blend(row.image, mask, colours) for mask in row.masks.values()),
-        ]
-        for place, picture, name in zip(line, pictures, ["input", *columns], strict=True):
-            place.imshow(np.rot90(picture, turn), interpolation="nearest")
-            place.set_xticks([])
-            place.set_yticks([])
-            if line is axes[0]:
-                place.set_title(name, fontsize=11)
-        line[0].set_ylabel(row.title, fontsize=9)
+        _draw_row(line, row, colours, turn)
+    for place, name in zip(axes[0], ["input", *columns], strict=True):
+        place.set_title(name, fontsize=11)
     patches = [
         Patch(color=tuple(value / 255 for value in colour), label=name)
         for name, colour in list(zip(class_names, colours, strict=True))[1:]
