@@ -1,0 +1,61 @@
+"""The paper's published models on real data, through the same functions as everyone's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nerone.evaluation.experiments import Settings, run_published
+from nerone.evaluation.paper import PUBLISHED_MODELS
+from paths import golden, shared
+
+pytest.importorskip("nerone._core", reason="the extension is not built")
+
+
+def find(task: str, classes: int):
+    return next(m for m in PUBLISHED_MODELS if m.task == task and m.classes == classes)
+
+
+def test_blood_cells(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, {"bccd": shared("data", "bccd")}, seconds=0.05, power="none")
+    path = golden("models", "nerone_BCCD_zcu104.xmodel")
+    found = run_published(find("bccd", 4), path, settings)
+    counts = found.evaluation.counts["INT8"]
+    assert len(counts) == 71
+    interval = counts.accuracy_interval()
+    assert interval.value == pytest.approx(60 / 71), "60 of the 71 test originals"
+    assert interval.low < 0.9205 < interval.high + 0.02
+    copies = run_published(find("bccd", 4), path, settings, augmented=10).evaluation
+    assert copies.frames == 40
+    assert copies.counts["INT8"].accuracy() > 0.6
+
+
+def test_prostate_beside_its_float_model(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow", reason="the FP32 model needs TensorFlow")
+    from nerone.evaluation.evaluate import KerasNetwork, XmodelNetwork, evaluate
+    from nerone.runtime.presets import preset
+
+    chosen = preset("paper-prostate")
+    networks = {
+        "INT8": XmodelNetwork(golden("models", "nerone_prostate_double.xmodel")),
+        "FP32": KerasNetwork(golden("h5", "prostate_double_float.h5")),
+    }
+    gland: dict[str, list[float]] = {}
+
+    def seen(scored) -> None:
+        patient = next(part for part in scored.frame.frame.source.parts if part.startswith("ProstateX-"))
+        both = np.count_nonzero((scored.classes["INT8"] > 0) & (scored.truth > 0))
+        size = np.count_nonzero(scored.classes["INT8"]) + np.count_nonzero(scored.truth)
+        total = gland.setdefault(patient, [0, 0])
+        total[0] += both
+        total[1] += size
+
+    result = evaluate(
+        networks, shared("data", "prostate_prostatex"), chosen.preprocessing, chosen.class_names, seen=seen
+    )
+    dice = {patient: 2 * both / size for patient, (both, size) in gland.items()}
+    assert dice["ProstateX-0000"] == pytest.approx(0.49, abs=0.04), "whole gland"
+    assert dice["ProstateX-0001"] == pytest.approx(0.68, abs=0.04), "whole gland"
+    assert result.agreement["FP32"] > 0.995
