@@ -6,11 +6,13 @@
 namespace nerone::softdpu::jit {
 namespace {
 
-// In units of one dot-product instruction. Measured: what a tile costs beside its dot products, and the number of
-// independent sums that hides the latency of one.
+// In units of one dot-product instruction, measured: what a tile costs beside its dot products, how many independent
+// sums hide the latency of one, and what it costs that weights come from memory for each sum of a single vector of
+// pixels.
 constexpr double tile_cost = 10;
 constexpr double store_cost = 9;
-constexpr double latency = 10;
+constexpr double latency = 9;
+constexpr double single_vector = 1.09;
 
 double cost_of(const ConvShape& shape, const ConvTile& tile) {
   const auto& grid = shape.grid;
@@ -23,8 +25,7 @@ double cost_of(const ConvShape& shape, const ConvTile& tile) {
       const int pixels = std::min(tile.blocks, blocks - block) * tile.rows;
       const double sums = channels * pixels;
       const double groups = shape.depthwise ? 1 : shape.input_groups;
-      const double loads = pixels * (grid.step_x > 1 ? 2.0 : 1.5) + channels;
-      const double per_tap = std::max({sums, latency / grid.phases, 0.8 * loads});
+      const double per_tap = std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
       cost += groups * static_cast<double>(grid.taps.size()) * per_tap + tile_cost + sums * store_cost / 4;
     }
   }
