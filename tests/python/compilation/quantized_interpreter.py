@@ -86,10 +86,15 @@ def _average_factor(kernel):
 
 
 class Interpreter:
-    """Runs a QuantizedModel; `values` holds (integers or floats, position or None) of every node."""
+    """Runs a QuantizedModel; `values` holds (integers or floats, position or None) of every node.
 
-    def __init__(self, quantized):
+    `on_cpu` names the nodes that the compiler left on the CPU: a ReLU6 stops at 6 there, whatever its position, where
+    the DPU's stops at 96 steps.
+    """
+
+    def __init__(self, quantized, on_cpu=frozenset()):
         self.quantized = quantized
+        self.on_cpu = on_cpu
         self.graph = quantized.graph
         self.values = {}
 
@@ -103,10 +108,15 @@ class Interpreter:
             elif node.inputs[0] in sums and node.op in (Op.RELU, Op.RELU6, Op.LEAKY_RELU):
                 exact, exponent = sums[node.inputs[0]]
                 scaled = exact * 2.0 ** (position - exponent)
-                self.values[node.name] = (rounded(activate(node.op, scaled, position)), position)
+                self.values[node.name] = (rounded(self._activated(node, scaled, position)), position)
             else:
                 self._step(node, position, sums)
         return [self._real(name) for name in self.graph.outputs]
+
+    def _activated(self, node, scaled, position):
+        if node.op is Op.RELU6 and node.name in self.on_cpu:
+            return np.clip(scaled, 0, 6 * 2.0**position)
+        return activate(node.op, scaled, position)
 
     def _real(self, name):
         value, position = self.values[name]
@@ -145,7 +155,7 @@ class Interpreter:
 
     def _relu6(self, node, value):
         position = self.quantized.positions[node.name]
-        return activate(Op.RELU6, value[0] * 2.0 ** (position - value[1]), position), position
+        return self._activated(node, value[0] * 2.0 ** (position - value[1]), position), position
 
     def _leaky_relu(self, node, value):
         return activate(Op.LEAKY_RELU, value[0] * 1.0, 0), value[1]
