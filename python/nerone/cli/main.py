@@ -27,6 +27,7 @@ _EXTRAS = {
     "keras": "quantize",
     "h5py": "quantize",
     "matplotlib": "pictures",
+    "aiohttp": "live",
 }
 
 

@@ -24,12 +24,35 @@ _ROW_INTERVAL_S = 0.5
 _MASK_BYTES = 512 * 1024 * 1024
 
 
-@dataclass(frozen=True)
 class Result:
-    """What an engine makes of a frame: a mask on the image's grid, or class probabilities."""
+    """What an engine makes of a frame: a mask, or class probabilities.
 
-    mask: NDArray[np.uint8] | None = None
-    probabilities: NDArray[np.float32] | None = None
+    Parameters
+    ----------
+    mask : (H, W) uint8 on the image's grid, or a function that makes it: it is called once, for frames that are looked
+        at or taken away, and not for those that only pass through
+    probabilities : (classes,) float32
+    """
+
+    def __init__(
+        self,
+        mask: NDArray[np.uint8] | Callable[[], NDArray[np.uint8]] | None = None,
+        probabilities: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._mask = mask
+        self.probabilities = probabilities
+
+    @property
+    def mask(self) -> NDArray[np.uint8] | None:
+        """The mask on the image's grid, (H, W) uint8, or None for a classification."""
+        if callable(self._mask):
+            self._mask = self._mask()
+        return self._mask
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether there is a mask, without making it."""
+        return self._mask is not None
 
 
 class Engine(Protocol):
@@ -90,7 +113,7 @@ class Session:
         self._sequence = 0
         self._shown: Shown | None = None
         self._counters = _Counters()
-        self._masks: dict[int, NDArray[np.uint8]] = {}
+        self._results: dict[int, Result] = {}
         self._started = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="nerone-live", daemon=True)
         self._thread.start()
@@ -153,7 +176,7 @@ class Session:
         with self._lock:
             self.source.close()
             self.source = source
-            self._masks = {}
+            self._results = {}
             self._position = 0
             self._sought = 0
             self._lock.notify_all()
@@ -161,7 +184,9 @@ class Session:
     def collected_masks(self) -> dict[int, NDArray[np.uint8]]:
         """Return the masks of the source's frames that have been run, by frame; at most 512 MiB of them are kept."""
         with self._lock:
-            return dict(self._masks)
+            results = dict(self._results)
+        masks = {index: result.mask for index, result in results.items()}
+        return {index: mask for index, mask in masks.items() if mask is not None}
 
     def statistics(self) -> dict[str, Any]:
         """Return the numbers of the last seconds, ready for JSON."""
@@ -251,9 +276,9 @@ class Session:
 
     def _collect(self, index: int, frame: LiveFrame, result: Result) -> None:
         with self._lock:
-            room = len(self._masks) * frame.image.size < _MASK_BYTES
-            if result.mask is not None and (index in self._masks or room):
-                self._masks[index] = result.mask
+            room = len(self._results) * frame.image.size < _MASK_BYTES
+            if result.has_mask and (index in self._results or room):
+                self._results[index] = result
 
     def _fail(self, error: Exception) -> None:
         self._counters.failed += 1

@@ -17,11 +17,23 @@ from numpy.typing import NDArray
 from nerone.data.frame import Frame
 from nerone.data.sources import Source, find_sources
 from nerone.errors import ConfigurationError
+from nerone.runtime.preprocessing import Statistics
 
 __all__ = ["LiveFrame", "LiveSource", "ScanSource", "WatchedFolder", "open_source"]
 
 _CACHE_BYTES = 512 * 1024 * 1024
 _LOOK_INTERVAL_S = 0.25
+
+Truths = Callable[[Source], Mapping[int, NDArray[np.uint8]]]
+VolumeStatistics = Callable[[Source], Statistics | None]
+
+
+def _no_truths(_: Source) -> Mapping[int, NDArray[np.uint8]]:
+    return {}
+
+
+def _none(_: Source) -> Statistics | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -31,11 +43,13 @@ class LiveFrame:
     Attributes
     ----------
     stored : Frame
-    masks : mapping of "truth" or "fp32" to (H, W) uint8 on the grid of the image
+    masks : mapping of "truth" or "fp32" to (H, W) uint8 class numbers on the grid of the image
+    statistics : of the volume the frame is a slice of, where the preprocessing needs them
     """
 
     stored: Frame
     masks: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    statistics: Statistics | None = None
 
     @property
     def image(self) -> NDArray[Any]:
@@ -101,16 +115,18 @@ class ScanSource(LiveSource):
     Parameters
     ----------
     sources : what :func:`nerone.data.sources.find_sources` found
-    labels : function from a file to its (H, W, slices) uint8 ground truth, or None where it has none
+    truths : function from a file to its ground truth, class numbers (H, W) uint8 by slice
+    statistics : function from a file to the statistics of its volume
     """
 
     def __init__(
-        self, name: str, sources: list[Source], labels: Callable[[Path], NDArray[np.uint8] | None] = lambda _: None
+        self, name: str, sources: list[Source], truths: Truths = _no_truths, statistics: VolumeStatistics = _none
     ) -> None:
         super().__init__()
         self.name = name
         self._sources = sources
-        self._labels = labels
+        self._truths = truths
+        self._statistics = statistics
         self._lock = threading.Lock()
         self._cache = _Cache(_CACHE_BYTES)
         self._reading: tuple[int, Iterator[LiveFrame], int] | None = None
@@ -159,11 +175,11 @@ class ScanSource(LiveSource):
         return found
 
     def _frames_of(self, source: Source) -> Iterator[LiveFrame]:
-        labels = self._labels(source.path)
+        truths, statistics = self._truths(source), self._statistics(source)
         for position, stored in enumerate(source.read()):
-            fits = labels is not None and labels.shape[:2] == stored.image.shape[:2] and position < labels.shape[2]
-            truth = {"truth": np.ascontiguousarray(labels[:, :, position])} if labels is not None and fits else {}
-            yield LiveFrame(stored, truth)
+            truth = truths.get(position)
+            fits = truth is not None and truth.shape == stored.image.shape[:2]
+            yield LiveFrame(stored, {"truth": truth} if truth is not None and fits else {}, statistics)
 
 
 class WatchedFolder(LiveSource):
@@ -205,12 +221,12 @@ class WatchedFolder(LiveSource):
         return LiveFrame(next(iter(sources[0].read())))
 
 
-def open_source(path: Path, labels: Callable[[Path], NDArray[np.uint8] | None] = lambda _: None) -> LiveSource:
-    """Open a file or folder of scans or pictures.
+def open_source(path: Path, truths: Truths = _no_truths, statistics: VolumeStatistics = _none) -> LiveSource:
+    """Open a file or folder of scans or pictures; ``truths`` and ``statistics`` as for :class:`ScanSource`.
 
     Raises
     ------
     ConfigurationError : it is missing, empty, or of no readable kind
     """
     sources, _ = find_sources(path)
-    return ScanSource(path.name, sources, labels)
+    return ScanSource(path.name, sources, truths, statistics)

@@ -1,0 +1,81 @@
+"""Devices by name for benchmarks: the software DPU, a board, and boards simulated in time."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from nerone.compilation.boards import find_board
+from nerone.compilation.estimate import estimate
+from nerone.errors import ConfigurationError
+
+__all__ = ["DEVICES", "Device", "find_device"]
+
+# The paper's Table I: VART on the ZCU104 runs the CT-ORG network at 335.4 frames per second on two cores.
+PAPER_CT_ORG_ZCU104_FPS = 335.4
+_SIMULATED = ("zcu104-sim", "kv260-sim", "ultra96v2-sim")
+DEVICES = ("softdpu", "board", *_SIMULATED)
+
+
+@dataclass(frozen=True)
+class Device:
+    """What frames run on.
+
+    Attributes
+    ----------
+    name : str, as the command line takes it
+    device : str, "softdpu" or "board", as `nerone.Model.load` takes it
+    cores : int, of a simulated board; 0 elsewhere
+    job_latency_us : int, of a simulated board; 0 elsewhere
+    note : str, where the latency comes from
+    """
+
+    name: str
+    device: str = "softdpu"
+    cores: int = 0
+    job_latency_us: int = 0
+    note: str = ""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the device is a board in time only."""
+        return self.job_latency_us > 0
+
+    @property
+    def label(self) -> str:
+        """The name for tables; says "simulated" where the device is."""
+        return f"{self.name} (simulated)" if self.simulated else self.name
+
+    @property
+    def limit_fps(self) -> float | None:
+        """Frames per second that a simulated device can do; None elsewhere."""
+        return self.cores * 1e6 / self.job_latency_us if self.simulated else None
+
+
+def find_device(name: str, model: str | Path, *, preset: str = "") -> Device:
+    """Return a device by its name, with the latency that this model has on it.
+
+    Parameters
+    ----------
+    name : one of DEVICES
+    model : xmodel, from which the latency of a simulated board is estimated
+    preset : the bundle's; "paper-ct-org" on the simulated ZCU104 takes the paper's own measurement
+
+    Raises
+    ------
+    ConfigurationError
+        with the near names, where there is none of this name.
+    """
+    if name in ("softdpu", "board"):
+        return Device(name, name)
+    if name not in _SIMULATED:
+        near = difflib.get_close_matches(name, DEVICES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(DEVICES)}"
+        raise ConfigurationError(f"there is no device {name!r}; {hint}")
+    board = find_board(name.removesuffix("-sim"))
+    if board.name == "zcu104" and preset in ("ct-org", "paper-ct-org"):
+        latency_us = round(board.cores * 1e6 / PAPER_CT_ORG_ZCU104_FPS)
+        return Device(name, cores=board.cores, job_latency_us=latency_us, note="latency from the paper's Table I")
+    latency_us = max(1, round(estimate(model, board=board.name).latency_ms * 1e3))
+    return Device(name, cores=board.cores, job_latency_us=latency_us, note="latency from nerone estimate")
