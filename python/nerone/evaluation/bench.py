@@ -22,13 +22,13 @@ from nerone.data.sources import find_sources
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.calibration import source_statistics
 from nerone.errors import ConfigurationError
-from nerone.evaluation.bench_backends import Runner, keras_runner, pynq_runner, vart_runner
+from nerone.evaluation.bench_backends import Item, Runner, keras_runner, pynq_runner, vart_runner
 from nerone.evaluation.devices import Device, find_device
 from nerone.evaluation.metrics import Summary, summarize
 from nerone.evaluation.power import Meter, PowerRecorder
 from nerone.runtime.preprocessing import Statistics
 
-__all__ = ["BACKENDS", "BenchReport", "BenchRow", "Loaded", "bench", "load_frames"]
+__all__ = ["BACKENDS", "BenchReport", "BenchRow", "Loaded", "bench", "compare_backends", "load_frames"]
 
 BACKENDS = ("vart", "pynq", "keras")
 _FRAMES = 64
@@ -128,7 +128,7 @@ def _classes(result: NDArray[Any]) -> NDArray[Any]:
     return result if result.dtype == np.uint8 else result.argmax(-1).astype(np.uint8)
 
 
-def _compare(bundle: Bundle, items: Sequence[Any], threads: int | None) -> int:
+def compare_backends(bundle: Bundle, items: Sequence[Item], threads: int | None = None) -> int:
     """Check on the software DPU that VART and PYNQ give the same classes; the number of frames compared.
 
     The C++ preprocessing may differ from numpy's by one step of the input where an image is resized, so there the masks
@@ -197,7 +197,7 @@ def bench(
         raise ConfigurationError(f"{runs} runs of {seconds} s cannot be; give at least one run and a positive time")
     loaded = load_frames(bundle, source)
     found = find_device(device, bundle.host_model_path, preset=bundle.preset)
-    compared = _compare(bundle, loaded.frames[:4], threads) if {"vart", "pynq"} <= set(backends) else 0
+    compared = compare_backends(bundle, loaded.frames[:4], threads) if {"vart", "pynq"} <= set(backends) else 0
     with ExitStack() as stack:
         opened = [stack.enter_context(_open(name, bundle, found, threads, baseline)) for name in backends]
         measured = _take_turns(opened, loaded, runs, seconds, meter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +46,16 @@ class Runner:
     submit: Callable[[Item], Callable[[], Any]]
     stages: Callable[[], dict[str, float]]
     latencies: Callable[[], dict[str, float]]
+
+    def run_all(self, items: Sequence[Item]) -> list[Any]:
+        """Run the frames and return their results in order."""
+        waiting: deque[Callable[[], Any]] = deque()
+        results: list[Any] = []
+        for item in items:
+            waiting.append(self.submit(item))
+            if len(waiting) > self.depth:
+                results.append(waiting.popleft()())
+        return results + [wait() for wait in waiting]
 
     def keep_busy(self, frames: Iterator[Item], seconds: float) -> tuple[int, float]:
         """Run frames for about ``seconds``; return how many were done and how long it took."""
