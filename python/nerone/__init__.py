@@ -18,7 +18,7 @@ _PUBLIC = {
     "Pipeline": "runtime",
     "TensorInfo": "runtime",
     "deploy": "deployment",
-    "evaluate": "evaluation",
+    "evaluate": "evaluation.evaluate",
     "quantize": "quantization",
     "compile": "compilation",
 }

@@ -39,6 +39,8 @@ print(seconds, *sorted(foreign & heavy))
 def test_public_names() -> None:
     assert set(nerone.__all__) <= set(dir(nerone))
     assert nerone.Model is nerone.runtime.Model
+    for name in ("Bundle", "Model", "TensorInfo", "compile", "deploy", "evaluate", "quantize"):
+        assert callable(getattr(nerone, name)), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = nerone.nothing
 
