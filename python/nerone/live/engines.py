@@ -7,9 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.geometry import on_image_grid
 from nerone.errors import ConfigurationError
-from nerone.live.session import Engine, Result
+from nerone.live.session import Engine, Pending, Result
 from nerone.live.sources import LiveFrame
+from nerone.runtime.futures import Future as PipelineFuture
 from nerone.runtime.pipeline import Pipeline
 
 __all__ = ["BundleLabels", "engine_factory", "labels_of"]
@@ -72,15 +73,18 @@ class _PipelineEngine:
 
     def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
         self._bundle = bundle
-        self._pipeline = Pipeline(bundle, threads=threads, device=device)
+        wanted: Literal["classes", "probabilities"] = "classes"
+        if bundle.output.kind == "classification":
+            wanted = "probabilities"
+        self._pipeline = Pipeline(bundle, threads=threads, device=device, result=wanted)
         self.threads = threads
 
-    def submit(self, frame: LiveFrame) -> Future[Result]:
-        """Queue a frame; blocks while the queue is full."""
-        inner = self._pipeline.submit(
-            frame.image, spacing_mm=frame.stored.spacing_mm, statistics=frame.statistics, timeout_s=30.0
+    def submit(self, frame: LiveFrame) -> Pending:
+        """Queue a frame; waits while the queue is full."""
+        future = self._pipeline.submit(
+            frame.image, spacing_mm=frame.stored.spacing_mm, statistics=frame.statistics, timeout_ms=30_000
         )
-        return _Mapped(inner, lambda found: _result(self._bundle, frame, found))
+        return _Mapped(future, lambda found: _result(self._bundle, frame, found))
 
     def statistics(self) -> Mapping[str, Any]:
         """Return the pipeline's numbers in the page's words."""
@@ -99,18 +103,17 @@ class _PipelineEngine:
         self._pipeline.close()
 
 
-class _Mapped(Future[Result]):
-    """A future whose result is made of another one's, on the thread that asks."""
+class _Mapped:
+    """A pipeline's future as a pending result of the viewer."""
 
-    def __init__(self, inner: Future[Any], make: Callable[[Any], Result]) -> None:
-        super().__init__()
-        self._inner, self._make = inner, make
+    def __init__(self, future: PipelineFuture, make: Callable[[Any], Result]) -> None:
+        self._future, self._make = future, make
 
     def done(self) -> bool:
-        return self._inner.done()
+        return self._future.done()
 
     def result(self, timeout: float | None = None) -> Result:
-        return self._make(self._inner.result(timeout))
+        return self._make(self._future.result(None if timeout is None else round(timeout * 1e3)))
 
 
 class _LoopEngine:
@@ -137,7 +140,7 @@ class _LoopEngine:
             self._loops.loop = self._make()
         return self._loops.loop
 
-    def submit(self, frame: LiveFrame) -> Future[Result]:
+    def submit(self, frame: LiveFrame) -> Pending:
         """Queue a frame."""
         self._waiting += 1
         return self._pool.submit(self._run, frame)

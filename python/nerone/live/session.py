@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from nerone.errors import ConfigurationError
 from nerone.live.sources import LiveFrame, LiveSource
 
-__all__ = ["Engine", "Result", "Session", "Shown"]
+__all__ = ["Engine", "Pending", "Result", "Session", "Shown"]
 
 _IN_FLIGHT = 8
 _ROW_INTERVAL_S = 0.5
@@ -55,13 +54,23 @@ class Result:
         return self._mask is not None
 
 
+class Pending(Protocol):
+    """A result that is on its way; `concurrent.futures.Future` is one."""
+
+    def done(self) -> bool:
+        """Whether asking would not wait."""
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait up to ``timeout`` seconds for the result, or raise the frame's own error."""
+
+
 class Engine(Protocol):
     """What runs the frames; :mod:`nerone.live.engines` makes them of a bundle."""
 
     name: str
     threads: int
 
-    def submit(self, frame: LiveFrame) -> Future[Result]:
+    def submit(self, frame: LiveFrame) -> Pending:
         """Queue a frame; blocks while the queue is full."""
 
     def statistics(self) -> Mapping[str, Any]:
@@ -222,7 +231,7 @@ class Session:
     # The playing thread.
 
     def _run(self) -> None:
-        in_flight: deque[tuple[int, LiveFrame, Future[Result]]] = deque()
+        in_flight: deque[tuple[int, LiveFrame, Pending]] = deque()
         next_row = time.monotonic()
         while not self._closed:
             if self._wanted_engine is not None:
@@ -251,17 +260,17 @@ class Session:
             self._position = (index + 1) % max(1, self.source.count)
             return index
 
-    def _submit(self, index: int, in_flight: deque[tuple[int, LiveFrame, Future[Result]]]) -> None:
+    def _submit(self, index: int, in_flight: deque[tuple[int, LiveFrame, Pending]]) -> None:
         try:
             frame = self.source.frame(index)
             in_flight.append((index, frame, self._engine.submit(frame)))
         except Exception as error:
             self._fail(error)
 
-    def _finish(self, index: int, frame: LiveFrame, future: Future[Result]) -> None:
+    def _finish(self, index: int, frame: LiveFrame, future: Pending) -> None:
         try:
             result = future.result(timeout=30.0)
-        except FutureTimeoutError:
+        except (FutureTimeoutError, TimeoutError):
             self._fail(TimeoutError(f"frame {index} did not finish in 30 s"))
             return
         except Exception as error:
@@ -287,7 +296,7 @@ class Session:
         with self._lock:
             self._lock.wait(0.02)
 
-    def _drain(self, in_flight: deque[tuple[int, LiveFrame, Future[Result]]]) -> None:
+    def _drain(self, in_flight: deque[tuple[int, LiveFrame, Pending]]) -> None:
         while in_flight:
             self._finish(*in_flight.popleft())
 
