@@ -128,7 +128,9 @@ class _LoopEngine:
         self._bundle = bundle
         self.threads = threads
         options = _core.DeviceOptions(device, "auto", 0, 0, True)
-        self._make = lambda: PynqLoop(bundle.host_model_path, preprocessing=bundle.preprocessing, options=options)
+        self._make: Callable[[], PynqLoop] = lambda: PynqLoop(
+            bundle.host_model_path, preprocessing=bundle.preprocessing, options=options
+        )
         self._loops = threading.local()
         self._taken: deque[float] = deque(maxlen=512)
         self._waiting = 0
