@@ -45,9 +45,10 @@ ConvTile random_tile(Random& random, const ConvShape& shape) {
     if (test::chance(random, 0.3)) return tile;
     const int widest = shape.depthwise ? 4 : 24;
     tile.channels = std::min(4 * test::pick(random, 1, widest / 4), shape.channels);
-    tile.rows = test::pick(random, 1, std::min(4, shape.grid.height));
-    tile.blocks = test::pick(random, 1, std::min(8, divide_up(shape.grid.width, lanes)));
-    if (tile.accumulators(shape.grid.phases) + tile.rows * tile.blocks <= free_registers(shape)) return tile;
+    tile.rows = test::pick(random, 1, 4);
+    tile.blocks = test::pick(random, 1, 8);
+    tile.fold = 1 << test::pick(random, 0, 2);
+    if (is_possible(shape, tile)) return tile;
   }
 }
 

@@ -50,18 +50,19 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   void requantize_left(const Xbyak::Zmm* sums, int count, int channel);
   void requantize_leaky(const Xbyak::Zmm* sums, int count, int channel);
   void store(const Tile& tile, int row, int block, int first_channel);
-  void store_interleaved(const Tile& tile, int row, int block, std::ptrdiff_t offset);
   void store_vector(const Xbyak::Zmm& bytes, std::ptrdiff_t offset, int pixels);
+  void store_bytes(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Xbyak::Zmm& bytes);
   void emit_tables();
 
   Xbyak::Zmm sum(const Tile& tile, int phase, int channel, int row, int block) const;
-  Xbyak::Zmm scratch(int index) const;  // registers that hold pixels and weights in the inner loop
-  int blocks_per_row() const { return divide_up(shape_.grid.width, lanes); }
+  Xbyak::Zmm scratch(int index) const;                  // registers that hold pixels and weights in the inner loop
+  int row_lanes() const { return lanes / plan_.fold; }  // pixels of one row in a register
+  int blocks_per_row() const { return divide_up(shape_.grid.width, row_lanes()); }
   int store_phases() const { return shape_.upsample ? 2 : shape_.grid.phases; }
   int stored_width() const { return shape_.upsample ? 2 * shape_.grid.out_width : shape_.grid.out_width; }
   // Pixels of the row that are left for a vector that starts `offset` pixels into the row's last block.
   int pixels_at_edge(int offset) const;
-  bool has_edge() const { return stored_width() % (lanes * store_phases()) != 0; }
+  bool has_edge() const { return stored_width() % (row_lanes() * store_phases()) != 0; }
   std::ptrdiff_t grid_row_bytes() const;
 
   const ConvShape shape_;

@@ -26,7 +26,7 @@ std::ptrdiff_t ConvKernel::Generator::grid_row_bytes() const {
 }
 
 int ConvKernel::Generator::pixels_at_edge(int offset) const {
-  return stored_width() - (blocks_per_row() - 1) * lanes * store_phases() - offset;
+  return stored_width() - (blocks_per_row() - 1) * row_lanes() * store_phases() - offset;
 }
 
 void ConvKernel::Generator::emit_kernel() {
@@ -58,8 +58,10 @@ void ConvKernel::Generator::load_constants() {
   if (shape_.grid.step_x > 1) vmovdqa32(evens_, ptr[rip + evens_table_]);
   for (int half = 0; half < store_phases() && has_edge(); ++half) {
     const int pixels = pixels_at_edge(half * lanes);
-    if (pixels <= 0 || pixels >= lanes) continue;
-    mov(eax, (1 << pixels) - 1);
+    if (pixels <= 0 || pixels >= row_lanes()) continue;
+    unsigned mask = 0;
+    for (int row = 0; row < plan_.fold; ++row) mask |= ((1U << pixels) - 1) << (row * row_lanes());
+    mov(eax, mask);
     kmovw(Xbyak::Opmask(1 + half), eax);
   }
 }
@@ -82,14 +84,14 @@ void ConvKernel::Generator::repeat(int count, const Reg64& counter, const std::f
 
 // The last tile of rows may begin inside the one before: it writes the same bytes again.
 void ConvKernel::Generator::emit_rows() {
-  const int tiles = divide_up(shape_.grid.height, plan_.rows);
-  const int overlap = tiles * plan_.rows - shape_.grid.height;
+  const int tiles = divide_up(shape_.grid.height, plan_.image_rows());
+  const int overlap = tiles * plan_.image_rows() - shape_.grid.height;
   repeat(tiles, rows_left_, [&] {
     emit_channel_runs();
     if (tiles == 1) return;
     const std::ptrdiff_t input_step = shape_.grid.step_y * shape_.input.row;
-    add_bytes(input_row_, plan_.rows * input_step);
-    add_bytes(output_row_, plan_.rows * grid_row_bytes());
+    add_bytes(input_row_, plan_.image_rows() * input_step);
+    add_bytes(output_row_, plan_.image_rows() * grid_row_bytes());
     if (overlap == 0) return;
     Label regular;
     cmp(rows_left_.cvt32(), 2);
@@ -145,15 +147,14 @@ void ConvKernel::Generator::emit_channel_block(int channels) {
 }
 
 void ConvKernel::Generator::emit_gap(int channels) {
-  const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(round_up(stored_width(), lanes)) * group_channels;
+  const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(round_up(stored_width(), row_lanes())) * group_channels;
+  const std::ptrdiff_t step = vector_bytes / plan_.fold;
   const int copies = shape_.upsample ? 2 : 1;
-  for (int row = 0; row < plan_.rows; ++row) {
+  for (int row = 0; row < plan_.image_rows(); ++row) {
     for (int copy = 0; copy < copies; ++copy) {
       for (int group = 0; group < divide_up(channels, group_channels); ++group) {
         const auto base = row * grid_row_bytes() + copy * shape_.output.row + group * shape_.output.group;
-        for (auto at = begin; at < shape_.output.group; at += vector_bytes) {
-          vmovdqa32(ptr[output_block_ + (base + at)], zeros_);
-        }
+        for (auto at = begin; at < shape_.output.group; at += step) store_bytes(output_block_, base + at, zeros_);
       }
     }
   }

@@ -107,10 +107,10 @@ void ConvKernel::Generator::requantize_leaky(const Zmm* sums, int count, int cha
 
 void ConvKernel::Generator::store(const Tile& tile, int row, int block, int first_channel) {
   const bool at_edge = tile.at_edge && block == tile.blocks - 1;
-  const auto offset = row * grid_row_bytes() + (first_channel / group_channels) * shape_.output.group +
+  const auto offset = row * plan_.fold * grid_row_bytes() + (first_channel / group_channels) * shape_.output.group +
                       static_cast<std::ptrdiff_t>(block) * vector_bytes * store_phases();
   const Zmm evens = sum(tile, 0, first_channel, row, block);
-  if (store_phases() == 1) return store_vector(evens, offset, at_edge ? pixels_at_edge(0) : lanes);
+  if (store_phases() == 1) return store_vector(evens, offset, at_edge ? pixels_at_edge(0) : row_lanes());
   const Zmm odds = shape_.upsample ? evens : sum(tile, 1, first_channel, row, block);
   const Zmm halves[] = {scratch(0), scratch(1)};
   for (int half = 0; half < 2; ++half) {
@@ -126,12 +126,31 @@ void ConvKernel::Generator::store(const Tile& tile, int row, int block, int firs
 // `pixels` below 16: those behind them become zeros, the right pad.
 void ConvKernel::Generator::store_vector(const Zmm& bytes, std::ptrdiff_t offset, int pixels) {
   if (pixels <= 0) return;
-  if (pixels < lanes) {
+  if (pixels < row_lanes()) {
     // One mask for each half of an interleaved pair; at most one half is cut.
     const Opmask mask(pixels == pixels_at_edge(0) ? 1 : 2);
     vpblendmd(bytes | mask, zeros_, bytes);
   }
-  vmovdqa32(ptr[output_ + offset], bytes);
+  if (plan_.fold == 1) return store_bytes(output_, offset, bytes);
+  for (int row = 0; row < plan_.fold; ++row) {
+    const auto to = ptr[output_ + (offset + row * grid_row_bytes())];
+    if (plan_.fold == 2) {
+      vextracti64x4(to, bytes, static_cast<std::uint8_t>(row));
+    } else {
+      vextracti32x4(to, bytes, static_cast<std::uint8_t>(row));
+    }
+  }
+}
+
+// As many bytes as one row has in a register.
+void ConvKernel::Generator::store_bytes(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Zmm& bytes) {
+  if (plan_.fold == 1) {
+    vmovdqa32(ptr[base + offset], bytes);
+  } else if (plan_.fold == 2) {
+    vmovdqa32(ptr[base + offset], Xbyak::Ymm(bytes.getIdx()));
+  } else {
+    vmovdqa32(ptr[base + offset], Xbyak::Xmm(bytes.getIdx()));
+  }
 }
 
 void ConvKernel::Generator::emit_tables() {

@@ -70,11 +70,28 @@ void ConvKernel::Generator::emit_tap(const Tile& tile, const Tap& tap, std::ptrd
 
 std::ptrdiff_t ConvKernel::Generator::pixel_offset(const Tap& tap, int row, int block) const {
   const auto& grid = shape_.grid;
-  return (tap.row + row * grid.step_y) * shape_.input.row +
+  return (tap.row + row * plan_.fold * grid.step_y) * shape_.input.row +
          static_cast<std::ptrdiff_t>(tap.column + block * lanes * grid.step_x) * group_channels;
 }
 
 void ConvKernel::Generator::load_pixels(const Zmm& to, std::ptrdiff_t offset) {
+  const auto row = [&](int i) { return group_input_ + (offset + i * shape_.grid.step_y * shape_.input.row); };
+  if (plan_.fold == 2 && shape_.grid.step_x == 2) {
+    // Every other of one row's 16 pixels, then of the next row's.
+    vmovdqu32(to, ptr[row(0)]);
+    vpermt2d(to, evens_, ptr[row(1)]);
+    return;
+  }
+  if (plan_.fold == 2) {
+    vmovdqu32(Xbyak::Ymm(to.getIdx()), ptr[row(0)]);
+    vinserti64x4(to, to, ptr[row(1)], 1);
+    return;
+  }
+  if (plan_.fold == 4) {
+    vmovdqu32(Xbyak::Xmm(to.getIdx()), ptr[row(0)]);
+    for (int i = 1; i < 4; ++i) vinserti32x4(to, to, ptr[row(i)], static_cast<std::uint8_t>(i));
+    return;
+  }
   if (shape_.grid.step_x <= 2) {
     vmovdqu32(to, ptr[group_input_ + offset]);
     if (shape_.grid.step_x == 2) vpermt2d(to, evens_, ptr[group_input_ + (offset + vector_bytes)]);

@@ -13,11 +13,14 @@ constexpr double tile_cost = 10;
 constexpr double store_cost = 9;
 constexpr double latency = 9;
 constexpr double single_vector = 1.09;
+constexpr double fold_cost = 0.5;
+
+int blocks_of(const ConvShape& shape, int fold) { return divide_up(shape.grid.width, lanes / fold); }
 
 double cost_of(const ConvShape& shape, const ConvTile& tile) {
   const auto& grid = shape.grid;
-  const int blocks = divide_up(grid.width, lanes);
-  const int row_tiles = divide_up(grid.height, tile.rows);
+  const int blocks = blocks_of(shape, tile.fold);
+  const int row_tiles = divide_up(grid.height, tile.image_rows());
   double cost = 0;
   for (int channel = 0; channel < shape.channels; channel += tile.channels) {
     const int channels = std::min(tile.channels, shape.channels - channel);
@@ -25,7 +28,8 @@ double cost_of(const ConvShape& shape, const ConvTile& tile) {
       const int pixels = std::min(tile.blocks, blocks - block) * tile.rows;
       const double sums = channels * pixels;
       const double groups = shape.depthwise ? 1 : shape.input_groups;
-      const double per_tap = std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
+      const double dots = std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
+      const double per_tap = dots + pixels * (tile.fold - 1) * fold_cost;
       cost += groups * static_cast<double>(grid.taps.size()) * per_tap + tile_cost + sums * store_cost / 4;
     }
   }
@@ -41,23 +45,33 @@ int free_registers(const ConvShape& shape) {
   return registers - zeros - transpose - weights - permutation - interleave;
 }
 
+bool is_possible(const ConvShape& shape, const ConvTile& tile) {
+  const auto& grid = shape.grid;
+  if (tile.accumulators(grid.phases) + tile.rows * tile.blocks > free_registers(shape)) return false;
+  if (tile.image_rows() > grid.height || tile.blocks > blocks_of(shape, tile.fold)) return false;
+  if (tile.fold == 1) return true;
+  const bool has_loads = grid.step_x == 1 || (grid.step_x == 2 && tile.fold == 2);
+  return has_loads && grid.width <= lanes / tile.fold && grid.phases == 1 && !shape.upsample;
+}
+
 ConvTile choose_tile(const ConvShape& shape) {
   ConvTile best;
   double best_cost = std::numeric_limits<double>::infinity();
-  const int blocks = divide_up(shape.grid.width, lanes);
-  const int widest = shape.depthwise ? group_channels : 24;
-  for (int channels = std::min(group_channels, shape.channels); channels <= std::min(widest, shape.channels);) {
-    for (int rows = 1; rows <= std::min(4, shape.grid.height); ++rows) {
-      for (int wide = 1; wide <= std::min(8, blocks); ++wide) {
-        const ConvTile tile{channels, rows, wide};
-        if (tile.accumulators(shape.grid.phases) + rows * wide > free_registers(shape)) continue;
-        const double cost = cost_of(shape, tile);
-        if (cost >= best_cost) continue;
-        best_cost = cost;
-        best = tile;
+  const auto consider = [&](const ConvTile& tile) {
+    if (!is_possible(shape, tile)) return;
+    const double cost = cost_of(shape, tile);
+    if (cost >= best_cost) return;
+    best_cost = cost;
+    best = tile;
+  };
+  const int widest = std::min(shape.depthwise ? group_channels : 24, shape.channels);
+  for (int channels = std::min(group_channels, widest); channels > 0;) {
+    for (int rows = 1; rows <= 4; ++rows) {
+      for (int blocks = 1; blocks <= 8; ++blocks) {
+        for (const int fold : {1, 2, 4}) consider({channels, rows, blocks, fold});
       }
     }
-    channels = channels == shape.channels ? channels + 1 : std::min(channels + group_channels, shape.channels);
+    channels = channels == widest ? 0 : std::min(channels + group_channels, widest);
   }
   return best;
 }

@@ -4,17 +4,23 @@
 
 namespace nerone::softdpu::jit {
 
-// What is accumulated in registers at once: channels x rows x blocks of 16 pixels, for each phase.
+// What is accumulated in registers at once: channels x rows x blocks of 16 pixels, for each phase. Of narrow images a
+// block holds 16 / fold pixels of `fold` rows, and `rows` counts such stacks of rows.
 struct ConvTile {
   int channels = 4;  // a multiple of 4, or all there are
   int rows = 1;
   int blocks = 1;
+  int fold = 1;  // 1, 2 or 4
 
+  int image_rows() const { return rows * fold; }
   int accumulators(int phases) const { return channels * rows * blocks * phases; }
 };
 
 // Registers that are left for accumulators and pixels.
 int free_registers(const ConvShape& shape);
+
+// Whether a kernel can be generated.
+bool is_possible(const ConvShape& shape, const ConvTile& tile);
 
 ConvTile choose_tile(const ConvShape& shape);
 

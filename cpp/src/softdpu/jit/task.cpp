@@ -132,6 +132,7 @@ Task TaskMaker::make(const ConvNode& node) const {
     compiled.kernel = std::make_unique<ConvKernel>(shape, tile);
     weight_bytes += static_cast<std::int64_t>(compiled.weights.weights.size());
     kernel += " " + std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
+    if (tile.fold > 1) kernel += "/" + std::to_string(tile.fold);
     grids->push_back(std::move(compiled));
   }
   auto result =
