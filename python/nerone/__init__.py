@@ -14,12 +14,14 @@ from typing import Any
 # The module where each public name lives, without the package's name.
 _PUBLIC = {
     "Bundle": "deployment",
+    "Live": "live.notebook",
     "Model": "runtime",
     "Pipeline": "runtime",
     "TensorInfo": "runtime",
     "deploy": "deployment",
     "evaluate": "evaluation.evaluate",
     "quantize": "quantization",
+    "show": "live.notebook",
     "compile": "compilation",
 }
 _PACKAGES = (
