@@ -15,4 +15,5 @@ PYBIND11_MODULE(_core, module) {
   register_runner(module);
   register_preprocess(module);
   register_postprocess(module);
+  register_pipeline(module);
 }

@@ -12,5 +12,6 @@ void register_model(pybind11::module_& module);
 void register_runner(pybind11::module_& module);
 void register_preprocess(pybind11::module_& module);
 void register_postprocess(pybind11::module_& module);
+void register_pipeline(pybind11::module_& module);
 
 }  // namespace nerone::bindings

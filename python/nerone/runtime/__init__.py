@@ -6,12 +6,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nerone.runtime.futures import Future
     from nerone.runtime.model import Model, Subgraph, TensorInfo
+    from nerone.runtime.pipeline import Frame, Pipeline
 
-__all__ = ["Model", "Subgraph", "TensorInfo"]
+__all__ = ["Frame", "Future", "Model", "Pipeline", "Subgraph", "TensorInfo"]
 
 # Imported when first used: the preprocessing declaration does not need the C++ core.
-_HOMES = {"Model": "model", "Subgraph": "model", "TensorInfo": "model"}
+_HOMES = {
+    "Frame": "pipeline",
+    "Future": "futures",
+    "Model": "model",
+    "Pipeline": "pipeline",
+    "Subgraph": "model",
+    "TensorInfo": "model",
+}
 
 
 def __getattr__(name: str) -> Any:

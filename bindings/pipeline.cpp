@@ -1,0 +1,280 @@
+#include <pybind11/stl/filesystem.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <nerone/error.hpp>
+#include <nerone/pipeline.hpp>
+#include <string>
+
+#include "arrays.hpp"
+#include "postprocess.hpp"
+#include "preprocess.hpp"
+#include "register.hpp"
+
+namespace py = pybind11;
+
+namespace nerone::bindings {
+
+namespace {
+
+using namespace pipeline;
+
+// A waiting call looks for Ctrl-C as often.
+constexpr int slice_ms = 100;
+
+// Python objects that workers are done with. Worker threads put them here, since letting go needs the GIL; the next
+// call from Python lets go.
+class Graveyard {
+ public:
+  void bury(py::object object) {
+    const std::lock_guard lock(mutex_);
+    dead_.push_back(std::move(object));
+  }
+  // With the GIL held.
+  void empty() {
+    std::vector<py::object> dead;
+    {
+      const std::lock_guard lock(mutex_);
+      dead.swap(dead_);
+    }
+  }
+  ~Graveyard() {
+    for (auto& object : dead_) object.release();  // the interpreter may be gone
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<py::object> dead_;
+};
+
+// An image and what keeps its pixels alive.
+class HeldImage {
+ public:
+  HeldImage(const py::object& array, const py::object& spacing_mm, const py::object& statistics,
+            std::shared_ptr<Graveyard> graveyard)
+      // A list may be changed meanwhile; a tuple of its arrays not.
+      : owner_(py::isinstance<py::list>(array) ? py::object(py::tuple(array)) : array),
+        statistics_(statistics_of(statistics)),
+        graveyard_(std::move(graveyard)) {
+    image = image_of(owner_, spacing_mm);
+    if (statistics_) image.statistics = &*statistics_;
+  }
+  HeldImage(const HeldImage&) = delete;
+  HeldImage& operator=(const HeldImage&) = delete;
+  ~HeldImage() { graveyard_->bury(std::move(owner_)); }
+
+  preprocess::Image image;
+
+ private:
+  py::object owner_;
+  std::optional<preprocess::Statistics> statistics_;
+  std::shared_ptr<Graveyard> graveyard_;
+};
+
+// Counts frames that are done, for whoever waits for any of them.
+class Signal {
+ public:
+  static void raise(void* context) {
+    auto* self = static_cast<Signal*>(context);
+    {
+      const std::lock_guard lock(self->mutex_);
+      ++self->count_;
+    }
+    self->changed_.notify_all();
+  }
+  std::uint64_t count() {
+    const std::lock_guard lock(mutex_);
+    return count_;
+  }
+  bool wait_past(std::uint64_t seen, int timeout_ms) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return count_ > seen; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t count_ = 0;
+};
+
+// Calls wait(milliseconds) without the GIL, in slices, until it gives true or the time is over.
+template <typename Wait>
+bool wait_in_slices(int timeout_ms, Wait&& wait) {
+  const auto start = std::chrono::steady_clock::now();
+  while (true) {
+    const auto gone =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+    const auto left = timeout_ms < 0 ? slice_ms : std::max<std::int64_t>(0, timeout_ms - gone);
+    {
+      py::gil_scoped_release release;
+      if (wait(static_cast<int>(std::min<std::int64_t>(left, slice_ms)))) return true;
+    }
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (timeout_ms >= 0 && left <= slice_ms) return false;
+  }
+}
+
+py::list arrays_of(Result&& result) {
+  auto* kept = new Result(std::move(result));
+  const py::capsule owner(kept, [](void* memory) { delete static_cast<Result*>(memory); });
+  py::list arrays;
+  for (const TensorView& view : kept->outputs()) arrays.append(array_over(view, owner));
+  return arrays;
+}
+
+struct PyTicket {
+  Ticket ticket;
+
+  py::object wait(int timeout_ms) {
+    Result result;
+    const bool done = wait_in_slices(timeout_ms, [&](int slice) {
+      try {
+        result = ticket.wait(slice);
+        return true;
+      } catch (const TimeoutError&) {
+        return false;
+      }
+    });
+    if (!done) throw TimeoutError("the frame is not done after " + std::to_string(timeout_ms) + " ms; wait again");
+    return arrays_of(std::move(result));
+  }
+};
+
+class PyPipeline {
+ public:
+  PyPipeline(const std::filesystem::path& model, const py::object& declaration, const std::string& kind,
+             const DeviceOptions& device, const Options& options) {
+    const auto steps = steps_of(declaration);
+    const auto result = kind_of(kind);
+    py::gil_scoped_release release;
+    pipeline_.emplace(open(model, steps, result, device, options));
+  }
+  ~PyPipeline() {
+    {
+      py::gil_scoped_release release;
+      pipeline_.reset();
+    }
+    graveyard_->empty();
+  }
+
+  PyTicket submit(const py::object& image, const py::object& spacing_mm, const py::object& statistics, int timeout_ms) {
+    graveyard_->empty();
+    auto held = std::make_shared<HeldImage>(image, spacing_mm, statistics, graveyard_);
+    const Frame frame(held, &held->image);
+    held.reset();
+    PyTicket result;
+    const bool accepted = wait_in_slices(timeout_ms, [&](int slice) {
+      try {
+        result.ticket = pipeline_->submit(frame, slice, {&Signal::raise, signal_.get()});
+        return true;
+      } catch (const TimeoutError&) {
+        return false;
+      }
+    });
+    if (!accepted) {
+      throw TimeoutError("the queue is still full after " + std::to_string(timeout_ms) + " ms; submit again later");
+    }
+    return result;
+  }
+
+  std::uint64_t done() { return signal_->count(); }
+  bool wait_past(std::uint64_t seen, int timeout_ms) {
+    return wait_in_slices(timeout_ms, [&](int slice) { return signal_->wait_past(seen, slice); });
+  }
+
+  void drain(int timeout_ms) {
+    const bool drained = wait_in_slices(timeout_ms, [&](int slice) { return quiet([&] { pipeline_->drain(slice); }); });
+    if (!drained) throw TimeoutError("frames are still being worked on after " + std::to_string(timeout_ms) + " ms");
+  }
+  void close(bool finish, int timeout_ms) {
+    const bool closed =
+        wait_in_slices(timeout_ms, [&](int slice) { return quiet([&] { pipeline_->close(finish, slice); }); });
+    graveyard_->empty();
+    if (!closed) throw TimeoutError("workers are still busy after " + std::to_string(timeout_ms) + " ms");
+  }
+
+  const std::vector<TensorInfo>& results() const { return pipeline_->results(); }
+  std::size_t in_flight_limit() const { return pipeline_->in_flight_limit(); }
+  Stats stats() const {
+    py::gil_scoped_release release;
+    return pipeline_->stats();
+  }
+  void reset_stats() {
+    py::gil_scoped_release release;
+    pipeline_->reset_stats();
+  }
+
+ private:
+  template <typename F>
+  static bool quiet(F&& f) {
+    try {
+      f();
+      return true;
+    } catch (const TimeoutError&) {
+      return false;
+    }
+  }
+
+  std::shared_ptr<Graveyard> graveyard_ = std::make_shared<Graveyard>();
+  std::unique_ptr<Signal> signal_ = std::make_unique<Signal>();  // outlives the pipeline, whose workers raise it
+  std::optional<Pipeline> pipeline_;
+};
+
+void register_stats(py::module_& module) {
+  py::class_<Durations>(module, "Durations", "Milliseconds that a stage took.")
+      .def_readonly("mean_ms", &Durations::mean_ms)
+      .def_readonly("p50_ms", &Durations::p50_ms)
+      .def_readonly("p90_ms", &Durations::p90_ms)
+      .def_readonly("p99_ms", &Durations::p99_ms)
+      .def_readonly("max_ms", &Durations::max_ms);
+  py::class_<Stats>(module, "PipelineStats", "What a pipeline did since it began, or since reset_stats.")
+      .def_readonly("submitted", &Stats::submitted)
+      .def_readonly("completed", &Stats::completed)
+      .def_readonly("failed", &Stats::failed)
+      .def_readonly("workers_replaced", &Stats::workers_replaced)
+      .def_readonly("elapsed_s", &Stats::elapsed_s)
+      .def_readonly("fps", &Stats::fps)
+      .def_readonly("latency", &Stats::latency)
+      .def_readonly("queue", &Stats::queue)
+      .def_readonly("preprocess", &Stats::preprocess)
+      .def_readonly("device", &Stats::device)
+      .def_readonly("postprocess", &Stats::postprocess);
+}
+
+}  // namespace
+
+void register_pipeline(py::module_& module) {
+  register_stats(module);
+  py::class_<PyTicket>(module, "Ticket", "A submitted frame's future; its result is collected once.")
+      .def("ready", [](const PyTicket& self) { return self.ticket.ready(); })
+      .def("wait", &PyTicket::wait, py::arg("timeout_ms") = -1);
+  py::class_<PyPipeline>(module, "Pipeline", "Frames through worker threads that own runners.")
+      .def(py::init([](const std::filesystem::path& model, const py::object& declaration, const std::string& result,
+                       const DeviceOptions& device, int workers, int queue_size, int device_timeout_ms,
+                       std::vector<int> cores) {
+             Options options;
+             options.workers = workers;
+             options.queue_size = queue_size;
+             options.device_timeout_ms = device_timeout_ms;
+             options.cores = std::move(cores);
+             return std::make_unique<PyPipeline>(model, declaration, result, device, options);
+           }),
+           py::arg("model"), py::arg("declaration"), py::arg("result"), py::arg("device"), py::arg("workers"),
+           py::arg("queue_size"), py::arg("device_timeout_ms"), py::arg("cores"))
+      .def("submit", &PyPipeline::submit, py::arg("image"), py::arg("spacing_mm") = py::none(),
+           py::arg("statistics") = py::none(), py::arg("timeout_ms") = -1)
+      .def("done", &PyPipeline::done)
+      .def("wait_past", &PyPipeline::wait_past, py::arg("seen"), py::arg("timeout_ms") = -1)
+      .def("drain", &PyPipeline::drain, py::arg("timeout_ms") = -1)
+      .def("close", &PyPipeline::close, py::arg("finish") = true, py::arg("timeout_ms") = -1)
+      .def_property_readonly("results", &PyPipeline::results)
+      .def_property_readonly("in_flight_limit", &PyPipeline::in_flight_limit)
+      .def("stats", &PyPipeline::stats)
+      .def("reset_stats", &PyPipeline::reset_stats);
+  module.def("default_workers", &default_workers, py::arg("device"));
+}
+
+}  // namespace nerone::bindings

@@ -1,0 +1,309 @@
+"""A bundle at full speed: images in, masks out, over worker threads that own runners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError
+from nerone.runtime.engines import BACKENDS, Engine, EngineOptions, open_engine
+from nerone.runtime.futures import Future
+from nerone.runtime.manifest import BundleLike, Manifest, read_manifest
+from nerone.runtime.pipeline_stats import Stats
+from nerone.runtime.preprocessing import Preprocessing, Spacing, Statistics
+
+__all__ = ["Frame", "Pipeline"]
+
+Array = NDArray[Any]
+Image = Array | Sequence[Array]
+RESULTS = ("classes", "probabilities", "real", "raw")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An image with what its preprocessing may want to know beside its pixels.
+
+    Attributes
+    ----------
+    image : (H, W) or (H, W, C) array, or C arrays (H, W)
+    spacing_mm : float or (row, column), for `Resample`
+    statistics : of the image's volume, for steps of scope "volume"
+    """
+
+    image: Image
+    spacing_mm: Spacing = None
+    statistics: Statistics | None = None
+
+
+class Pipeline:
+    """Runs a bundle on many images at once.
+
+    Parameters
+    ----------
+    bundle : path of a bundle's folder, or a `nerone.Bundle`; or path of a .xmodel file, with ``preprocessing``
+    threads : int, worker threads, each with a runner of its own; None chooses by the device's cores and the host's
+    backend : "vart" (C++), or "pynq" (the paper's loop in Python, for comparison)
+    result : "classes" (first maximum over the channels), "probabilities" (softmax), "real" (float32 values) or "raw"
+    preprocessing : instead of the bundle's
+    device : "softdpu", "board", or path of a VART runner library
+    kernels, cores, job_latency_us, compute : of the software DPU, as for `nerone.Model.load`
+    queue_size : int, images that wait for a worker; when it is full, `submit` waits
+    device_timeout_ms : int, how long a job may take before its worker is given up and replaced; 0 for ever
+    pin_to : CPU cores for the workers, in turn; empty lets the system choose
+
+    Raises
+    ------
+    ConfigurationError, ModelError, DeviceError
+        where the bundle, an option or the device cannot be used.
+
+    Examples
+    --------
+    >>> from nerone.runtime.pipeline import Pipeline
+    >>> with Pipeline(tiny_xmodel, result="real", threads=1) as pipeline:
+    ...     for mask in pipeline.map([np.full((2, 2), 0.5, np.float32)] * 2):
+    ...         print(mask.shape, mask.max())
+    (2, 2, 1) 1.0
+    (2, 2, 1) 1.0
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path | BundleLike,
+        *,
+        threads: int | None = None,
+        backend: Literal["vart", "pynq"] = "vart",
+        result: Literal["classes", "probabilities", "real", "raw"] = "classes",
+        preprocessing: Preprocessing | None = None,
+        device: str = "softdpu",
+        kernels: str = "auto",
+        cores: int = 0,
+        job_latency_us: int = 0,
+        compute: bool = True,
+        queue_size: int = 8,
+        device_timeout_ms: int = 10_000,
+        pin_to: Sequence[int] = (),
+    ) -> None:
+        _check("threads", threads is None or 1 <= threads <= 1024, threads, "1 to 1024, or None")
+        _check("backend", backend in BACKENDS, backend, " or ".join(BACKENDS))
+        _check("result", result in RESULTS, result, ", ".join(RESULTS))
+        _check("queue_size", 1 <= queue_size <= 65536, queue_size, "1 to 65536")
+        _check("device_timeout_ms", device_timeout_ms >= 0, device_timeout_ms, "0 or more")
+        _check("cores", cores >= 0 and job_latency_us >= 0, (cores, job_latency_us), "0 or more")
+        self.manifest = _manifest(bundle, preprocessing)
+        options = EngineOptions(
+            result,
+            threads,
+            queue_size,
+            device_timeout_ms,
+            tuple(pin_to),
+            device,
+            kernels,
+            cores,
+            job_latency_us,
+            compute,
+        )
+        self.backend = backend
+        self._engine: Engine = open_engine(backend, self.manifest, options)
+        self._closed = False
+
+    @property
+    def threads(self) -> int:
+        """Worker threads."""
+        return self._engine.threads
+
+    def submit(
+        self,
+        image: Image | Frame,
+        *,
+        spacing_mm: Spacing = None,
+        statistics: Statistics | None = None,
+        timeout_ms: int | None = None,
+    ) -> Future:
+        """Queue an image and return its future. The image must not change until it is done.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, C) array, taken as it is, or C arrays (H, W), or a `Frame` of them
+        spacing_mm, statistics : as for `Frame`
+        timeout_ms : how long to wait while the queue is full; None for ever
+
+        Raises
+        ------
+        TimeoutError, QueueClosedError, DeviceError
+            where the queue stays full, the pipeline is closed, or no worker is left. An image that does not fit
+            fails its own future only.
+        """
+        if self._closed:
+            raise QueueClosedError("the pipeline is closed; open it again")
+        frame = image if isinstance(image, Frame) else Frame(image, spacing_mm, statistics)
+        try:
+            return self._engine.submit(frame.image, frame.spacing_mm, frame.statistics, timeout_ms)
+        except (ShapeError, DtypeError, ConfigurationError) as error:
+            return failed(error)
+
+    def run(
+        self,
+        image: Image | Frame,
+        *,
+        spacing_mm: Spacing = None,
+        statistics: Statistics | None = None,
+        timeout_ms: int | None = None,
+    ) -> Any:
+        """Run one image and return its result.
+
+        Returns
+        -------
+        (h, w) uint8 classes of a segmentation, () uint8 class of a classification; for other ``result`` settings the
+        network's output without the batch axis; a dict of them by name where the network has several outputs
+        """
+        future = self.submit(image, spacing_mm=spacing_mm, statistics=statistics, timeout_ms=timeout_ms)
+        return future.result(timeout_ms)
+
+    def map(self, images: Iterable[Image | Frame], *, on_error: Literal["raise", "yield"] = "raise") -> Iterator[Any]:
+        """Run images as they come and give their results in order.
+
+        Lazy and bounded: an image is taken when there is room for it, and a result that nobody asks for stops the rest.
+
+        Parameters
+        ----------
+        images : iterable of images or `Frame`
+        on_error : "raise" the error of a frame at its place, or "yield" it as its result and go on
+        """
+        _check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
+        waiting: deque[Future] = deque()
+        for image in images:
+            while len(waiting) >= self._engine.in_flight_limit or (waiting and waiting[0].done()):
+                yield _outcome(waiting.popleft(), on_error)
+            waiting.append(self.submit(image))
+        while waiting:
+            yield _outcome(waiting.popleft(), on_error)
+
+    def as_completed(self, images: Iterable[Image | Frame]) -> Iterator[tuple[int, Any]]:
+        """Run images and give (index, result) in the order in which they are done; an error is given as its result."""
+        waiting: dict[int, Future] = {}
+        for index, image in enumerate(images):
+            while len(waiting) >= self._engine.in_flight_limit:
+                yield from self._done(waiting)
+            waiting[index] = self.submit(image)
+        while waiting:
+            yield from self._done(waiting)
+
+    def _done(self, waiting: dict[int, Future]) -> Iterator[tuple[int, Any]]:
+        seen = self._engine.done()
+        ready = [index for index, future in waiting.items() if future.done()]
+        if not ready:
+            self._engine.wait_past(seen, 1000)
+        for index in ready:
+            yield index, _outcome(waiting.pop(index), "yield")
+
+    async def run_async(self, image: Image | Frame) -> Any:
+        """Run one image without blocking the event loop; cancelling gives the result up."""
+        return await (await self._submit_async(image))
+
+    async def map_async(
+        self, images: Iterable[Image | Frame], *, on_error: Literal["raise", "yield"] = "raise"
+    ) -> AsyncIterator[Any]:
+        """Like `map`, for ``async for``."""
+        _check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
+        waiting: deque[Future] = deque()
+        for image in images:
+            while len(waiting) >= self._engine.in_flight_limit or (waiting and waiting[0].done()):
+                yield await _outcome_async(waiting.popleft(), on_error)
+            waiting.append(await self._submit_async(image))
+        while waiting:
+            yield await _outcome_async(waiting.popleft(), on_error)
+
+    async def _submit_async(self, image: Image | Frame) -> Future:
+        try:
+            return self.submit(image, timeout_ms=0)
+        except TimeoutError:
+            return await asyncio.to_thread(self.submit, image)
+
+    def drain(self, timeout_ms: int | None = None) -> None:
+        """Wait until every submitted image is done; TimeoutError where that takes longer."""
+        self._engine.drain(-1 if timeout_ms is None else timeout_ms)
+
+    def close(self, *, finish: bool = True, timeout_ms: int | None = None) -> None:
+        """Accept no more images and end the workers. Results that are there can still be collected.
+
+        Parameters
+        ----------
+        finish : do the images that wait; otherwise they fail with QueueClosedError
+        timeout_ms : how long to wait for busy workers; None for ever
+
+        Raises
+        ------
+        TimeoutError
+            where workers are still busy; the pipeline is closed nevertheless.
+        """
+        self._closed = True
+        self._engine.close(finish, -1 if timeout_ms is None else timeout_ms)
+
+    def stats(self) -> Stats:
+        """Return frames, frames per second and milliseconds per stage since the beginning, or `reset_stats`."""
+        return self._engine.stats()
+
+    def reset_stats(self) -> None:
+        """Count from here on."""
+        self._engine.reset_stats()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(finish=kind is None)
+
+
+class _Failed:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def ready(self) -> bool:
+        return True
+
+    def wait(self, timeout_ms: int = -1) -> Any:
+        raise self._error
+
+
+def failed(error: Exception) -> Future:
+    """Return the future of a frame that failed before it was queued."""
+    return Future(_Failed(error), lambda value: value)
+
+
+def _manifest(bundle: str | Path | BundleLike, preprocessing: Preprocessing | None) -> Manifest:
+    if isinstance(bundle, (str, Path)) and Path(bundle).is_file():
+        return Manifest(Path(bundle), None, preprocessing or Preprocessing(()), "segmentation")
+    manifest = read_manifest(bundle)
+    if preprocessing is None:
+        return manifest
+    return Manifest(manifest.model, manifest.board_model, preprocessing, manifest.kind)
+
+
+def _check(name: str, good: bool, value: object, expected: str) -> None:
+    if not good:
+        raise ConfigurationError(f"{name} is {value!r}; expected {expected}")
+
+
+def _outcome(future: Future, on_error: str) -> Any:
+    if on_error == "raise":
+        return future.result()
+    error = future.exception()
+    return future.result() if error is None else error
+
+
+async def _outcome_async(future: Future, on_error: str) -> Any:
+    try:
+        return await future
+    except Exception as error:
+        if on_error == "raise":
+            raise
+        return error
