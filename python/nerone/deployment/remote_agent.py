@@ -1,0 +1,289 @@
+"""The half of a deployment that runs on the board: sent to its Python over ssh, not installed there.
+
+Nothing but the standard library, until the golden frame asks for the NERONE that is installed there. The host runs the
+same golden frame with the same function.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes.util
+import errno
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["MARK", "golden_outputs", "main"]
+
+MARK = "NERONE-ANSWER:"
+MANIFEST = "bundle.json"
+# Names of the files that a deployment wrote: whatever else lies in the folder is the user's and stays.
+LISTING = ".deployed.json"
+NODES = ("dev/dpu", "dev/dri/renderD128")
+
+Request = dict  # of JSON values
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal."""
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            state.update(block)
+    return state.hexdigest()
+
+
+def golden_outputs(path: str, device: str, until: str) -> list[dict[str, Any]]:
+    """Run the golden frame: integers by a fixed recipe, the same on every machine.
+
+    Parameters
+    ----------
+    path : xmodel
+    device : "softdpu" or "board"
+    until : "dpu" or "end", as for `nerone.Model.load`
+
+    Returns
+    -------
+    list of {"name", "shape", "dtype", "data"}, data the zlib-compressed bytes in base64
+    """
+    import numpy as np
+
+    from nerone.runtime.model import Model
+
+    answers = []
+    with Model.load(path, device=device, until=until) as model:  # type: ignore[arg-type]
+        inputs = {}
+        for number, info in enumerate(model.inputs):
+            size = int(np.prod(info.shape))
+            # Knuth's multiplicative hashing (The Art of Computer Programming 3, 6.4) spreads over the whole int8 range.
+            mixed = (np.arange(1 + number, size + 1 + number, dtype=np.uint64) * 2654435761) % (1 << 32)
+            steps = ((mixed >> np.uint64(24)).astype(np.int64) - 128).reshape(info.shape)
+            inputs[info.name] = steps.astype(np.int8) if info.dtype == "int8" else (steps / 128).astype(np.float32)
+        result = model.run(inputs)
+        named = result if isinstance(result, dict) else {model.outputs[0].name: result}
+        for name, array in named.items():
+            data = base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes())).decode("ascii")
+            answers.append({"name": name, "shape": list(array.shape), "dtype": str(array.dtype), "data": data})
+    return answers
+
+
+def _place(request: Request) -> Path:
+    return (Path.home() / Path(request["directory"]).expanduser()).resolve() / request["name"]
+
+
+def _fingerprint() -> str:
+    text = os.environ.get("NERONE_DPU_FINGERPRINT", "")
+    if text:
+        text = "fingerprint: " + text
+    elif shutil.which("xdputil"):
+        try:
+            text = subprocess.run(["xdputil", "query"], stdout=subprocess.PIPE, timeout=60).stdout.decode(
+                "utf-8", "replace"
+            )
+        except (OSError, subprocess.SubprocessError):
+            text = ""
+    match = re.search(r"fingerprint[^\n]*?(0x[0-9a-fA-F]+)", text)
+    return match.group(1).lower() if match else ""
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "nerone": "", "vart": ctypes.util.find_library("vart-runner") or ""}
+    try:
+        from importlib import metadata
+    except ImportError:
+        # Before 3.8: too old anyway, which the host says.
+        return found
+    for package in ("nerone", "numpy"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
+def _core_problem() -> str:
+    try:
+        import nerone._core  # noqa: F401
+    except Exception as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+def examine(request: Request) -> dict[str, Any]:
+    """Say what this machine is, and which files of the bundle it has."""
+    target = _place(request)
+    existing = target.parent
+    while not existing.is_dir() and existing != existing.parent:
+        existing = existing.parent
+    state = "absent"
+    if os.path.lexists(str(target)):
+        usable = target.is_dir() and not target.is_symlink()
+        usable = usable and ((target / MANIFEST).is_file() or not any(target.iterdir()))
+        state = "bundle" if usable else "other"
+    files = [path for path in target.iterdir() if path.is_file()] if state == "bundle" else []
+    # fsync, not the answer of the disk, is what guarantees the room; this only saves the way there.
+    free = os.statvfs(str(existing))
+    return {
+        "target": str(target),
+        "state": state,
+        "files": {path.name: digest(path) for path in files},
+        "deployed": _listed(target),
+        "writable": os.access(str(existing), os.W_OK | os.X_OK),
+        "existing": str(existing),
+        "free_bytes": free.f_bavail * free.f_frsize,
+        "machine": platform.machine(),
+        "versions": _versions(),
+        "core_problem": _core_problem(),
+        "rsync": shutil.which("rsync") or "",
+        "fingerprint": _fingerprint(),
+        "nodes": ["/" + node for node in NODES if (Path("/") / node).exists()],
+    }
+
+
+def _listed(target: Path) -> list[str]:
+    try:
+        return [str(name) for name in json.loads((target / LISTING).read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _stage(request: Request) -> Path:
+    target = _place(request)
+    return target.with_name(target.name + ".new")
+
+
+def begin(request: Request) -> dict[str, Any]:
+    """Make the folder beside the bundle, with the files that need not travel."""
+    target, stage = _place(request), _stage(request)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    old = target.with_name(target.name + ".old")
+    if old.is_dir() and not target.exists():
+        # The machine stopped between the two renames of a commit.
+        old.rename(target)
+    _remove(stage)
+    stage.mkdir()
+    for name in request["unchanged"]:
+        _link(target / name, stage / name)
+    return {"stage": str(stage)}
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(str(source), str(target))
+    except OSError:
+        # FAT, the boot partition of many boards, has no links.
+        shutil.copy2(str(source), str(target))
+
+
+def receive(request: Request) -> dict[str, Any]:
+    """Unpack the tar stream of standard input beside the bundle."""
+    import tarfile
+
+    stage = _stage(request)
+    with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as stream:
+        for member in stream:
+            content = stream.extractfile(member)
+            if content is None or Path(member.name).name != member.name:
+                raise ValueError(f"the stream carries '{member.name}', which is no plain file")
+            with (stage / member.name).open("wb") as file:
+                shutil.copyfileobj(content, file)
+    return {}
+
+
+def check(request: Request) -> dict[str, Any]:
+    """Compare the copied files with the host's and run the golden frame."""
+    stage = _place(request) if request["in_place"] else _stage(request)
+    for name, expected in request["files"].items():
+        if not (stage / name).is_file() or digest(stage / name) != expected:
+            raise ValueError(f"'{name}' did not arrive as it was sent")
+    for path in stage.iterdir():
+        with path.open("rb") as file:
+            # A full disk shows here at the latest, before the bundle takes its place.
+            os.fsync(file.fileno())
+    outputs = {
+        until: golden_outputs(str(stage / request["model"]), request["device"], until) for until in request["until"]
+    }
+    return {"outputs": outputs, "tensorflow": "tensorflow" in sys.modules}
+
+
+def commit(request: Request) -> dict[str, Any]:
+    """Let the new folder take the bundle's place; what the user put there moves along."""
+    target, stage = _place(request), _stage(request)
+    listing = sorted([*request["files"], LISTING])
+    (stage / LISTING).write_text(json.dumps(listing) + "\n", "utf-8")
+    old = target.with_name(target.name + ".old")
+    if not target.exists():
+        stage.rename(target)
+        return {}
+    ours = set(_listed(target)) | set(request["files"])
+    for path in target.iterdir():
+        if path.name not in ours:
+            _keep(path, stage / path.name)
+    _remove(old)
+    target.rename(old)
+    try:
+        stage.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    _remove(old)
+    return {}
+
+
+def _keep(source: Path, target: Path) -> None:
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(str(source), str(target), symlinks=True)
+    elif source.is_symlink():
+        target.symlink_to(os.readlink(str(source)))  # noqa: PTH115
+    else:
+        _link(source, target)
+
+
+def abort(request: Request) -> dict[str, Any]:
+    """Remove what was copied so far."""
+    stage = _stage(request)
+    for _ in range(20):
+        _remove(stage)
+        # A receiver that lost its host may write for a moment more.
+        time.sleep(0.05)
+        if not stage.exists():
+            break
+    return {"removed": not stage.exists()}
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(str(path), ignore_errors=True)
+
+
+_ACTIONS: dict[str, Callable[[Request], dict[str, Any]]] = {
+    action.__name__: action for action in (examine, begin, receive, check, commit, abort)
+}
+
+
+def main(text: str) -> None:
+    """Do one request, a JSON object with "action", and print the answer as one line of JSON."""
+    request = json.loads(text)
+    try:
+        answer = _ACTIONS[request["action"]](request)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        kind = "full" if full else "denied" if denied else "failed"
+        answer = {"error": kind, "text": " ".join(str(error).split())}
+    except Exception as error:
+        answer = {"error": "failed", "text": " ".join(str(error).split()) or type(error).__name__}
+    sys.stdout.write("\n" + MARK + json.dumps(answer) + "\n")
+    sys.stdout.flush()
