@@ -73,6 +73,12 @@ class Builder:
     def input(self, shape: list[int]) -> str:
         return self.leaf("data", self.integers(shape), self.pick(-2, 9))
 
+    def either(self, shape: list[int]) -> str:
+        """An input, or sometimes a constant."""
+        if self.pick(0, 4):
+            return self.input(shape)
+        return self.leaf("const", self.integers(shape), self.pick(-2, 9))
+
     def op(
         self, kind: str, inputs: dict[str, list[str]], shape: list[int], fo: int | None, attrs: dict[str, Any]
     ) -> str:
@@ -247,11 +253,14 @@ def random_op(rng: Rng, number: int) -> tuple[dict[str, Any], dict[str, Array]]:
             others = [shape] * build.pick(1, 2)
             if build.pick(0, 3) == 0:  # XIR broadcasts one of two
                 others = [build.choose([[1, 1, 1, shape[3]], [1, *shape[1:3], 1], [1, 1, 1, 1], [1, 1, *shape[2:]]])]
-            build.eltwise([build.input(given) for given in (shape, *others)], what)
+            sources = [build.input(shape), *(build.either(given) for given in others)]
+            build.eltwise(sources, what)
         case "concat-fix":
             axis = build.pick(1, 3)
             shapes = [[build.pick(1, 20) if i == axis else extent for i, extent in enumerate(shape)] for _ in range(3)]
-            build.concat([build.input(given) for given in shapes[: build.pick(1, 3)]], axis)
+            build.concat(
+                [build.input(shapes[0]), *(build.either(given) for given in shapes[1 : build.pick(1, 3)])], axis
+            )
         case "pool-fix":
             build.pool(build.input(shape))
         case "upsample-fix":

@@ -1,0 +1,94 @@
+"""What the plug-in refuses reaches Python as a typed error through the real libvart, and the process lives on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nerone
+from nerone import _core, errors
+from runtime import xmodels
+
+SHAPE = (1, 2, 2, 3)
+
+
+def write(path: Path, op: dict[str, Any], **dpu: Any) -> Path:
+    child = xmodels.subgraph("dpu", "DPU", [op["name"]])
+    child["attrs"] |= dpu
+    return xmodels.write(path, [xmodels.data_fix("x", SHAPE, 4), op], [xmodels.subgraph("in", "USER", ["x"]), child])
+
+
+def addition(**attrs: Any) -> dict[str, Any]:
+    given = {"type": "ADD", "nonlinear": "NONE"} | attrs
+    return xmodels.op("y", "eltwise-fix", xmodels.fixed(SHAPE, 4), ["x", "x"], **given)
+
+
+@pytest.mark.parametrize("family", ["DPUCVDX8G_ISA3_C32B6", "DPUCAHX8H_ISA2_DWC", "DPUCADF8H"])
+def test_other_families_are_refused_in_one_sentence(family: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "other.xmodel", addition(), dpu_name=family)
+    with pytest.raises(errors.ModelError, match=family.split("_")[0]) as caught:
+        nerone.Model.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("attrs", [{"nonlinear": "PRELU"}, {"nonlinear": "TANH"}, {"type": "DIV"}])
+def test_unknown_arithmetic_is_refused_with_the_ops_name(attrs: dict[str, str], tmp_path: Path) -> None:
+    path = write(tmp_path / "unknown.xmodel", addition(**attrs))
+    with pytest.raises(errors.ModelError, match="'y'"):
+        nerone.Model.load(path)
+
+
+def test_unknown_kernels_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "plain.xmodel", addition())
+    with pytest.raises(errors.ConfigurationError, match="fast"):
+        nerone.Model.load(path, kernels="fast")
+
+
+def test_a_simulated_board_gives_its_own_rate_to_many_runners(tmp_path: Path) -> None:
+    """Two cores of 4 ms a job: 500 jobs a second, whatever the number of runners from two on."""
+    file = _core.XmodelFile(write(tmp_path / "board.xmodel", addition()))
+    options = _core.DeviceOptions(cores=2, job_latency_us=4000, compute=False)
+    runners = [_core.Runner(file, "dpu", options) for _ in range(4)]
+    before = [runner.output_arrays()[0][0].copy() for runner in runners]
+
+    def work(runner: _core.Runner) -> None:
+        for _ in range(40):
+            runner.finish(runner.start())
+
+    threads = [Thread(target=work, args=(runner,)) for runner in runners]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - begin
+    print(f"simulated: {160 / seconds:.1f} of 500 jobs a second")
+    # Never faster than the device; how much slower depends on what else this machine does.
+    assert 0.32 <= seconds < 0.32 * 3
+    for runner, values in zip(runners, before, strict=True):
+        np.testing.assert_array_equal(runner.output_arrays()[0][0], values)
+
+
+def test_runners_in_many_threads_give_the_same_bits(tmp_path: Path) -> None:
+    file = _core.XmodelFile(write(tmp_path / "threads.xmodel", addition()))
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        runner = _core.Runner(file, "dpu", _core.DeviceOptions())
+        for value in range(-60, 60):
+            runner.input_arrays()[0][0][...] = value
+            runner.finish(runner.start())
+            if not (runner.output_arrays()[0][0] == 2 * value).all():
+                wrong.append(number)
+
+    threads = [Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
