@@ -33,12 +33,20 @@ def register(application: typer.Typer) -> None:
         vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
         board_model: str = typer.Option(None, "--board-model", help="xmodel that the vendor's compiler made."),
+        to: str = typer.Option(None, "--to", help="Copy it to a board over ssh and check it there: user@board[:dir]."),
+        remote_python: str = typer.Option("python3", "--remote-python", help="The Python there that has NERONE."),
+        ssh_option: str = typer.Option(None, "--ssh-option", help="Settings of ssh_config: Port=2222,User=root."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> None:
         """Quantize and compile a trained model into a bundle."""
         from nerone.deployment import deploy as make_bundle
+        from nerone.deployment.remote import deploy_to, examine_target
 
         path = file_argument(chosen(model, model_option, "model"), "model")
+        ssh_options = ssh_option.split(",") if ssh_option else []
+        if to:
+            # A board that is off is told before the minutes of quantization.
+            examine_target(to, output, remote_python=remote_python, ssh_options=ssh_options)
         with progress_bars(quiet=as_json) as progress:
             bundle = make_bundle(
                 path,
@@ -55,11 +63,17 @@ def register(application: typer.Typer) -> None:
                 board_model=file_argument(board_model, "xmodel") if board_model else None,
                 progress=progress,
             )
+            sent = None
+            if to:
+                sent = deploy_to(bundle, to, remote_python=remote_python, ssh_options=ssh_options, progress=progress)
         compilation = bundle.report()["compilation"]
         if as_json:
-            print_json({"bundle": str(bundle.path), "board": bundle.board, "compilation": compilation})
+            values = {"bundle": str(bundle.path), "board": bundle.board, "compilation": compilation}
+            print_json({**values, "deployment": sent.to_dict()} if sent else values)
             return
         print(f"{bundle.path}: {compilation['macs'] / 1e9:.3f} GMAC per image, {compilation['on_dpu']:.1%} on the DPU")
         for row in compilation["layers"]:
             if row["device"] == "CPU" and row["xir_ops"]:
                 print(f"on the CPU: {row['op']} of {row['layer']}, {row['reason']}")
+        for line in sent.lines() if sent else ():
+            print(line)

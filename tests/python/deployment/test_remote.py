@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import dataclasses
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ import pytest
 from deployment import sshd
 from nerone.compilation import compile as compile_model
 from nerone.deployment import Bundle, remote, remote_ssh
+from nerone.deployment.checks import versions
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.remote import deploy_to, examine_target
 from nerone.deployment.remote_agent import golden_outputs
@@ -85,10 +85,31 @@ def only(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_copies_checks_and_reports(bundle, deployed, tmp_path):
-    said = []
-    done = deployed(bundle, tmp_path / "board", progress=lambda *state: said.append(state))
-    there = tmp_path / "board" / "net.nerone"
+@pytest.fixture(scope="session")
+def first(server, tmp_path_factory):
+    """The bundle, the parent folder of a first deployment, its report and what was said meanwhile."""
+    folder, said = tmp_path_factory.mktemp("first"), []
+    bundle = make_bundle(folder / "host")
+    done = deploy_to(
+        bundle,
+        f"{server.host}:{folder / 'board'}",
+        remote_python=sys.executable,
+        ssh_options=server.options(),
+        progress=lambda *state: said.append(state),
+    )
+    return bundle, folder / "board", done, said
+
+
+@pytest.fixture
+def earlier(first, tmp_path):
+    """A board of this test's own with an earlier deployment of ``bundle``."""
+    shutil.copytree(first[1], tmp_path / "board")
+    return tmp_path / "board" / "net.nerone"
+
+
+def test_copies_checks_and_reports(first):
+    bundle, folder, done, said = first
+    there = folder / "net.nerone"
     assert set(contents(there)) == NAMES
     assert Bundle.open(there).preprocessing == bundle.preprocessing
     assert set(done.transferred) == NAMES
@@ -102,43 +123,46 @@ def test_copies_checks_and_reports(bundle, deployed, tmp_path):
     assert said[-1][1:] == (4, 4)
     assert json.loads(json.dumps(done.to_dict()))["transport"] == "rsync"
     assert "5 of 5 files copied" in done.lines()[0]
-    assert only(tmp_path / "board") == ["net.nerone"]
+    assert only(folder) == ["net.nerone"]
 
 
-def test_again_touches_only_what_changed(bundle, deployed, tmp_path):
-    deployed(bundle, tmp_path / "board")
-    there = tmp_path / "board" / "net.nerone"
-    (there / "mine.txt").write_text("results")
-    before = {path.name: path.stat().st_ino for path in there.iterdir()}
+def test_again_touches_only_what_changed(bundle, earlier, deployed, tmp_path):
+    (earlier / "mine.txt").write_text("results")
+    before = {path.name: path.stat().st_ino for path in earlier.iterdir()}
     again = deployed(bundle, tmp_path / "board")
     assert again.transferred == ()
     assert again.bytes_sent == 0
     assert again.golden_outputs
-    assert {path.name: path.stat().st_ino for path in there.iterdir()} == before
+    assert {path.name: path.stat().st_ino for path in earlier.iterdir()} == before
 
     changed = make_bundle(tmp_path / "host", fix_point=2)
     third = deployed(changed, tmp_path / "board")
     assert set(third.transferred) == {"bundle.json", "model.xmodel", "report.json"}
-    after = {path.name: path.stat().st_ino for path in there.iterdir()}
+    after = {path.name: path.stat().st_ino for path in earlier.iterdir()}
     assert after["run.ipynb"] == before["run.ipynb"]
     assert after["mine.txt"] == before["mine.txt"]
-    assert Bundle.open(there).report() == {"fix_point": 2}
+    assert Bundle.open(earlier).report() == {"fix_point": 2}
     assert only(tmp_path / "board") == ["net.nerone"]
 
 
-def test_a_file_of_the_last_deployment_goes(deployed, tmp_path):
-    deployed(make_bundle(tmp_path / "a", fingerprint=FINGERPRINT, board_model=True), tmp_path / "board")
-    assert (tmp_path / "board/net.nerone/model_zcu104.xmodel").is_file()
-    done = deployed(make_bundle(tmp_path / "b", fingerprint=FINGERPRINT), tmp_path / "board")
+def test_a_file_of_the_last_deployment_goes(bundle, earlier, deployed):
+    (earlier / "model_zcu104.xmodel").write_bytes(b"old")
+    listing = json.loads((earlier / ".deployed.json").read_text())
+    (earlier / ".deployed.json").write_text(json.dumps([*listing, "model_zcu104.xmodel"]))
+    done = deployed(bundle, earlier.parent)
     assert done.removed == ("model_zcu104.xmodel",)
-    assert set(contents(tmp_path / "board/net.nerone")) == NAMES
+    assert done.transferred == ()
+    assert set(contents(earlier)) == NAMES
 
 
-def test_a_damaged_copy_is_mended(bundle, deployed, tmp_path):
-    deployed(bundle, tmp_path / "board")
-    (tmp_path / "board/net.nerone/model.xmodel").write_bytes(b"damaged")
-    assert deployed(bundle, tmp_path / "board").transferred == ("model.xmodel",)
-    Bundle.open(tmp_path / "board/net.nerone")
+def test_a_damaged_copy_is_mended_and_a_stale_half_copy_goes(bundle, earlier, deployed):
+    (earlier / "model.xmodel").write_bytes(b"damaged")
+    stale = earlier.with_name("net.nerone.new")
+    stale.mkdir()
+    (stale / "half").write_bytes(b"half")
+    assert deployed(bundle, earlier.parent).transferred == ("model.xmodel",)
+    Bundle.open(earlier)
+    assert only(earlier.parent) == ["net.nerone"]
 
 
 @pytest.mark.parametrize("rsync", [True, False])
@@ -154,17 +178,17 @@ def test_a_path_with_every_character(deployed, tmp_path, rsync, monkeypatch):
     assert not (tmp_path / "x").exists()
 
 
-def test_a_folder_of_the_home(bundle, server, deployed):
-    target = f"{server.host}:~/models"
-    done = deploy_to(bundle, target, remote_python=sys.executable, ssh_options=server.options())
-    assert done.folder == str(Path.home() / "models/net.nerone") or done.folder.endswith("/home/models/net.nerone")
-    shutil.rmtree(Path(done.folder).parent)
+def test_a_folder_of_the_home(server):
+    found = examine_target(
+        f"{server.host}:~/x/models", "net", remote_python=sys.executable, ssh_options=server.options()
+    )
+    assert found.target.endswith("/x/models/net.nerone")
+    assert "~" not in found.target
 
 
-def test_the_script_and_the_notebook_run(bundle, deployed, tmp_path):
+def test_the_script_and_the_notebook_run(earlier, tmp_path):
     pytest.importorskip("typer")
-    deployed(bundle, tmp_path / "board")
-    there = tmp_path / "board" / "net.nerone"
+    there = earlier
     np.save(tmp_path / "scan.npy", np.zeros((4, 6, 2), np.uint8))
     script = [str(there / "run.sh"), str(tmp_path / "scan.npy"), "-o", str(tmp_path / "out")]
     run = subprocess.run(script, capture_output=True, text=True, timeout=100)
@@ -266,37 +290,33 @@ def test_another_fingerprint(deployed, tmp_path, xdputil):
     assert not (tmp_path / "board").exists()
 
 
-def test_a_dpu_that_fits(deployed, tmp_path, xdputil):
+def test_a_device_that_refuses_leaves_the_old_bundle(earlier, deployed, tmp_path, xdputil):
+    # The fingerprint fits, but there is no such DPU, so the vendor's door refuses.
     xdputil(FINGERPRINT)
-    done = deployed(make_bundle(tmp_path / "a", fingerprint=FINGERPRINT), tmp_path / "board")
-    assert done.fingerprint == "0x1000020f6014407"
-    assert [note for note in done.notes if "without the vendor's compiler" in note]
-    # There is no such DPU, so the vendor's door refuses; what was deployed before stays.
     both = make_bundle(tmp_path / "b", fingerprint=FINGERPRINT, board_model=True)
-    before = contents(tmp_path / "board/net.nerone")
-    failing(Error, "failed: .*", lambda: deployed(both, tmp_path / "board"))
-    assert contents(tmp_path / "board/net.nerone") == before
-    assert only(tmp_path / "board") == ["net.nerone"]
+    before = contents(earlier)
+    failing(Error, "failed: .*", lambda: deployed(both, earlier.parent))
+    assert contents(earlier) == before
+    assert only(earlier.parent) == ["net.nerone"]
 
 
-def test_another_result_keeps_the_old_bundle(bundle, deployed, tmp_path, monkeypatch):
-    deployed(bundle, tmp_path / "board")
-    before = contents(tmp_path / "board/net.nerone")
+def test_another_result_keeps_the_old_bundle(earlier, deployed, tmp_path, monkeypatch):
+    before = contents(earlier)
     changed = make_bundle(tmp_path / "host", fix_point=2)
     wrong = make_bundle(tmp_path / "wrong", fix_point=4).host_model_path
     monkeypatch.setattr(remote, "host_golden", lambda model: host_golden(wrong))
-    failing(DeviceError, r"another result .* values of .* differ", lambda: deployed(changed, tmp_path / "board"))
-    assert contents(tmp_path / "board/net.nerone") == before
-    assert only(tmp_path / "board") == ["net.nerone"]
+    failing(DeviceError, r"another result .* values of .* differ", lambda: deployed(changed, earlier.parent))
+    assert contents(earlier) == before
+    assert only(earlier.parent) == ["net.nerone"]
 
 
-@pytest.mark.parametrize("action", ["begin", "check"])
-def test_ctrl_c_leaves_nothing_half_copied(bundle, deployed, tmp_path, monkeypatch, action):
+def test_ctrl_c_during_the_golden_frame(bundle, deployed, tmp_path, monkeypatch):
     call = remote_ssh.Connection.call
 
     def interrupted(self, name, request, send=()):
-        if name == action:
-            threading.Timer(0.15, _thread.interrupt_main).start()
+        if name == "check":
+            assert only(tmp_path / "board") == ["net.nerone.new"]
+            threading.Timer(0.05, _thread.interrupt_main).start()
             call(self, name, request, send)
             threading.Event().wait(5)
         return call(self, name, request, send)
@@ -307,32 +327,33 @@ def test_ctrl_c_leaves_nothing_half_copied(bundle, deployed, tmp_path, monkeypat
     assert only(tmp_path / "board") == []
 
 
-def test_ctrl_c_while_a_file_travels(bundle, deployed, tmp_path, monkeypatch):
-    with (bundle.path / "model.xmodel").open("rb") as file:
-        content = file.read()
-    monkeypatch.setattr(remote, "check_room", lambda board, needed: threading.Timer(1, _thread.interrupt_main).start())
-    rsync = remote_ssh.Connection.rsync
+@pytest.mark.parametrize("way", ["rsync", "tar"])
+def test_ctrl_c_while_a_file_travels(bundle, earlier, deployed, monkeypatch, tmp_path, way):
+    big = tmp_path / "big.bin"
+    big.write_bytes(os.urandom(1 << 20) * 200)
+    monkeypatch.setattr(remote, "_has_rsync", lambda: way == "rsync")
+    send = remote._Copy._send
 
-    def slow(self, files, stage, basis):
-        big = tmp_path / "big.bin"
-        big.write_bytes(content + os.urandom(8 << 20))
-        options = (*self.ssh_options, "Ciphers=aes128-ctr")
-        monkeypatch.setattr(remote_ssh, "_rsync_quoted", lambda word: "'" + word.replace("'", "''") + "'")
-        while True:
-            rsync(dataclasses.replace(self, ssh_options=options), [*files, big], stage, basis)
+    def sending(self, stage):
+        self.files = {**self.files, "report.json": big}
+        threading.Thread(target=interrupt_when_it_arrives, args=(Path(stage),)).start()
+        return send(self, stage)
 
-    monkeypatch.setattr(remote_ssh.Connection, "rsync", slow)
+    (earlier / "report.json").write_text("changed")
+    before = contents(earlier)
+    monkeypatch.setattr(remote._Copy, "_send", sending)
     with pytest.raises(KeyboardInterrupt):
-        deployed(bundle, tmp_path / "board")
-    assert only(tmp_path / "board") == []
+        deployed(bundle, earlier.parent)
+    assert only(earlier.parent) == ["net.nerone"]
+    assert contents(earlier) == before
 
 
-def test_a_stale_half_copy_goes(bundle, deployed, tmp_path):
-    stale = tmp_path / "board" / "net.nerone.new"
-    stale.mkdir(parents=True)
-    (stale / "half").write_bytes(b"half")
-    deployed(bundle, tmp_path / "board")
-    assert only(tmp_path / "board") == ["net.nerone"]
+def interrupt_when_it_arrives(stage):
+    for _ in range(1000):
+        if any(path.stat().st_size for path in stage.glob("*big.bin*")):
+            break
+        threading.Event().wait(0.01)
+    _thread.interrupt_main()
 
 
 def test_a_board_that_hangs(bundle, deployed, tmp_path):
@@ -415,13 +436,11 @@ def test_what_computes(tmp_path):
     assert plan_device(both, board(machine="x86_64", nodes=["/dev/dri/renderD128"]))[0] == "softdpu"
     failing(DeviceError, "cannot be read; install xdputil", lambda: plan_device(both, board(nodes=["/dev/dpu"])))
     newer = board(versions={"python": "3.10.4", "nerone": "99"})
-    assert any("has NERONE 99" in note for note in plan_device(both, newer)[1]) == bool(remote_versions().get("nerone"))
-
-
-def remote_versions():
-    from nerone.deployment.checks import versions
-
-    return versions()
+    assert any("has NERONE 99" in note for note in plan_device(both, newer)[1]) == bool(versions().get("nerone"))
+    without = make_bundle(tmp_path / "without", fingerprint=FINGERPRINT)
+    device, notes = plan_device(without, board(fingerprint=f"{FINGERPRINT:#x}"))
+    assert device == "softdpu"
+    assert "without the vendor's compiler" in notes[-1]
 
 
 def test_the_golden_frame_covers_every_value_and_compares_every_bit(bundle):
@@ -442,3 +461,28 @@ def test_the_agent_needs_the_standard_library_alone():
         timeout=60,
     )
     assert '"core_problem": "No module named' in done.stdout, done.stderr
+
+
+def test_the_command(bundle, server, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("typer")
+    from nerone import deployment
+    from nerone.cli.main import main
+
+    made = []
+    monkeypatch.setattr(deployment, "deploy", lambda *words, **options: made.append(options) or bundle)
+    monkeypatch.setattr(Bundle, "report", lambda self: {"compilation": {"macs": 1, "on_dpu": 1.0, "layers": []}})
+    model = tmp_path / "net.keras"
+    model.write_bytes(b"")
+    words = ["deploy", str(model), "-o", str(tmp_path / "net"), "--remote-python", sys.executable]
+    words += ["--to", f"{server.host}:{tmp_path / 'board'}"]
+
+    def options(port):
+        return ["--ssh-option", ",".join(server.options(Port=port))]
+
+    assert main([*words, *options(sshd.free_port())]) == 2
+    assert "switch it on" in capsys.readouterr().err
+    assert made == []
+    assert main([*words, *options(server.port), "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)["deployment"]
+    assert set(done["transferred"]) == NAMES
+    assert (tmp_path / "board/net.nerone/model.xmodel").is_file()
