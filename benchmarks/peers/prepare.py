@@ -42,9 +42,12 @@ class OnnxWriter:
             names[node["name"]] = self._add(node, [names[name] for name in node["inputs"]])
         source = next(node for node in self.described["nodes"] if node["op"] == "input")
         last = names[self.described["outputs"][0]]
-        self._node("Transpose", [last], "logits", perm=[0, 2, 3, 1])
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, *source["shape"]])
         shape = self.shapes[self.described["outputs"][0]]
+        if len(shape) == 3:
+            self._node("Transpose", [last], "logits", perm=[0, 2, 3, 1])
+        else:
+            self._node("Identity", [last], "logits")
         logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, *shape])
         graph = helper.make_graph(self.nodes, "network", [image], [logits], self.constants)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -52,6 +55,8 @@ class OnnxWriter:
     def _node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         from onnx import helper
 
+        # A layer may have the name of the network's input or output.
+        output = output if output == "logits" and kind in ("Transpose", "Identity") else f"layer/{output}"
         self.nodes.append(helper.make_node(kind, inputs, [output], output, **attributes))
         return output
 
@@ -104,6 +109,9 @@ class OnnxWriter:
             scales = self._constant(f"{name}/scales", np.array([1, 1, *attrs["scale"]], np.float32))
             modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
             return self._node("Resize", [*inputs, "", scales], name, **modes)
+        if op == "reshape":
+            rows = self._node("Transpose", inputs, f"{name}/nhwc", perm=[0, 2, 3, 1])
+            return self._node("Reshape", [rows, self._constant(f"{name}/shape", np.array([1, *node["shape"]]))], name)
         if op == "softmax":
             self.shapes[name] = node["shape"]
             return inputs[0]
