@@ -150,18 +150,19 @@ def run_demo(
     data: Path | str | None = None,
     threads: int = 2,
     calibration_volumes: int = 8,
-    test_slices: int = 64,
+    test_slices: int = 24,
     seconds: float = 4.0,
     progress: Progress | None = None,
 ) -> DemoReport:
-    """Deploy the trained U-Net, segment a phantom volume and real scans, score and draw them.
+    """Deploy the trained U-Net, segment phantom volumes and real scans, score and draw them.
 
     Parameters
     ----------
     output : folder for the bundle, the phantoms and the pictures
     data : folder of CT volumes with labels, or None
     threads : int, of the throughput measurement
-    calibration_volumes, test_slices : int, phantoms that are drawn: volumes of 16 slices, and slices of one volume
+    calibration_volumes, test_slices : int, phantoms that are drawn: volumes of 16 slices to calibrate with, and slices of
+        each of three volumes to score
     seconds : float, how long each throughput is measured
     progress : called with (what, done, total)
 
@@ -181,7 +182,7 @@ def run_demo(
     if progress is not None:
         progress("drawing phantoms", 0, 2)
     write_phantoms("ct-org", calibration, count=calibration_volumes, seed=CALIBRATION_SEED, slices=16)
-    write_phantoms("ct-org", test, count=1, seed=TEST_SEED, slices=test_slices)
+    write_phantoms("ct-org", test, count=3, seed=TEST_SEED, slices=test_slices)
     if progress is not None:
         progress("drawing phantoms", 2, 2)
     trained = shipped_model("ct-org")

@@ -100,7 +100,7 @@ def test_demo_on_real_scans(tmp_path: Path) -> None:
     few.mkdir()
     for name in ("volume-901.nii.gz", "labels-901.nii.gz"):
         (few / name).symlink_to(scans / name)
-    report = run_demo(tmp_path / "out", data=few, calibration_volumes=2, test_slices=12, seconds=0.5)
+    report = run_demo(tmp_path / "out", data=few, calibration_volumes=2, test_slices=6, seconds=0.5)
     phantoms, real = report.scores
     for scores in (phantoms, real):
         dice = {name: counts.weighted_dice() for name, counts in scores.evaluation.counts.items()}
