@@ -118,22 +118,25 @@ def deploy_to(
     >>> deploy_to("unet.nerone", "root@zcu104:models").transferred  # doctest: +SKIP
     ('bundle.json', 'model.xmodel', 'report.json', 'run.sh', 'run.ipynb')
     """
-    start = time.monotonic()
-    told = progress or (lambda what, done, total: None)
     made = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    place = parse_target(target)
-    connection = Connection(place, remote_python, tuple(ssh_options), connect_timeout_s, timeout_s)
-    told(f"deploy to {place.host}", 0, _STEPS)
-    board = _examined(connection, made.path.name)
-    device, notes = plan_device(made, board)
-    told(f"deploy to {place.host}", 1, _STEPS)
-    with travelling_files(made, device=device, remote_python=remote_python) as files:
-        copy = _Copy(connection, board, made.path.name, files)
+    login = Connection(parse_target(target), remote_python, tuple(ssh_options), connect_timeout_s, timeout_s)
+    with login.shared() as connection:
+        return _deployed(made, target, connection, progress or (lambda what, done, total: None))
+
+
+def _deployed(bundle: Bundle, target: str, connection: Connection, progress: Progress) -> Deployment:
+    start, what = time.monotonic(), f"deploy to {connection.target.host}"
+    progress(what, 0, _STEPS)
+    board = _examined(connection, bundle.path.name)
+    device, notes = plan_device(bundle, board)
+    progress(what, 1, _STEPS)
+    with travelling_files(bundle, device=device, remote_python=connection.remote_python) as files:
+        copy = _Copy(connection, board, bundle.path.name, files)
         with copy.beside() as sent:
-            told(f"deploy to {place.host}", 2, _STEPS)
-            notes += copy.check(made, device)
-            told(f"deploy to {place.host}", 3, _STEPS)
-    told(f"deploy to {place.host}", _STEPS, _STEPS)
+            progress(what, 2, _STEPS)
+            notes += copy.check(bundle, device)
+            progress(what, 3, _STEPS)
+    progress(what, _STEPS, _STEPS)
     return Deployment(
         target=target,
         folder=board.target,

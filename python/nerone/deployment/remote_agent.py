@@ -21,7 +21,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["MARK", "golden_outputs", "main"]
 
@@ -31,7 +31,9 @@ MANIFEST = "bundle.json"
 LISTING = ".deployed.json"
 NODES = ("dev/dpu", "dev/dri/renderD128")
 
-Request = dict  # of JSON values
+if TYPE_CHECKING:
+    # Not at run time: the Pythons of old boards cannot subscript it, and are to say how old they are.
+    Request = dict[str, Any]
 
 
 def digest(path: Path) -> str:
@@ -78,7 +80,8 @@ def golden_outputs(path: str, device: str, until: str) -> list[dict[str, Any]]:
 
 
 def _place(request: Request) -> Path:
-    return (Path.home() / Path(request["directory"]).expanduser()).resolve() / request["name"]
+    directory, name = str(request["directory"]), str(request["name"])
+    return (Path.home() / Path(directory).expanduser()).resolve() / name
 
 
 def _fingerprint() -> str:

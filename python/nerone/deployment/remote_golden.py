@@ -81,4 +81,5 @@ def _compare_output(output: str, expected: NDArray[Any], got: NDArray[Any], name
 
 def _array(output: Mapping[str, Any]) -> NDArray[Any]:
     data = zlib.decompress(base64.b64decode(output["data"]))
-    return np.frombuffer(data, np.dtype(output["dtype"])).reshape(output["shape"])
+    values: NDArray[Any] = np.frombuffer(data, np.dtype(output["dtype"]))
+    return values.reshape(tuple(int(size) for size in output["shape"]))

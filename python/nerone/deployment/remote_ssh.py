@@ -11,13 +11,14 @@ import shutil
 import signal
 import subprocess
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from nerone.deployment import remote_agent
-from nerone.errors import ConfigurationError, DeviceError, TimeoutError
+from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
 
 __all__ = ["Connection", "Target", "parse_target", "shell_python"]
 
@@ -75,6 +76,7 @@ class Connection:
     ssh_options : sequence of str, settings of ssh_config as "Key=value"; they win over ~/.ssh/config
     connect_timeout_s : int, for the connection
     timeout_s : float, for one action that computes there
+    socket : str, path of the socket of a shared connection; "" for a login per action
     """
 
     target: Target
@@ -82,6 +84,21 @@ class Connection:
     ssh_options: Sequence[str] = ()
     connect_timeout_s: int = 10
     timeout_s: float = 300.0
+    socket: str = ""
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[Connection]:
+        """Give a connection that logs in once for all its actions, and log out when the block ends."""
+        with tempfile.TemporaryDirectory(prefix="nerone-") as folder:
+            # The name of a Unix socket is short (108 bytes, some of which ssh uses itself).
+            connection = replace(self, socket=f"{folder}/ssh") if len(folder) < 70 else self
+            try:
+                yield connection
+            finally:
+                if connection.socket and Path(connection.socket).exists():
+                    with contextlib.suppress(Error, OSError):
+                        command = [*connection._ssh(), "-O", "exit", "--", self.target.host]
+                        _finish(command, None, self.connect_timeout_s, self.target.host)
 
     def call(self, action: str, request: Mapping[str, Any], send: Sequence[Path] = ()) -> dict[str, Any]:
         """Have the agent do an action; ``send`` are files to stream to it.
@@ -140,7 +157,11 @@ class Connection:
         fixed = ("BatchMode=yes", *self.ssh_options, f"ConnectTimeout={self.connect_timeout_s}", "ConnectionAttempts=1")
         # A board that loses its power says nothing more; without these ssh would wait for hours.
         alive = ("ServerAliveInterval=5", "ServerAliveCountMax=3")
-        return ["ssh", "-T", "-x", *(word for option in (*fixed, *alive) for word in ("-o", option))]
+        options = (*fixed, *alive)
+        if self.socket:
+            # Where we are killed, the login ends by itself.
+            options += ("ControlMaster=auto", f"ControlPath={self.socket}", "ControlPersist=20")
+        return ["ssh", "-T", "-x", *(word for option in options for word in ("-o", option))]
 
     def _refusal(self, answer: Mapping[str, Any]) -> DeviceError | ConfigurationError:
         text, host = answer["text"], self.target.host

@@ -330,7 +330,7 @@ def test_ctrl_c_during_the_golden_frame(bundle, deployed, tmp_path, monkeypatch)
 @pytest.mark.parametrize("way", ["rsync", "tar"])
 def test_ctrl_c_while_a_file_travels(bundle, earlier, deployed, monkeypatch, tmp_path, way):
     big = tmp_path / "big.bin"
-    big.write_bytes(os.urandom(1 << 20) * 200)
+    big.write_bytes(os.urandom(1 << 20) * 120)
     monkeypatch.setattr(remote, "_has_rsync", lambda: way == "rsync")
     send = remote._Copy._send
 
