@@ -5,10 +5,13 @@
 
 namespace nerone::kernels {
 
-// exp(-d * 2^-fix_point) for d = 0 .. 255, rounded to float from double.
+// exp(-d * 2^-fix_point) for d = 0 .. 255, as the float product of two factors: values[d] = coarse[d / 16] * fine[d %
+// 16], each rounded to float from double. Vector code may take either form.
 struct SoftmaxTable {
   explicit SoftmaxTable(int fix_point);
   float values[256];
+  float coarse[16];
+  float fine[16];
 };
 
 // Softmax over the channels of int8 values with a fix point, float32 after each operation:

@@ -6,8 +6,14 @@
 namespace nerone::kernels {
 
 SoftmaxTable::SoftmaxTable(int fix_point) {
-  for (int d = 0; d < 256; ++d)
-    values[d] = static_cast<float>(std::exp(std::ldexp(-static_cast<double>(d), -fix_point)));
+  const auto power = [&](int d) {
+    return static_cast<float>(std::exp(std::ldexp(-static_cast<double>(d), -fix_point)));
+  };
+  for (int d = 0; d < 16; ++d) {
+    coarse[d] = power(16 * d);
+    fine[d] = power(d);
+  }
+  for (int d = 0; d < 256; ++d) values[d] = coarse[d / 16] * fine[d % 16];
 }
 
 namespace scalar {
