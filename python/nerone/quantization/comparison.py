@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.graph import Node
+from nerone.graph import Graph, Node
 from nerone.quantization.executor import device_graph, evaluate, quantized_weights
 from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
@@ -18,13 +18,16 @@ __all__ = ["compare_with_float"]
 _BATCH = 4
 
 
-def compare_with_float(model: QuantizedModel, images: list[NDArray[np.float32]]) -> dict[str, dict[str, float]]:
-    """Return the error of every quantization point and output against the same graph in float.
+def compare_with_float(
+    model: QuantizedModel, images: list[NDArray[np.float32]], *, reference: Graph | None = None
+) -> dict[str, dict[str, float]]:
+    """Return the error of every quantization point and output against float.
 
     Parameters
     ----------
     model : QuantizedModel
     images : one (N, ...) float32 array per input
+    reference : the float graph with the same node names; the model's own graph by default
 
     Returns
     -------
@@ -40,7 +43,7 @@ def compare_with_float(model: QuantizedModel, images: list[NDArray[np.float32]])
 
     def run(*feeds: Any) -> Any:
         inputs = dict(zip(graph.inputs, feeds, strict=True))
-        exact = evaluate(graph, inputs)
+        exact = evaluate(graph if reference is None else reference, inputs)
         rounded = evaluate(device, inputs, weights=weights, hook=hook)
         signal = [tf.reduce_sum(tf.square(exact[name])) for name in names]
         noise = [tf.reduce_sum(tf.math.squared_difference(exact[name], rounded[name])) for name in names]

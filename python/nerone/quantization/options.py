@@ -24,6 +24,13 @@ class QuantizeOptions:
     convert_swish : bool, swish becomes x times that
     correct_biases : bool, strategy "default" gives the int8 layers the mean of the float ones
     compare_images : int, images on which the report compares int8 with float, layer by layer; 0 leaves that out
+    finetune_images : int, images at most that method "ffq" finetunes on; memory may allow fewer
+    finetune_epochs : int, passes over them at most, per layer
+    finetune_rate : float, first step size in int8 steps of each weight
+    finetune_batch_size : int, images per step
+    train_epochs : int, epochs of method "qat"
+    train_rate : float, first learning rate of Adam; it falls to zero
+    train_batch_size : int, images per step
     """
 
     batch_size: int = 32
@@ -33,9 +40,24 @@ class QuantizeOptions:
     convert_swish: bool = True
     correct_biases: bool = True
     compare_images: int = 16
+    finetune_images: int = 64
+    finetune_epochs: int = 10
+    finetune_rate: float = 0.1
+    finetune_batch_size: int = 4
+    train_epochs: int = 10
+    train_rate: float = 3e-4
+    train_batch_size: int = 8
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigurationError(f"batch_size is {self.batch_size}; it must be at least 1")
         if self.equalize_steps < 0 or self.compare_images < 0:
             raise ConfigurationError("equalize_steps and compare_images must not be negative")
+        if min(self.finetune_images, self.finetune_batch_size) < 1 or self.finetune_epochs < 0:
+            raise ConfigurationError(
+                "finetune_images and finetune_batch_size must be at least 1, finetune_epochs 0 or more"
+            )
+        if self.train_batch_size < 1 or self.train_epochs < 0:
+            raise ConfigurationError("train_batch_size must be 1 or more, train_epochs 0 or more")
+        if not (self.finetune_rate > 0 and self.train_rate > 0):
+            raise ConfigurationError("finetune_rate and train_rate must be above 0")

@@ -23,14 +23,25 @@ from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.pof2s import min_mse_position
 from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.report import layer_rows
+from nerone.quantization.shifts import Neighbours
 from nerone.quantization.topology import WEIGHTED, plan
 
-__all__ = ["Strategy", "check_supported", "finish", "post_training_quantize", "prepare", "weight_positions"]
+__all__ = [
+    "Strategy",
+    "check_supported",
+    "finish",
+    "position_floors",
+    "post_training_quantize",
+    "prepare",
+    "weight_positions",
+]
 
 Progress = Callable[[int, int], None]
 Strategy = Literal["default", "vitis"]
 # Images on which biases are corrected; all are in memory at once, and means settle quickly.
 _BIAS_IMAGES = 32
+# Binary places that a bias may have beyond its layer's output.
+_BIAS_FINENESS = 4
 # Below it the DPU's ReLU6 lets values above 6 through.
 _RELU6_FLOOR = 4
 
@@ -63,7 +74,8 @@ def post_training_quantize(
     quantizer = _vitis if strategy == "vitis" else _default
     model, found = quantizer(folded, images, options, progress)
     moved = {name: [found[name], now] for name, now in model.positions.items() if found[name] != now}
-    return finish(model, images, options, {"method": "ptq", "strategy": strategy, "moved_positions": moved})
+    facts = {"method": "ptq", "strategy": strategy, "moved_positions": moved}
+    return finish(model, images, options, facts, reference=folded)
 
 
 def prepare(graph: Graph, options: QuantizeOptions, *, keep_final_sigmoid: bool = False) -> Graph:
@@ -101,6 +113,11 @@ def check_supported(graph: Graph) -> None:
         raise ModelError(f"{count} of '{graph.name}' cannot be quantized: {listed}")
 
 
+def position_floors(graph: Graph, points: Mapping[str, Any]) -> dict[str, int]:
+    """Return the positions that points should not be lowered below for an alignment."""
+    return {node.name: _RELU6_FLOOR for node in graph if node.op is Op.RELU6 and node.name in points}
+
+
 def weight_positions(graph: Graph) -> dict[str, dict[str, int]]:
     """Return the positions of kernels and biases with the smallest squared error."""
     return {
@@ -125,23 +142,51 @@ def _vitis(graph: Graph, images: CalibrationSet, options: QuantizeOptions, progr
 def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, progress: Progress | None) -> Found:
     decision = plan(graph)
     found = statistics.calibrate(graph, decision.points, images, progress)
-    floors = {node.name: _RELU6_FLOOR for node in graph if node.op is Op.RELU6 and node.name in found}
+    floors = position_floors(graph, found)
     positions, weights = adjust(graph, found, weight_positions(graph), floors)
     model = QuantizedModel(graph, positions, weights, decision.float_nodes)
     if options.correct_biases:
-        corrected = correct_biases(model, images.first(_BIAS_IMAGES))
-        positions, weights = adjust(corrected, positions, weight_positions(corrected), floors)
-        model = replace(model, graph=corrected, positions=positions, weight_positions=weights)
-    return model, found
+        graph = correct_biases(model, images.first(_BIAS_IMAGES))
+    positions, weights = adjust(graph, positions, _with_bias_range(graph, positions, weight_positions(graph)), floors)
+    return replace(model, graph=graph, positions=positions, weight_positions=weights), found
+
+
+def _with_bias_range(
+    graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    """Weight positions at which no bias is finer than a sixteenth of an output step.
+
+    A bias of almost zero would get a range of almost zero, out of which finetuning and training could never move it.
+    """
+    outputs = Neighbours(graph, positions).outputs
+    limited = {}
+    for name, own in weights.items():
+        output = outputs[name]
+        limited[name] = dict(own)
+        if "bias" in own and output is not None:
+            limited[name]["bias"] = min(own["bias"], positions[output] + _BIAS_FINENESS)
+    return limited
 
 
 def finish(
-    model: QuantizedModel, images: CalibrationSet, options: QuantizeOptions, facts: Mapping[str, Any]
+    model: QuantizedModel,
+    images: CalibrationSet,
+    options: QuantizeOptions,
+    facts: Mapping[str, Any],
+    reference: Graph | None = None,
 ) -> QuantizedModel:
-    """Return the model with its report: what was done, warnings, one row per layer."""
+    """Return the model with its report: what was done, warnings, one row per layer.
+
+    Parameters
+    ----------
+    model : QuantizedModel
+    images, options : those it was made with
+    facts : entries of the report beside warnings and layers
+    reference : the float graph that the layers are compared with; the model's own weights in float by default
+    """
     errors: Mapping[str, Mapping[str, float]] = {}
     if options.compare_images:
-        errors = compare_with_float(model, images.first(options.compare_images))
+        errors = compare_with_float(model, images.first(options.compare_images), reference=reference)
     report = {
         **facts,
         "images": len(images),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from nerone.errors import ConfigurationError
 from nerone.graph import import_model
 from nerone.graph.input_shapes import InputShape
 from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.methods import METHODS, Method, Task, quantize_within, run_method
+from nerone.quantization.metrics import Metric
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.ptq import Strategy, check_supported, post_training_quantize
+from nerone.quantization.ptq import Strategy, check_supported
 from nerone.quantization.quantized import QuantizedModel
 
 __all__ = ["quantize"]
 
-Method = Literal["ptq"]
 _STRATEGIES = ("default", "vitis")
 
 
@@ -27,6 +28,11 @@ def quantize(
     strategy: Strategy = "default",
     options: QuantizeOptions | None = None,
     input_shape: InputShape = None,
+    labelled: Any = None,
+    loss: Any = None,
+    max_drop: float | None = None,
+    validation: Any = None,
+    metric: str | Metric | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> QuantizedModel:
     """Quantize a trained model to int8 with power-of-two scales.
@@ -36,21 +42,28 @@ def quantize(
     model : keras.Model, path of a .keras or .h5 file, or Graph
     calibration : preprocessed float images, as :class:`nerone.quantization.CalibrationSet` takes them: (N, H, W, C)
         array, iterable of images or batches, tuple or mapping for several inputs
-    method : "ptq", post-training quantization
-    strategy : "default", positions from the whole image set where the next layers read, and corrected biases;
-        "vitis", the scheme of the vendor's quantizer
+    method : "ptq", post-training quantization; "ffq", fast finetuning of each layer after it; "qat", quantization-aware
+        training after it
+    strategy : "default", positions from the whole image set where the next layers read, and corrected biases; "vitis",
+        the scheme of the vendor's quantizer
     options : QuantizeOptions
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
-    progress : called with (images done, images in all)
+    labelled : (images, labels) for QAT; without them it learns from the float model's outputs
+    loss : Keras loss for the labels
+    max_drop : float, allowed fall of the metric: methods from ``method`` on are tried until one is within it, QAT
+        only with labelled data
+    validation : (images, truth) for the metric; the calibration images and what the float model says on them by default
+    metric : "dice", "accuracy", or a function of (truth, predictions); by default Dice for images, accuracy for vectors
+    progress : called with (done, in all) within each step
 
     Raises
     ------
     ConfigurationError
-        Unknown method or strategy, missing file, no calibration images.
+        Unknown method, strategy or metric, missing file, no calibration images.
     ModelError
         The model cannot be imported or quantized; the message names layers and what to do.
     ShapeError, DtypeError
-        The calibration images do not fit the model.
+        The images or labels do not fit the model.
 
     Examples
     --------
@@ -58,13 +71,16 @@ def quantize(
     >>> net = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3, activation="relu")])
     >>> quantized = quantize(net, np.random.default_rng(0).random((4, 8, 8, 1), np.float32))
     >>> quantized.positions[net.inputs[0].name]
-    6
+    7
     """
-    if method != "ptq":
-        raise ConfigurationError(f"unknown method '{method}'; choose 'ptq'")
+    if method not in METHODS:
+        raise ConfigurationError(f"unknown method '{method}'; choose one of {', '.join(METHODS)}")
     if strategy not in _STRATEGIES:
         raise ConfigurationError(f"unknown strategy '{strategy}'; choose one of {', '.join(_STRATEGIES)}")
     graph = import_model(model, input_shape=input_shape)
     check_supported(graph)
     images = CalibrationSet(graph, calibration)
-    return post_training_quantize(graph, images, options or QuantizeOptions(), strategy=strategy, progress=progress)
+    task = Task(graph, images, options or QuantizeOptions(), strategy, labelled, loss, progress)
+    if max_drop is None:
+        return run_method(task, method)
+    return quantize_within(task, method, max_drop, validation, metric)

@@ -1,0 +1,148 @@
+"""PTQ, fast finetuning and QAT as steps that build on each other, up to the one that keeps the metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from nerone.errors import ConfigurationError
+from nerone.graph import Graph
+from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.executor import Executor, QuantizedExecutor
+from nerone.quantization.finetune import finetune
+from nerone.quantization.metrics import Metric, metric_named
+from nerone.quantization.options import QuantizeOptions
+from nerone.quantization.ptq import Strategy, finish, post_training_quantize, prepare
+from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.training import train_aware
+
+__all__ = ["METHODS", "Method", "Task", "quantize_within", "run_method"]
+
+Method = Literal["ptq", "ffq", "qat"]
+METHODS: tuple[Method, ...] = ("ptq", "ffq", "qat")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that the steps share.
+
+    Attributes
+    ----------
+    graph : Graph as imported
+    images : CalibrationSet
+    options : QuantizeOptions
+    strategy : of the calibration
+    labelled : (images, labels) for QAT, or None
+    loss : Keras loss for the labels, or None
+    progress : called with (done, in all) within each step
+    """
+
+    graph: Graph
+    images: CalibrationSet
+    options: QuantizeOptions
+    strategy: Strategy = "default"
+    labelled: Any = None
+    loss: Any = None
+    progress: Progress | None = None
+
+
+def run_method(task: Task, method: Method) -> QuantizedModel:
+    """Return the model quantized with ``method``; "ffq" and "qat" start from what "ptq" gives."""
+    model = post_training_quantize(
+        task.graph, task.images, task.options, strategy=task.strategy, progress=task.progress
+    )
+    return model if method == "ptq" else improve(task, model, method)
+
+
+def improve(task: Task, model: QuantizedModel, method: Method) -> QuantizedModel:
+    """Return ``model`` after fast finetuning or quantization-aware training."""
+    reference = prepare(task.graph, task.options, keep_final_sigmoid=task.strategy == "default")
+    if method == "ffq":
+        better = finetune(model, reference, task.images, task.options, task.progress)
+    else:
+        better = train_aware(
+            model,
+            reference,
+            task.images,
+            task.options,
+            labelled=task.labelled,
+            loss=task.loss,
+            progress=task.progress,
+        )
+    facts = {key: value for key, value in better.report.items() if key not in ("layers", "warnings")}
+    return finish(better, task.images, task.options, {**facts, "method": method}, reference=reference)
+
+
+def quantize_within(
+    task: Task, first: Method, max_drop: float, validation: Any = None, metric: str | Metric | None = None
+) -> QuantizedModel:
+    """Try the methods from ``first`` on until the metric drops by no more than ``max_drop``.
+
+    Parameters
+    ----------
+    task : Task; QAT is tried only with labelled data
+    first : method to start with
+    max_drop : float, allowed fall of the metric against the float model
+    validation : (images, truth); the calibration images and what the float model says on them by default
+    metric : as :func:`nerone.quantization.metrics.metric_named` takes it
+
+    Returns
+    -------
+    QuantizedModel
+        The first that is within the limit, else the best. Its report has "steps", "float_metric", "max_drop" and
+        "within".
+    """
+    if not max_drop >= 0:
+        raise ConfigurationError(f"max_drop is {max_drop}; give the allowed fall of the metric, 0 or more")
+    judge = _Judge(task, validation, metric)
+    steps: list[dict[str, Any]] = []
+    models: list[QuantizedModel] = []
+    for method in METHODS[METHODS.index(first) :]:
+        if method == "qat" and task.labelled is None and first != "qat":
+            break
+        models.append(improve(task, models[-1], method) if models else run_method(task, method))
+        value = judge(models[-1])
+        steps.append({"method": method, "metric": value, "drop": judge.exact - value})
+        if steps[-1]["drop"] <= max_drop:
+            break
+    best = int(np.argmin([step["drop"] for step in steps]))
+    within = steps[best]["drop"] <= max_drop
+    facts = {"steps": steps, "float_metric": judge.exact, "max_drop": max_drop, "within": within}
+    return _with_facts(models[best], facts, within)
+
+
+def _with_facts(model: QuantizedModel, facts: Mapping[str, Any], within: bool) -> QuantizedModel:
+    warnings = list(model.report["warnings"])
+    if not within:
+        lowest = min(step["drop"] for step in facts["steps"])
+        tried = ", ".join(step["method"] for step in facts["steps"])
+        warnings.append(
+            f"the metric drops by {lowest:.4f}, more than the {facts['max_drop']:g} allowed, with each of {tried}; "
+            "give labelled data for QAT, more calibration images, or a higher limit"
+        )
+    return replace(model, report={**model.report, **facts, "warnings": warnings})
+
+
+class _Judge:
+    """The metric of a model on the validation images."""
+
+    def __init__(self, task: Task, validation: Any, metric: str | Metric | None) -> None:
+        graph = task.graph
+        run = Executor(graph, graph.outputs[:1])
+        if validation is None:
+            self._images: Any = task.images.first(len(task.images))
+            scores = run(self._images)[0]
+            self._truth = scores.argmax(-1) if scores.shape[-1] > 1 else scores > 0.5
+        elif isinstance(validation, tuple) and len(validation) == 2 and len(validation[0]):
+            self._images, self._truth = validation[0], np.asarray(validation[1])
+        else:
+            raise ConfigurationError("validation must be a tuple (images, truth) with at least one image")
+        self._metric = metric_named(metric, len(graph[graph.outputs[0]].shape))
+        self.exact = self._metric(self._truth, run(self._images)[0])
+
+    def __call__(self, model: QuantizedModel) -> float:
+        return self._metric(self._truth, QuantizedExecutor(model, model.graph.outputs[:1])(self._images)[0])
