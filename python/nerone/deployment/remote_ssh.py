@@ -149,6 +149,8 @@ class Connection:
         ]
         code, output, said = _finish(command, None, None, self.target.host)
         if code:
+            # Its last line only counts the errors that stand above.
+            said = "\n".join(line for line in said.splitlines() if not line.startswith("rsync error:")) or said
             raise self._failure(_LOST if code in (12, 30, 35, 255) else code, said)
         sent = re.search(r"Total bytes sent: ([\d,.]+)", output)
         return int(re.sub(r"\D", "", sent[1])) if sent else 0
@@ -182,7 +184,10 @@ class Connection:
             if code == _LOST and re.search(pattern, said):
                 return DeviceError(sentence.format(host=host, last=last))
         if code == _LOST:
-            return DeviceError(f"the connection to {host} failed ({last}); check the board, its network and ssh {host}")
+            return DeviceError(
+                f"the connection to {host} was lost or its process was killed ({last}); check the board with ssh {host}, "
+                "and run nerone doctor there"
+            )
         if code in (126, 127) or "not found" in last:
             return DeviceError(
                 f"{host} has no '{self.remote_python}'; install Python 3.10 or newer with NERONE there, or name the "
