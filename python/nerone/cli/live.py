@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -13,7 +14,11 @@ from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import typer
+    from rich.console import Console
+    from rich.table import Table
 
+    from nerone.deployment.bundle import Bundle
+    from nerone.live.access import Access
     from nerone.live.session import Session
 
 __all__ = ["register"]
@@ -56,17 +61,23 @@ def register(application: typer.Typer) -> None:
             session.close()
 
 
-async def _serve(bundle: object, session: Session, access: object, for_seconds: float | None) -> None:
+async def _serve(bundle: Bundle, session: Session, access: Access, for_seconds: float | None) -> None:
     from nerone.live.view import view
+
+    opened = asyncio.Event()
 
     def tell(url: str) -> None:
         print(f"open {url} (Ctrl-C stops)", flush=True)
+        opened.set()
 
-    serving = view(bundle, session, access, told=tell)  # type: ignore[arg-type]
-    try:
-        await asyncio.wait_for(serving, for_seconds)
-    except asyncio.TimeoutError:
-        return
+    serving = asyncio.create_task(view(bundle, session, access, told=tell))
+    waiting = asyncio.create_task(opened.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({serving}, timeout=for_seconds)
+    waiting.cancel()
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
 
 
 def _show_status(session: Session, for_seconds: float | None) -> None:
@@ -79,13 +90,13 @@ def _show_status(session: Session, for_seconds: float | None) -> None:
             time.sleep(0.25)
 
 
-def _console() -> object:
+def _console() -> Console:
     from rich.console import Console
 
     return Console(file=sys.stdout)
 
 
-def _status(session: Session) -> object:
+def _status(session: Session) -> Table:
     from rich.table import Table
 
     numbers = session.statistics()
