@@ -185,8 +185,8 @@ class Connection:
                 return DeviceError(sentence.format(host=host, last=last))
         if code == _LOST:
             return DeviceError(
-                f"the connection to {host} was lost or its process was killed ({last}); check the board with ssh {host}, "
-                "and run nerone doctor there"
+                f"the connection to {host} was lost or its process was killed ({last}); check the board with ssh "
+                f"{host}, and run nerone doctor there"
             )
         if code in (126, 127) or "not found" in last:
             return DeviceError(
