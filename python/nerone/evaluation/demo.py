@@ -4,9 +4,9 @@ and drawn.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nerone.deployment.bundle import Bundle
 from nerone.deployment.deploy import deploy
 from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
 from nerone.evaluation.overlay import OverlayRow, write_overlay
+from nerone.evaluation.speed import integer_speed
 from nerone.zoo.shipped import shipped_model
 
 __all__ = ["DemoReport", "DemoScores", "run_demo"]
@@ -111,37 +112,18 @@ def _score(bundle: Bundle, data: Path, baseline: Any, name: str, output: Path, p
     return DemoScores(name, evaluation, picture)
 
 
-def _engine_fps(bundle: Bundle, seconds: float) -> float:
-    from nerone.runtime.model import Model
-
-    model = Model.load(bundle.host_model_path, until="dpu")
-    image = np.zeros(model.inputs[0].shape, np.int8)
-    model.run(image)
-    count, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        model.run(image)
-        count += 1
-    return count / (time.perf_counter() - start)
-
-
 def _pipeline_fps(bundle: Bundle, data: Path, threads: int, seconds: float) -> float:
-    from nerone.deployment.inference import Inference
+    """Return images per second from Hounsfield units to masks, preprocessing included, reading of files excluded."""
+    from nerone.runtime.pipeline import Frame, Pipeline
 
-    pictures = [(frame.image, frame.spacing_mm) for frame in frames(data)]
-    workers = [Inference(bundle) for _ in range(threads)]
-
-    def work(worker: Inference) -> int:
-        count = 0
-        while time.perf_counter() - start < seconds:
-            image, spacing = pictures[count % len(pictures)]
-            worker.run(image, spacing_mm=spacing)
-            count += 1
-        return count
-
-    start = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        total = sum(pool.map(work, workers))
-    return total / (time.perf_counter() - start)
+    pictures = [Frame(frame.image, frame.spacing_mm) for frame in frames(data)]
+    with Pipeline(bundle.path, threads=threads) as pipeline:
+        for _ in pipeline.map(pictures[: 2 * threads]):
+            pass
+        start = time.perf_counter()
+        endless = itertools.takewhile(lambda _: time.perf_counter() - start < seconds, itertools.cycle(pictures))
+        count = sum(1 for _ in pipeline.map(endless))
+        return count / (time.perf_counter() - start)
 
 
 def run_demo(
@@ -161,8 +143,8 @@ def run_demo(
     output : folder for the bundle, the phantoms and the pictures
     data : folder of CT volumes with labels, or None
     threads : int, of the throughput measurement
-    calibration_volumes, test_slices : int, phantoms that are drawn: volumes of 16 slices to calibrate with, and slices of
-        each of three volumes to score
+    calibration_volumes, test_slices : int, phantoms that are drawn: volumes of 16 slices to calibrate with, and the
+        slices of each of three volumes to score
     seconds : float, how long each throughput is measured
     progress : called with (what, done, total)
 
@@ -199,7 +181,7 @@ def run_demo(
     report.scores.append(_score(bundle, test, trained, "phantoms", output, progress))
     if data is not None:
         report.scores.append(_score(bundle, Path(data), trained, "scans", output, progress))
-    report.engine_fps = _engine_fps(bundle, seconds)
+    report.engine_fps = integer_speed(bundle.host_model_path, seconds=seconds, runs=1).fps.mean
     report.pipeline_fps = _pipeline_fps(bundle, test, threads, seconds)
     report.seconds = time.perf_counter() - start
     return report
