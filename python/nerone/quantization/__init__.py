@@ -8,15 +8,20 @@ from nerone.quantization.pof2s import quantize_array
 from nerone.quantization.qat import from_trainable, to_trainable
 from nerone.quantization.quantize import quantize
 from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.sampling import Sampling, class_presence, coverage, sample
 from nerone.quantization.vai_q import load_vai_q
 
 __all__ = [
     "CalibrationSet",
     "QuantizeOptions",
     "QuantizedModel",
+    "Sampling",
+    "class_presence",
+    "coverage",
     "from_trainable",
     "load_vai_q",
     "quantize",
     "quantize_array",
+    "sample",
     "to_trainable",
 ]
