@@ -19,7 +19,8 @@ def blocks(document: Path, language: str) -> list[str]:
 
 
 def commands(document: Path) -> list[str]:
-    return [line.split(" #")[0].strip() for block in blocks(document, "sh") for line in block.splitlines() if line.strip()]
+    lines = [line for block in blocks(document, "sh") for line in block.splitlines()]
+    return [line.split(" #")[0].strip() for line in lines if line.strip()]
 
 
 @pytest.fixture(scope="session")
