@@ -14,7 +14,7 @@ class AlignedBuffer {
 
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t size_bytes)
-      : bytes_(static_cast<std::uint8_t*>(::operator new(size_bytes, std::align_val_t{alignment}))),
+      : bytes_(static_cast<std::uint8_t*>(::operator new (size_bytes, std::align_val_t{alignment}))),
         size_bytes_(size_bytes) {
     for (std::size_t i = 0; i < size_bytes; ++i) bytes_[i] = 0;
   }
@@ -25,9 +25,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::uint8_t* bytes) const {
-      ::operator delete(bytes, std::align_val_t{alignment});
-    }
+    void operator()(std::uint8_t* bytes) const { ::operator delete (bytes, std::align_val_t{alignment}); }
   };
   std::unique_ptr<std::uint8_t[], Free> bytes_;
   std::size_t size_bytes_ = 0;
