@@ -57,7 +57,7 @@ void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool 
     const auto in = input.const_image();
     const auto out = output.image();
     const int channels = one.conv.depthwise ? in.groups * group_channels : static_cast<int>(one.conv.output.channels);
-    const ConvShape shape{grid,
+    const ConvShape whole{grid,
                           one.conv.depthwise,
                           in.groups,
                           channels,
@@ -65,11 +65,14 @@ void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool 
                           {out.row_bytes, out.group_bytes},
                           one.requantization.rule,
                           upsample};
-    const auto tile = random_tile(random, shape);
-    const auto weights = pack_weights(one.conv, shape, tile, dense_channels(static_cast<int>(one.conv.input.channels)),
-                                      one.requantization);
-    const ConvKernel kernel(shape, tile);
-    kernel({in.data, out.data, weights.weights.data(), weights.bias.data(), weights.half_bits.data()});
+    const auto parts = test::chance(random, 0.7) ? split_columns(whole) : std::vector<ConvShape>{whole};
+    for (const auto& shape : parts) {
+      const auto tile = random_tile(random, shape);
+      const auto weights = pack_weights(one.conv, shape, tile,
+                                        dense_channels(static_cast<int>(one.conv.input.channels)), one.requantization);
+      const ConvKernel kernel(shape, tile);
+      kernel({in.data, out.data, weights.weights.data(), weights.bias.data(), weights.half_bits.data()});
+    }
   }
 }
 

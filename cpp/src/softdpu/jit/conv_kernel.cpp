@@ -35,7 +35,9 @@ void ConvKernel::Generator::emit_kernel() {
   load_constants();
   mov(input_row_, ptr[arguments_ + offsetof(ConvArguments, input)]);
   mov(output_row_, ptr[arguments_ + offsetof(ConvArguments, output)]);
-  add_bytes(output_row_, shape_.grid.first_row * shape_.output.row);
+  const std::ptrdiff_t column_bytes = static_cast<std::ptrdiff_t>(shape_.grid.first_column) * group_channels;
+  add_bytes(input_row_, column_bytes * shape_.grid.step_x);
+  add_bytes(output_row_, shape_.grid.first_row * shape_.output.row + column_bytes);
   push(qword[arguments_ + offsetof(ConvArguments, half_bits)]);
   push(qword[arguments_ + offsetof(ConvArguments, bias)]);
   push(qword[arguments_ + offsetof(ConvArguments, weights)]);
@@ -147,6 +149,9 @@ void ConvKernel::Generator::emit_channel_block(int channels) {
 }
 
 void ConvKernel::Generator::emit_gap(int channels) {
+  if (!shape_.grid.fills_gap) return;
+  const std::ptrdiff_t end =
+      shape_.output.group - static_cast<std::ptrdiff_t>(shape_.grid.first_column) * group_channels;
   const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(round_up(stored_width(), row_lanes())) * group_channels;
   const std::ptrdiff_t step = vector_bytes / plan_.fold;
   const int copies = shape_.upsample ? 2 : 1;
@@ -154,7 +159,7 @@ void ConvKernel::Generator::emit_gap(int channels) {
     for (int copy = 0; copy < copies; ++copy) {
       for (int group = 0; group < divide_up(channels, group_channels); ++group) {
         const auto base = row * grid_row_bytes() + copy * shape_.output.row + group * shape_.output.group;
-        for (auto at = begin; at < shape_.output.group; at += step) store_bytes(output_block_, base + at, zeros_);
+        for (auto at = begin; at < end; at += step) store_bytes(output_block_, base + at, zeros_);
       }
     }
   }

@@ -29,6 +29,9 @@ struct ConvGrid {
   int height = 0, width = 0;
   int first_row = 0, row_step = 1;  // output row of grid row j: first_row + j * row_step
   int out_width = 0;
+  int first_column = 0;   // of a part of the columns
+  int fold = 0;           // what a tile's fold must be; 0 for any
+  bool fills_gap = true;  // writes the zeros behind the rows
   int phases = 1;
   int step_y = 1, step_x = 1;  // input pixels from one grid pixel to the next
   std::vector<Tap> taps;

@@ -49,6 +49,7 @@ bool is_possible(const ConvShape& shape, const ConvTile& tile) {
   const auto& grid = shape.grid;
   if (tile.accumulators(grid.phases) + tile.rows * tile.blocks > free_registers(shape)) return false;
   if (tile.image_rows() > grid.height || tile.blocks > blocks_of(shape, tile.fold)) return false;
+  if (grid.fold != 0 && tile.fold != grid.fold) return false;
   if (tile.fold == 1) return true;
   const bool has_loads = grid.step_x == 1 || (grid.step_x == 2 && tile.fold == 2);
   return has_loads && grid.width <= lanes / tile.fold && grid.phases == 1 && !shape.upsample;
@@ -74,6 +75,42 @@ ConvTile choose_tile(const ConvShape& shape) {
     channels = channels == widest ? 0 : std::min(channels + group_channels, widest);
   }
   return best;
+}
+
+namespace {
+
+// Columns from `first` on, `width` of them.
+ConvShape part_of(const ConvShape& shape, int first, int width, int fold) {
+  ConvShape part = shape;
+  part.grid.first_column = first;
+  part.grid.width = part.grid.out_width = width;
+  part.grid.fold = fold;
+  part.grid.fills_gap = first + width == shape.grid.width;
+  return part;
+}
+
+double cost_of(const ConvShape& shape) { return cost_of(shape, choose_tile(shape)); }
+
+}  // namespace
+
+std::vector<ConvShape> split_columns(const ConvShape& shape) {
+  const auto& grid = shape.grid;
+  const int full = grid.width / lanes * lanes;
+  const bool is_plain = grid.phases == 1 && !shape.upsample && !shape.depthwise;
+  if (full == 0 || full == grid.width || !is_plain || grid.height < 4) return {shape};
+  std::vector<ConvShape> parts{part_of(shape, 0, full, 1)};
+  for (int first = full; first < grid.width;) {
+    const int rest = grid.width - first;
+    const bool quarters = rest <= lanes / 4 && grid.step_x == 1;
+    const int width = std::min(rest, lanes / (quarters ? 4 : 2));
+    parts.push_back(part_of(shape, first, width, quarters ? 4 : 2));
+    if (grid.step_x > 2) return {shape};
+    first += width;
+  }
+  double cost = 0;
+  for (const auto& part : parts) cost += cost_of(part);
+  constexpr double worth_while = 0.98;
+  return cost < worth_while * cost_of(shape) ? parts : std::vector<ConvShape>{shape};
 }
 
 }  // namespace nerone::softdpu::jit

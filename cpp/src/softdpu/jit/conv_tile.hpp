@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "softdpu/jit/conv_shape.hpp"
 
 namespace nerone::softdpu::jit {
@@ -23,5 +25,9 @@ int free_registers(const ConvShape& shape);
 bool is_possible(const ConvShape& shape, const ConvTile& tile);
 
 ConvTile choose_tile(const ConvShape& shape);
+
+// The convolution as one grid, or as parts of its columns where the last ones would leave most lanes of a register
+// empty: those are stacked from several rows instead.
+std::vector<ConvShape> split_columns(const ConvShape& shape);
 
 }  // namespace nerone::softdpu::jit

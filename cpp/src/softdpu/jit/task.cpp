@@ -107,6 +107,11 @@ struct CompiledGrid {
   std::unique_ptr<ConvKernel> kernel;
 };
 
+std::string name_of(const ConvTile& tile) {
+  const auto size = std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
+  return tile.fold > 1 ? size + "/" + std::to_string(tile.fold) : size;
+}
+
 Task TaskMaker::make(const ConvNode& node) const {
   const auto& conv = node.conv;
   const auto& channels = tensor(node_.inputs[0]).channels;
@@ -116,23 +121,26 @@ Task TaskMaker::make(const ConvNode& node) const {
   std::string kernel = "vnni";
   std::int64_t weight_bytes = 0;
   const auto conv_grids = *grids_of(conv);
+  std::vector<ConvShape> shapes;
   for (const auto& grid : conv_grids) {
     const int out_channels =
         static_cast<int>(conv.depthwise ? channels.size() : static_cast<std::size_t>(conv.output.channels));
-    const ConvShape shape{grid,
-                          conv.depthwise,
-                          from.shape.groups,
-                          out_channels,
-                          {from.shape.row_bytes, from.shape.group_bytes},
-                          {to.shape.row_bytes, to.shape.group_bytes},
-                          requantization.rule,
-                          node.upsample};
+    const auto parts = split_columns({grid,
+                                      conv.depthwise,
+                                      from.shape.groups,
+                                      out_channels,
+                                      {from.shape.row_bytes, from.shape.group_bytes},
+                                      {to.shape.row_bytes, to.shape.group_bytes},
+                                      requantization.rule,
+                                      node.upsample});
+    shapes.insert(shapes.end(), parts.begin(), parts.end());
+  }
+  for (const auto& shape : shapes) {
     const auto tile = choose_tile(shape);
     CompiledGrid compiled{pack_weights(conv, shape, tile, channels, requantization), nullptr};
     compiled.kernel = std::make_unique<ConvKernel>(shape, tile);
     weight_bytes += static_cast<std::int64_t>(compiled.weights.weights.size());
-    kernel += " " + std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
-    if (tile.fold > 1) kernel += "/" + std::to_string(tile.fold);
+    kernel += " " + name_of(tile);
     grids->push_back(std::move(compiled));
   }
   auto result =
