@@ -7,5 +7,6 @@ from nerone.graph.graph import Graph, Node, Op
 from nerone.graph.h5_model import from_h5
 from nerone.graph.keras_model import from_keras
 from nerone.graph.load import import_model, load
+from nerone.graph.onnx_model import from_onnx
 
-__all__ = ["Graph", "GraphBuilder", "Node", "Op", "from_h5", "from_keras", "import_model", "load"]
+__all__ = ["Graph", "GraphBuilder", "Node", "Op", "from_h5", "from_keras", "from_onnx", "import_model", "load"]

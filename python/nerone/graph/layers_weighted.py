@@ -14,7 +14,7 @@ from nerone.graph.layer_spec import Handler, LayerSpec, pair, require_channels_l
 from nerone.graph.layers_activation import activation_name, add_activation
 from nerone.graph.padding import same_padding, transposed_padding
 
-__all__ = ["WEIGHTED_LAYERS"]
+__all__ = ["WEIGHTED_LAYERS", "ungrouped"]
 
 Array = NDArray[Any]
 
@@ -53,13 +53,13 @@ def _conv(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
     kernel, bias = spec.kernel("kernel"), spec.weight("bias")
     attrs = _window_attrs(builder, spec, inputs[0], kernel.shape[:2])
     groups = int(spec.config.get("groups", 1))
-    op, kernel = (Op.CONV2D, kernel) if groups == 1 else _ungrouped(kernel, groups)
+    op, kernel = (Op.CONV2D, kernel) if groups == 1 else ungrouped(kernel, groups)
     node = builder.add(op, inputs, name=spec.name, attrs=attrs, weights={"kernel": kernel, "bias": bias})
     return _finish(builder, spec, node)
 
 
-def _ungrouped(kernel: Array, groups: int) -> tuple[Op, Array]:
-    """A grouped kernel (Kh, Kw, Ci/groups, Co) as an equal depthwise or dense one."""
+def ungrouped(kernel: Array, groups: int) -> tuple[Op, Array]:
+    """Return a grouped kernel (Kh, Kw, Ci / groups, Co) as an equal depthwise or dense one."""
     height, width, depth, filters = kernel.shape
     if depth == 1:
         return Op.DEPTHWISE_CONV2D, kernel.reshape(height, width, groups, filters // groups)

@@ -13,6 +13,7 @@ from nerone.graph.graph import Graph
 from nerone.graph.h5_model import from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_model import from_keras
+from nerone.graph.onnx_model import from_onnx
 
 __all__ = ["import_model", "load"]
 
@@ -37,7 +38,7 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
 
     Parameters
     ----------
-    path : ``.keras`` (Keras 3) or ``.h5`` / ``.hdf5`` (Keras 2 and 3)
+    path : ``.keras`` (Keras 3), ``.h5`` / ``.hdf5`` (Keras 2 and 3) or ``.onnx`` (opset 13 or newer)
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
 
     Raises
@@ -57,7 +58,11 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
         return _load_h5(file, input_shape)
     if suffix == ".keras":
         return _load_keras(file, input_shape)
-    raise ConfigurationError(f"cannot read '{file}': expected a .keras or .h5 model, got '{suffix or 'no suffix'}'")
+    if suffix == ".onnx":
+        return from_onnx(file, input_shape=input_shape)
+    raise ConfigurationError(
+        f"cannot read '{file}': expected a .keras, .h5 or .onnx model, got '{suffix or 'no suffix'}'"
+    )
 
 
 def _load_h5(file: Path, input_shape: InputShape) -> Graph:

@@ -1,0 +1,146 @@
+"""ONNX models as graphs, through the ``onnx`` package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.errors import ConfigurationError, ModelError
+from nerone.graph.builder import GraphBuilder
+from nerone.graph.graph import Graph, Op
+from nerone.graph.input_shapes import InputShape, input_shapes
+from nerone.graph.onnx_ops import OPERATORS
+from nerone.graph.onnx_values import FIRST, Call, Value
+
+__all__ = ["from_onnx"]
+
+_OLDEST_OPSET = 13
+Array = NDArray[Any]
+
+
+def from_onnx(path: str | Path, *, input_shape: InputShape = None) -> Graph:
+    """Import an ONNX model.
+
+    Images are channels last in the graph: a model that takes (N, C, H, W) is fed with (N, H, W, C), and its image
+    outputs come so too.
+
+    Parameters
+    ----------
+    path : .onnx file, opset 13 or newer
+    input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
+
+    Raises
+    ------
+    ConfigurationError
+        The package ``onnx`` is missing.
+    ModelError
+        The file or one of its nodes cannot be imported; the message names the node and what to do.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ConfigurationError(
+            "reading ONNX models needs the package onnx; install it with pip install onnx"
+        ) from error
+    try:
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model)
+    except Exception as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"'{path}' is no valid ONNX model: {first}") from error
+    opset = max((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0)
+    if opset < _OLDEST_OPSET:
+        raise ModelError(f"'{path}' has opset {opset}; export it with opset {_OLDEST_OPSET} or newer")
+    return _Importer(onnx, model.graph, Path(path).stem).run(input_shape)
+
+
+class _Importer:
+    def __init__(self, onnx: Any, graph: Any, name: str) -> None:
+        self._onnx, self._graph = onnx, graph
+        self._builder = GraphBuilder(graph.name or name)
+        self._values: dict[str, Value | Array] = {
+            tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer
+        }
+
+    def run(self, given: InputShape) -> Graph:
+        inputs = self._add_inputs(given)
+        for node in self._graph.node:
+            self._add(node)
+        outputs = []
+        for output in self._graph.output:
+            value = self._values[output.name]
+            if not isinstance(value, Value):
+                raise ModelError(f"output '{output.name}' of the ONNX model is a constant; remove it")
+            outputs.append(self._output(output.name, value))
+        return self._builder.build(inputs, outputs)
+
+    def _output(self, name: str, value: Value) -> str:
+        if value.order in (FIRST, tuple(range(len(value.order)))) and value.image is None:
+            return value.node
+        return Call(self._builder, name, "output", {}, [value]).natural()
+
+    def _add_inputs(self, given: InputShape) -> list[str]:
+        names, declared, orders = [], [], []
+        for item in self._graph.input:
+            if item.name in self._values:
+                continue
+            sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in item.type.tensor_type.shape.dim]
+            first = len(sizes) == 4 and not self._is_channels_last(item.name)
+            rest = [sizes[2], sizes[3], sizes[1]] if first else sizes[1:]
+            names.append(item.name)
+            declared.append([size or None for size in rest])
+            orders.append(FIRST if first else tuple(range(len(sizes))))
+        for name, shape, order in zip(names, input_shapes(names, declared, given), orders, strict=True):
+            self._values[name] = Value(self._builder.add(Op.INPUT, [], name=name, attrs={"shape": shape}), order)
+        return names
+
+    def _is_channels_last(self, name: str) -> bool:
+        """Whether every reader first turns the input to channels first, as exporters from TensorFlow do."""
+        readers = [node for node in self._graph.node if name in node.input]
+        return bool(readers) and all(
+            node.op_type == "Transpose" and self._attributes(node).get("perm") == FIRST for node in readers
+        )
+
+    def _attributes(self, node: Any) -> dict[str, Any]:
+        found = {}
+        for attribute in node.attribute:
+            value = self._onnx.helper.get_attribute_value(attribute)
+            value = value.decode() if isinstance(value, bytes) else value
+            found[attribute.name] = tuple(value) if isinstance(value, list) else value
+        return found
+
+    def _add(self, node: Any) -> None:
+        inputs = [self._values.get(name) if name else None for name in node.input]
+        if node.op_type == "Shape" and isinstance(inputs[0], Value):
+            self._values[node.output[0]] = self._shape(inputs[0])
+            return
+        if not any(isinstance(value, Value) for value in inputs):
+            self._fold_constants(node, inputs)
+            return
+        name = node.name or node.output[0]
+        handler = OPERATORS.get(node.op_type)
+        if handler is None or node.domain not in ("", "ai.onnx"):
+            raise ModelError(
+                f"ONNX node '{name}' ({node.op_type}) has no counterpart on the DPU; replace the layer before exporting"
+            )
+        self._values[node.output[0]] = handler(Call(self._builder, name, node.op_type, self._attributes(node), inputs))
+
+    def _shape(self, value: Value) -> Array:
+        sizes = (1, *self._builder.shape(value.node))
+        return np.array([sizes[axis] for axis in value.order], np.int64)
+
+    def _fold_constants(self, node: Any, inputs: list[Any]) -> None:
+        """Compute a node of constants, such as the target of a reshape."""
+        from onnx.reference import ReferenceEvaluator
+
+        feeds = {name: value for name, value in zip(node.input, inputs, strict=True) if name}
+        try:
+            results = ReferenceEvaluator(node).run(None, feeds)
+        except Exception as error:
+            raise ModelError(
+                f"ONNX node '{node.name or node.output[0]}' ({node.op_type}) of constants failed: {error}"
+            ) from error
+        self._values.update(zip(node.output, (np.asarray(result) for result in results), strict=False))

@@ -1,0 +1,348 @@
+"""ONNX operators as nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nerone.graph.graph import Op
+from nerone.graph.layers_weighted import ungrouped
+from nerone.graph.onnx_values import FIRST, Call, Value, channel_vector
+from nerone.graph.padding import same_padding
+
+__all__ = ["OPERATORS"]
+
+Handler = Callable[[Call], Value]
+
+
+def _like(call: Call, node: str, index: int = 0) -> Value:
+    return Value(node, call.value(index).order)
+
+
+def _pads(call: Call, source: str, kernel: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
+    mode = call.attrs.get("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        height, width, _ = call.builder.shape(source)
+        rows = same_padding(height, kernel[0], strides[0], dilation[0])
+        columns = same_padding(width, kernel[1], strides[1], dilation[1])
+        return (*rows, *columns) if mode == "SAME_UPPER" else (*rows[::-1], *columns[::-1])
+    top, left, bottom, right = call.attrs.get("pads", (0, 0, 0, 0)) if mode == "NOTSET" else (0, 0, 0, 0)
+    return (top, bottom, left, right)
+
+
+def _pair(call: Call, key: str) -> tuple[int, int]:
+    height, width = call.attrs.get(key, (1, 1))
+    return int(height), int(width)
+
+
+def _conv(call: Call) -> Value:
+    source, kernel = call.image(), call.weight(1)
+    if kernel.ndim != 4:
+        raise call.refuse(f"its kernel has {kernel.ndim} axes; only images (2-D convolutions) are supported")
+    strides, dilation = _pair(call, "strides"), _pair(call, "dilations")
+    pad = _pads(call, source, kernel.shape[2:], strides, dilation)
+    last, groups = kernel.transpose(2, 3, 1, 0), int(call.attrs.get("group", 1))
+    op, last = (Op.CONV2D, last) if groups == 1 else ungrouped(last, groups)
+    attrs = {"strides": strides, "pad": pad, "dilation": dilation}
+    return Value(call.add(op, [source], attrs, {"kernel": last, "bias": call.constant(2)}), FIRST)
+
+
+def _conv_transpose(call: Call) -> Value:
+    source, kernel = call.image(), call.weight(1)
+    if int(call.attrs.get("group", 1)) != 1 or _pair(call, "dilations") != (1, 1):
+        raise call.refuse("a grouped or dilated transposed convolution; use group=1 and dilation 1")
+    if call.attrs.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in call.attrs:
+        raise call.refuse("auto_pad or output_shape; export it with explicit pads")
+    top, left, bottom, right = call.attrs.get("pads", (0, 0, 0, 0))
+    extra = call.attrs.get("output_padding", (0, 0))
+    bottom, right = bottom - extra[0], right - extra[1]
+    # Zeros at the end of the kernel stand for output beyond the full one.
+    grown = np.pad(kernel.transpose(2, 3, 1, 0), ((0, max(-bottom, 0)), (0, max(-right, 0)), (0, 0), (0, 0)))
+    attrs = {"strides": _pair(call, "strides"), "pad": (top, max(bottom, 0), left, max(right, 0))}
+    weights = {"kernel": grown, "bias": call.constant(2)}
+    return Value(call.add(Op.TRANSPOSED_CONV2D, [source], attrs, weights), FIRST)
+
+
+def _batch_norm(call: Call) -> Value:
+    weights = {key: call.weight(index + 1) for index, key in enumerate(("gamma", "beta", "mean", "variance"))}
+    node = call.add(Op.BATCH_NORM, [call.value().node], {"epsilon": float(call.attrs.get("epsilon", 1e-5))}, weights)
+    return _like(call, node)
+
+
+def _gemm(call: Call) -> Value:
+    kernel = call.weight(1)
+    if call.attrs.get("transA", 0) or call.attrs.get("alpha", 1.0) != 1.0 or call.attrs.get("beta", 1.0) != 1.0:
+        raise call.refuse("transA, alpha or beta other than 1; fold them into the weights")
+    return _dense(call, kernel.T if call.attrs.get("transB", 0) else kernel, call.constant(2))
+
+
+def _matmul(call: Call) -> Value:
+    kernel = call.weight(1)
+    if kernel.ndim != 2:
+        raise call.refuse(f"its second factor has {kernel.ndim} axes, expected 2")
+    return _dense(call, kernel, None)
+
+
+def _dense(call: Call, kernel: Any, bias: Any) -> Value:
+    given = call.inputs[0]
+    if isinstance(given, Value) and given.image is not None:
+        height, width, channels = given.image
+        # Rows of the kernel from the order C, H, W of ONNX to H, W, C.
+        kernel = kernel.reshape(channels, height, width, -1).transpose(1, 2, 0, 3).reshape(len(kernel), -1)
+        source = given.node
+    else:
+        source = call.natural()
+    bias = None if bias is None else np.broadcast_to(bias.reshape(-1), (kernel.shape[1],))
+    node = call.add(Op.DENSE, [source], {}, {"kernel": kernel, "bias": bias})
+    return Value(node, tuple(range(len(call.builder.shape(node)) + 1)))
+
+
+def _plain(op: Op) -> Handler:
+    return lambda call: _like(call, call.add(op, [call.value().node]))
+
+
+def _leaky_relu(call: Call) -> Value:
+    return _like(call, call.add(Op.LEAKY_RELU, [call.value().node], {"alpha": float(call.attrs.get("alpha", 0.01))}))
+
+
+def _clip(call: Call) -> Value:
+    limits = [call.constant(index) for index in (1, 2)]
+    low, high = (None if limit is None else float(limit.reshape(())) for limit in limits)
+    if low == 0.0 and high in (None, 6.0):
+        return _like(call, call.add(Op.RELU if high is None else Op.RELU6, [call.value().node]))
+    raise call.refuse(f"a clip to {low} .. {high}; use 0 .. 6 (ReLU6) or ReLU")
+
+
+def _hard_sigmoid(call: Call) -> Value:
+    alpha, beta = float(call.attrs.get("alpha", 0.2)), float(call.attrs.get("beta", 0.5))
+    if abs(alpha - 1 / 6) > 1e-4 or abs(beta - 0.5) > 1e-4:
+        raise call.refuse(f"alpha={alpha:g}, beta={beta:g}; the DPU has alpha=1/6, beta=1/2")
+    return _like(call, call.add(Op.HARD_SIGMOID, [call.value().node]))
+
+
+def _softmax(call: Call) -> Value:
+    value = call.value()
+    rank = len(value.order)
+    if value.order[int(call.attrs.get("axis", -1)) % rank] != rank - 1:
+        raise call.refuse(f"softmax over axis {call.attrs.get('axis', -1)}; use the channels")
+    return _like(call, call.add(Op.SOFTMAX, [value.node]))
+
+
+def _pool(op: Op) -> Handler:
+    def handler(call: Call) -> Value:
+        source = call.image()
+        kernel, strides = _pair(call, "kernel_shape"), _pair(call, "strides")
+        if call.attrs.get("ceil_mode", 0) or _pair(call, "dilations") != (1, 1):
+            raise call.refuse("ceil_mode or dilation; export the pool without them")
+        attrs: dict[str, Any] = {
+            "kernel": kernel,
+            "strides": strides,
+            "pad": _pads(call, source, kernel, strides, (1, 1)),
+        }
+        if op is Op.AVG_POOL:
+            attrs["count_include_pad"] = bool(call.attrs.get("count_include_pad", 0)) or not any(attrs["pad"])
+        return Value(call.add(op, [source], attrs), FIRST)
+
+    return handler
+
+
+def _global_pool(op: Op) -> Handler:
+    def handler(call: Call) -> Value:
+        source = call.image()
+        height, width, _ = call.builder.shape(source)
+        attrs: dict[str, Any] = {"kernel": (height, width), "strides": (1, 1), "pad": (0, 0, 0, 0), "global": True}
+        if op is Op.AVG_POOL:
+            attrs["count_include_pad"] = True
+        return Value(call.add(op, [source], attrs), FIRST)
+
+    return handler
+
+
+def _reduce(op: Op) -> Handler:
+    def handler(call: Call) -> Value:
+        axes = call.attrs.get("axes")
+        axes = call.weight(1).reshape(-1).tolist() if axes is None else axes
+        if sorted(int(axis) % 4 for axis in axes) != [2, 3]:
+            raise call.refuse(f"a reduction over axes {list(axes)}; use height and width")
+        pooled = _global_pool(op)(call)
+        if call.attrs.get("keepdims", 1):
+            return pooled
+        channels = call.builder.shape(pooled.node)[-1]
+        return Value(call.add(Op.RESHAPE, [pooled.node], {"shape": (channels,)}, suffix="flat"), (0, 1))
+
+    return handler
+
+
+def _join(op: Op) -> Handler:
+    def handler(call: Call) -> Value:
+        constants = [index for index, item in enumerate(call.inputs) if not isinstance(item, Value)]
+        if constants:
+            return _affine(call, 1 - constants[0], call.weight(constants[0]))
+        values = [call.value(index) for index in range(len(call.inputs))]
+        if len({value.order for value in values}) == 1:
+            return Value(call.add(op, [value.node for value in values]), values[0].order)
+        nodes = [call.natural(index) for index in range(len(values))]
+        node = call.add(op, nodes)
+        return Value(node, tuple(range(len(call.builder.shape(node)) + 1)))
+
+    return handler
+
+
+def _affine(call: Call, index: int, constant: Any) -> Value:
+    """A tensor with a constant, as a batch norm that folds into its neighbours."""
+    value = call.value(index)
+    numbers = channel_vector(call, np.asarray(constant, np.float32), value)
+    if numbers is None or (call.kind == "Div" and index != 0):
+        raise call.refuse("a constant that is not one number per channel")
+    one, zero = np.ones_like(numbers), np.zeros_like(numbers)
+    gamma, beta = {
+        "Add": (one, numbers),
+        "Mul": (numbers, zero),
+        "Sub": (one, -numbers) if index == 0 else (-one, numbers),
+        "Div": (1.0 / numbers, zero),
+    }[call.kind]
+    weights = {"gamma": gamma, "beta": beta, "mean": zero, "variance": one}
+    return Value(call.add(Op.BATCH_NORM, [value.node], {"epsilon": 0.0}, weights), value.order)
+
+
+def _only_constants(call: Call) -> Value:
+    constants = [index for index, item in enumerate(call.inputs) if not isinstance(item, Value)]
+    if len(constants) != 1:
+        raise call.refuse("the DPU has no such op for two tensors; negate the weights before it and use Add")
+    return _affine(call, 1 - constants[0], call.weight(constants[0]))
+
+
+def _concat(call: Call) -> Value:
+    values = [call.value(index) for index in range(len(call.inputs))]
+    orders = {value.order for value in values}
+    if len(orders) != 1:
+        raise call.refuse("its inputs have different layouts")
+    order = orders.pop()
+    axis = order[int(call.attrs["axis"]) % len(order)]
+    return Value(call.add(Op.CONCAT, [value.node for value in values], {"axis": axis}), order)
+
+
+def _resize(call: Call) -> Value:
+    source = call.image()
+    height, width, _ = call.builder.shape(source)
+    scales, sizes = (call.constant(index) for index in (2, 3))
+    if sizes is not None and sizes.size == 4:
+        factors = sizes[2] / height, sizes[3] / width
+    elif scales is not None and scales.size == 4:
+        factors = float(scales[2]), float(scales[3])
+    else:
+        raise call.refuse("neither scales nor sizes for four axes")
+    mode = call.attrs.get("mode", "nearest")
+    place = call.attrs.get("coordinate_transformation_mode", "half_pixel")
+    if any(factor != int(factor) or factor < 1 for factor in factors) or mode not in ("nearest", "linear"):
+        raise call.refuse(f"'{mode}' by {factors}; use nearest or linear with whole factors")
+    near = (place == "asymmetric" and call.attrs.get("nearest_mode") == "floor") or "half_pixel" in place
+    if mode == "nearest" and not near:
+        raise call.refuse(f"nearest with '{place}'; use asymmetric with floor, or half_pixel")
+    attrs = {
+        "scale": (int(factors[0]), int(factors[1])),
+        "method": "nearest" if mode == "nearest" else "bilinear",
+        "half_pixel_centers": mode == "linear" and "half_pixel" in place,
+        "align_corners": mode == "linear" and place == "align_corners",
+    }
+    return Value(call.add(Op.UPSAMPLE, [source], attrs), FIRST)
+
+
+def _pad(call: Call) -> Value:
+    source = call.image()
+    amounts = call.weight(1).reshape(-1).astype(int).tolist()
+    fill, mode = call.constant(2), call.attrs.get("mode", "constant")
+    if len(amounts) != 8 or any(amounts[index] for index in (0, 1, 4, 5)) or min(amounts) < 0:
+        raise call.refuse(f"pads {amounts}; only zeros around height and width are supported")
+    if mode not in ("constant", "reflect") or (fill is not None and fill.size and float(fill.reshape(())) != 0.0):
+        raise call.refuse(f"mode '{mode}' or a fill that is not zero; use zeros or reflect")
+    return Value(
+        call.add(Op.PAD, [source], {"pad": (amounts[2], amounts[6], amounts[3], amounts[7]), "mode": mode}), FIRST
+    )
+
+
+def _flatten(call: Call) -> Value:
+    if call.attrs.get("axis", 1) != 1:
+        raise call.refuse("flatten from another axis than 1")
+    return _to_vector(call)
+
+
+def _to_vector(call: Call) -> Value:
+    value = call.value()
+    shape = call.builder.shape(value.node)
+    node = call.add(Op.RESHAPE, [value.node], {"shape": (call.size(value.node),)})
+    mixed = value.order == FIRST and shape[0] * shape[1] > 1
+    return Value(node, (0, 1), shape if mixed else None)
+
+
+def _reshape(call: Call) -> Value:
+    value = call.value()
+    target = call.weight(1).reshape(-1).astype(int).tolist()
+    old = [0, *call.builder.shape(value.node)]
+    onnx_shape = [old[axis] for axis in value.order]
+    target = [onnx_shape[index] if size == 0 and index else size for index, size in enumerate(target)][1:]
+    total = call.size(value.node)
+    if -1 in target:
+        target[target.index(-1)] = total // max(1, -int(np.prod(target)))
+    if len(target) == 1:
+        return _to_vector(call)
+    source = call.natural()
+    node = call.add(Op.RESHAPE, [source], {"shape": tuple(target)})
+    return Value(node, tuple(range(len(target) + 1)))
+
+
+def _squeeze(call: Call) -> Value:
+    value = call.value()
+    shape = call.builder.shape(value.node)
+    if value.order != FIRST or shape[:2] != (1, 1):
+        raise call.refuse("only (N, C, 1, 1) can be squeezed")
+    return Value(call.add(Op.RESHAPE, [value.node], {"shape": shape[-1:]}), (0, 1))
+
+
+def _transpose(call: Call) -> Value:
+    value = call.value()
+    turn = call.attrs.get("perm", tuple(reversed(range(len(value.order)))))
+    return Value(value.node, tuple(value.order[axis] for axis in turn))
+
+
+def _identity(call: Call) -> Value:
+    found = call.inputs[0]
+    return found if isinstance(found, Value) else call.value()
+
+
+OPERATORS: dict[str, Handler] = {
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "BatchNormalization": _batch_norm,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Relu": _plain(Op.RELU),
+    "Sigmoid": _plain(Op.SIGMOID),
+    "Tanh": _plain(Op.TANH),
+    "HardSwish": _plain(Op.HARD_SWISH),
+    "LeakyRelu": _leaky_relu,
+    "Clip": _clip,
+    "HardSigmoid": _hard_sigmoid,
+    "Softmax": _softmax,
+    "MaxPool": _pool(Op.MAX_POOL),
+    "AveragePool": _pool(Op.AVG_POOL),
+    "GlobalMaxPool": _global_pool(Op.MAX_POOL),
+    "GlobalAveragePool": _global_pool(Op.AVG_POOL),
+    "ReduceMean": _reduce(Op.AVG_POOL),
+    "ReduceMax": _reduce(Op.MAX_POOL),
+    "Add": _join(Op.ADD),
+    "Mul": _join(Op.MULTIPLY),
+    "Sub": _only_constants,
+    "Div": _only_constants,
+    "Concat": _concat,
+    "Resize": _resize,
+    "Pad": _pad,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
+    "Transpose": _transpose,
+    "Identity": _identity,
+    "Dropout": _identity,
+}

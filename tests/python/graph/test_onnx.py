@@ -1,0 +1,211 @@
+"""ONNX models against the reference evaluator of the onnx package."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nerone.errors import ModelError
+from nerone.graph import Op, load
+from nerone.quantization import quantize
+from nerone.quantization.executor import Executor
+
+onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402
+
+RNG = np.random.default_rng(0)
+
+
+class Net:
+    """Writes an ONNX model node by node."""
+
+    def __init__(self, shape=(2, 6, 12, 10)):
+        self.nodes, self.constants, self.last, self.count, self.shape = [], [], "x", 0, shape
+
+    def constant(self, array):
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def weight(self, *shape):
+        return self.constant(RNG.normal(size=shape).astype(np.float32) * 0.3)
+
+    def positive(self, size):
+        return self.constant(RNG.uniform(0.5, 2.0, size).astype(np.float32))
+
+    def add(self, kind, *inputs, **attrs):
+        self.count += 1
+        self.last = f"v{self.count}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [self.last], name=f"{kind}{self.count}", **attrs))
+        return self.last
+
+    def model(self, outputs=None, opset=17):
+        source = helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs or [self.last]]
+        graph = helper.make_graph(self.nodes, "net", [source], ends, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def conv(net, x, filters=4, channels=6, kernel=3, **attrs):
+    return net.add(
+        "Conv", x, net.weight(filters, channels // attrs.get("group", 1), kernel, kernel), net.weight(filters), **attrs
+    )
+
+
+def norm(net, x, channels):
+    numbers = [net.positive(channels), net.weight(channels), net.weight(channels), net.positive(channels)]
+    return net.add("BatchNormalization", x, *numbers)
+
+
+def ints(net, *numbers):
+    return net.constant(np.array(numbers, np.int64))
+
+
+def floats(net, *numbers):
+    return net.constant(np.array(numbers, np.float32))
+
+
+def shape_arithmetic(net):
+    x = net.add("MaxPool", "x", kernel_shape=[2, 2], strides=[2, 2])
+    batch = net.add("Gather", net.add("Shape", x), ints(net, 0), axis=0)
+    net.add("Reshape", x, net.add("Concat", batch, ints(net, -1), axis=0))
+    return net.add("MatMul", net.last, net.weight(180, 3))
+
+
+CASES = {
+    "conv": lambda n: conv(n, "x", pads=[1, 0, 2, 1], strides=[2, 1]),
+    "conv_same": lambda n: conv(n, "x", auto_pad="SAME_UPPER", strides=[2, 2]),
+    "conv_lower": lambda n: conv(n, "x", kernel=4, auto_pad="SAME_LOWER"),
+    "conv_dilated": lambda n: conv(n, "x", dilations=[2, 2], pads=[2, 2, 2, 2]),
+    "conv_grouped": lambda n: conv(n, "x", group=2),
+    "depthwise": lambda n: conv(n, "x", filters=12, group=6),
+    "transposed": lambda n: n.add(
+        "ConvTranspose", "x", n.weight(6, 4, 3, 3), n.weight(4), strides=[2, 2], pads=[1] * 4
+    ),
+    "transposed_extra": lambda n: n.add(
+        "ConvTranspose", "x", n.weight(6, 4, 2, 2), strides=[2, 2], output_padding=[1, 1]
+    ),
+    "norm": lambda n: norm(n, conv(n, "x"), 4),
+    "relu6": lambda n: n.add("Clip", "x", n.constant(np.float32(0)), n.constant(np.float32(6))),
+    "relu": lambda n: n.add("Clip", "x", n.constant(np.float32(0))),
+    "leaky": lambda n: n.add("LeakyRelu", "x", alpha=0.1),
+    "swish": lambda n: n.add("Mul", "x", n.add("Sigmoid", "x")),
+    "hard_swish": lambda n: n.add("HardSwish", "x"),
+    "hard_sigmoid": lambda n: n.add("HardSigmoid", "x", alpha=1 / 6, beta=0.5),
+    "tanh": lambda n: n.add("Tanh", "x"),
+    "softmax": lambda n: n.add("Softmax", "x", axis=1),
+    "max_pool": lambda n: n.add("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+    "average": lambda n: n.add("AveragePool", "x", kernel_shape=[3, 3], pads=[1, 1, 0, 0]),
+    "average_all": lambda n: n.add("AveragePool", "x", kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1),
+    "global_flat_gemm": lambda n: n.add(
+        "Gemm", n.add("Flatten", n.add("GlobalAveragePool", "x")), n.weight(5, 6), n.weight(5), transB=1
+    ),
+    "mean": lambda n: n.add("ReduceMean", "x", axes=[2, 3], keepdims=0),
+    "flatten_gemm": lambda n: n.add("Gemm", n.add("Flatten", conv(n, "x")), n.weight(320, 3), n.weight(3)),
+    "flatten_relu_matmul": lambda n: n.add("MatMul", n.add("Relu", n.add("Flatten", "x")), n.weight(720, 3)),
+    "flatten": lambda n: n.add("Flatten", "x"),
+    "shape_arithmetic": shape_arithmetic,
+    "constants": lambda n: n.add("Div", n.add("Sub", n.constant(np.float32(1)), "x"), n.positive((1, 6, 1, 1))),
+    "add_mul": lambda n: n.add("Mul", n.add("Add", "x", n.weight(6, 1, 1)), floats(n, 0.5)),
+    "residual": lambda n: n.add("Relu", n.add("Add", conv(n, "x", filters=6, pads=[1] * 4), "x")),
+    "concat": lambda n: n.add("Concat", "x", conv(n, "x", pads=[1] * 4), axis=1),
+    "nearest": lambda n: n.add(
+        "Resize", "x", "", floats(n, 1, 1, 2, 3), coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+    ),
+    "nearest_half": lambda n: n.add("Resize", "x", "", floats(n, 1, 1, 2, 2), mode="nearest"),
+    "linear": lambda n: n.add("Resize", "x", "", floats(n, 1, 1, 2, 2), mode="linear"),
+    "linear_corners": lambda n: n.add(
+        "Resize", "x", "", "", ints(n, 2, 6, 24, 20), mode="linear", coordinate_transformation_mode="align_corners"
+    ),
+    "pad": lambda n: n.add("Pad", "x", ints(n, 0, 0, 1, 2, 0, 0, 3, 0)),
+    "pad_reflect": lambda n: n.add("Pad", "x", ints(n, 0, 0, 1, 2, 0, 0, 3, 0), mode="reflect"),
+    "identity": lambda n: n.add("Dropout", n.add("Identity", conv(n, "x"))),
+    "squeeze": lambda n: n.add("Squeeze", n.add("GlobalMaxPool", "x"), ints(n, 2, 3)),
+}
+
+
+def saved(net, folder, **settings):
+    path = folder / "net.onnx"
+    onnx.save(net.model(**settings), path)
+    return path
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operator(name, tmp_path):
+    net = Net()
+    CASES[name](net)
+    path = saved(net, tmp_path)
+    images = RNG.normal(size=net.shape).astype(np.float32)
+    expected = ReferenceEvaluator(onnx.load(path)).run(None, {"x": images})[0]
+    got = Executor(load(path))(images.transpose(0, 2, 3, 1))[0]
+    got = got.transpose(0, 3, 1, 2) if got.ndim == 4 else got
+    assert got.shape == expected.shape
+    assert np.abs(got - expected).max() <= 1e-4 * max(1.0, np.abs(expected).max())
+
+
+def test_model_from_tensorflow_keeps_its_channels_last_input(tmp_path):
+    net = Net((2, 12, 10, 6))
+    y = conv(net, net.add("Transpose", "x", perm=[0, 3, 1, 2]))
+    net.add("Softmax", net.add("Transpose", y, perm=[0, 2, 3, 1]), axis=-1)
+    path = saved(net, tmp_path)
+    images = RNG.normal(size=net.shape).astype(np.float32)
+    expected = ReferenceEvaluator(onnx.load(path)).run(None, {"x": images})[0]
+    graph = load(path)
+    assert not any(node.op is Op.PERMUTE for node in graph)
+    np.testing.assert_allclose(Executor(graph)(images)[0], expected, atol=1e-5)
+
+
+def test_classifier_needs_no_permutation(tmp_path):
+    net = Net()
+    CASES["flatten_gemm"](net)
+    assert not any(node.op is Op.PERMUTE for node in load(saved(net, tmp_path)))
+
+
+def test_imported_model_quantizes(tmp_path):
+    net = Net()
+    x = net.add("Relu", norm(net, conv(net, "x", pads=[1] * 4), 4))
+    x = net.add("Concat", net.add("Relu", conv(net, "x", pads=[1] * 4)), x, axis=1)
+    net.add("Softmax", conv(net, x, channels=8), axis=1)
+    model = quantize(saved(net, tmp_path), RNG.normal(size=(4, 12, 10, 6)).astype(np.float32))
+    assert len(model.weight_positions) == 3
+    assert len(model.float_nodes) == 1
+
+
+def test_open_sizes_need_an_input_shape(tmp_path):
+    net = Net(("N", 6, "H", "W"))
+    conv(net, "x")
+    path = saved(net, tmp_path)
+    with pytest.raises(ModelError, match="input_shape"):
+        load(path)
+    assert load(path, input_shape=(9, 8, 6)).nodes[-1].shape == (7, 6, 4)
+
+
+REFUSED = {
+    "Sin": lambda n: n.add("Sin", "x"),
+    "Clip": lambda n: n.add("Clip", "x", n.constant(np.float32(0)), n.constant(np.float32(1))),
+    "Sub": lambda n: n.add("Sub", "x", n.add("Relu", "x")),
+    "HardSigmoid": lambda n: n.add("HardSigmoid", "x"),
+    "Softmax": lambda n: n.add("Softmax", "x", axis=2),
+    "Resize": lambda n: n.add("Resize", "x", "", floats(n, 1, 1, 1.5, 1.5), mode="linear"),
+    "MaxPool": lambda n: n.add("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_operator_that_cannot_be_imported_is_named(kind, tmp_path):
+    net = Net()
+    REFUSED[kind](net)
+    with pytest.raises(ModelError, match=rf"'{kind}\d' \({kind}\)"):
+        load(saved(net, tmp_path))
+
+
+def test_old_opset_and_damaged_file(tmp_path):
+    net = Net()
+    net.add("Relu", "x")
+    with pytest.raises(ModelError, match="opset 11"):
+        load(saved(net, tmp_path, opset=11))
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelError, match="no valid ONNX"):
+        load(tmp_path / "bad.onnx")
