@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +146,11 @@ class _Finder:
             self.add(folder, lambda group=group: [_series_source(s) for s in find_series(group)])  # type: ignore[misc]
 
 
+def _by_number(path: Path) -> list[tuple[int, int | str]]:
+    """Sort key that puts volume-2 before volume-10."""
+    return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in re.split(r"(\d+)", str(path)) if piece]
+
+
 def find_sources(path: Path | str, *, skip_bad: bool = False) -> tuple[list[Source], list[tuple[Path, str]]]:
     """List what a path holds, without reading voxels, and the files that were skipped.
 
@@ -158,7 +164,7 @@ def find_sources(path: Path | str, *, skip_bad: bool = False) -> tuple[list[Sour
     if path.is_dir():
         every = [
             p
-            for p in sorted(path.rglob("*"))
+            for p in sorted(path.rglob("*"), key=_by_number)
             if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
         ]
         finder.add_files([file for file in every if not is_label_file(file)])

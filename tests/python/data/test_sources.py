@@ -35,6 +35,12 @@ def test_oblique_spacing_is_the_length_of_the_steps(tmp_path: Path) -> None:
     assert frame.spacing_mm == pytest.approx((0.5, 1.5), abs=1e-6)
 
 
+def test_volumes_come_by_number(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        write_nifti(tmp_path / f"volume-{number}.nii.gz", np.zeros((4, 4, 1), np.int16))
+    assert [f.source.name for f in frames(tmp_path)] == [f"volume-{n}.nii.gz" for n in (1, 2, 10)]
+
+
 def test_folder_leaves_labels_out_and_counts(ct_folder: Path) -> None:
     found = frames(ct_folder)
     assert len(found) == 10
