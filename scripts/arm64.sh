@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 sysroot=build/arm64-sysroot
 stage=build/arm64-stage
-python_tests=(tests/python/runtime tests/python/preprocessing)
+python_tests=(tests/python/runtime/test_model.py tests/python/softdpu/test_golden.py tests/python/preprocessing/test_pair.py)
 
 [[ -n "${NERONE_SKIP_SYSTEM_PACKAGES:-}" ]] ||
   scripts/install_system_packages.sh scripts/system_packages.txt scripts/arm64_packages.txt
@@ -28,7 +28,8 @@ cmake --preset arm64 \
   -DPYTHON_MODULE_EXTENSION=.cpython-311-aarch64-linux-gnu.so \
   -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH
 cmake --build --preset arm64 --parallel "$(nproc)"
-ctest --test-dir build/arm64 --output-on-failure --parallel "$(nproc)"
+# Damaged files meet the same reader on every machine, and ten thousand of them take minutes under qemu.
+ctest --test-dir build/arm64 --output-on-failure --parallel "$(nproc)" --exclude-regex '^Fuzz\.'
 
 # One interpreter only: under qemu its start alone costs seconds.
 rm -rf "$stage"

@@ -101,13 +101,18 @@ def _phantoms(settings: Settings, task: str, part: str) -> Path:
 def _trained(settings: Settings, task: str, progress: Progress | None) -> tuple[Path, str, str]:
     """Return the network's file, its variant and where it comes from."""
     if task in SHIPPED:
-        return shipped_model(task), "paper" if task == "ct-org" else "published", "comes trained with NERONE"
+        return shipped_model(task), "paper", "comes trained with NERONE"
     options = settings.training_of(task)
-    data = _phantoms(settings, task, "training")
+    real = settings.data.get(task) if task == "bccd" else None  # its train and test images are apart
+    data = real or _phantoms(settings, task, "training")
     said = None if progress is None else lambda done, total: progress(f"preparing {task}", done, total)
     result = train(task, data, settings.output / "networks" / task, options, progress=said)
     steps = f"{options.epochs} epochs" + (f" of {options.steps} steps" if options.steps else "")
-    return result.model, options.variant, f"trained here on phantoms, {steps}, seed {options.seed}"
+    return (
+        result.model,
+        options.variant,
+        f"trained here on {'real data' if real else 'phantoms'}, {steps}, seed {options.seed}",
+    )
 
 
 def _blood_images(folder: Path) -> list[bccd.BloodImage]:
