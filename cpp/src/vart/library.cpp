@@ -104,10 +104,11 @@ void check_subgraph(const xmodel::Subgraph& subgraph) {
 Library Library::open(const xmodel::Subgraph& subgraph, const DeviceOptions& options) {
   Library library;
   if (options.device == "board") {
+    // First the board: on AArch64 merely opening the vendor's runner ends the process where there is no device.
+    check_board(subgraph, BoardProbe::of_this_machine());
     // The vendor's libraries are opened as the vendor opens them: they look each other up in the global scope.
     library.name_ = runner_libraries(subgraph).at("run");
     open_and_check(library.name_, "install the board's VART packages, or use device 'softdpu'");
-    check_board(subgraph, BoardProbe::of_this_machine());
     return library;
   }
   if (options.device == "softdpu") {
