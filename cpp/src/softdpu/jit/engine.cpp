@@ -1,9 +1,11 @@
 #include "softdpu/jit/engine.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "base/aligned_buffer.hpp"
+#include "softdpu/jit/peak.hpp"
 #include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu::jit {
@@ -27,12 +29,27 @@ void begin_with_pads(Task& task, const Memory& memory, int root) {
   };
 }
 
-}  // namespace
-
-bool is_supported() {
+bool has_instructions() {
   return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
          __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
          __builtin_cpu_supports("avx512vnni") != 0;
+}
+
+// A hardened system may refuse memory that is written and then executed.
+bool may_run_generated_code() {
+  try {
+    const PeakLoop loop;
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+bool is_supported() {
+  static const bool supported = has_instructions() && may_run_generated_code();
+  return supported;
 }
 
 JitEngine::JitEngine(const Program& program, const KernelMaker& make_kernel)

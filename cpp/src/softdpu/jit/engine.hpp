@@ -9,7 +9,7 @@
 
 namespace nerone::softdpu::jit {
 
-// Whether this processor has what the generated kernels need (AVX-512 with VNNI).
+// Whether this processor has what the generated kernels need (AVX-512 with VNNI), and the system lets them run.
 bool is_supported();
 
 class JitEngine final : public Engine {

@@ -81,6 +81,7 @@ class TaskMaker {
  private:
   const Tensor& tensor(int index) const { return graph_.tensors[static_cast<std::size_t>(index)]; }
   PackedPlace input(std::size_t index) const { return memory_.packed(node_.inputs[index]); }
+  std::vector<ConvShape> shapes_of(const ConvNode& node, const Requantize& rule) const;
   PackedPlace output() const { return memory_.packed(node_.output); }
 
   std::int64_t bytes_of(int index) const {
@@ -112,6 +113,26 @@ std::string name_of(const ConvTile& tile) {
   return tile.fold > 1 ? size + "/" + std::to_string(tile.fold) : size;
 }
 
+std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requantize& rule) const {
+  const auto in = input(0).shape, out = output().shape;
+  const auto positions = tensor(node_.inputs[0]).channels.size();
+  const auto channels = node.conv.depthwise ? positions : static_cast<std::size_t>(node.conv.output.channels);
+  const auto grids = *grids_of(node.conv);
+  std::vector<ConvShape> shapes;
+  for (const auto& grid : grids) {
+    const auto parts = split_columns({grid,
+                                      node.conv.depthwise,
+                                      in.groups,
+                                      static_cast<int>(channels),
+                                      {in.row_bytes, in.group_bytes},
+                                      {out.row_bytes, out.group_bytes},
+                                      rule,
+                                      node.upsample});
+    shapes.insert(shapes.end(), parts.begin(), parts.end());
+  }
+  return shapes;
+}
+
 Task TaskMaker::make(const ConvNode& node) const {
   const auto& conv = node.conv;
   const auto& channels = tensor(node_.inputs[0]).channels;
@@ -120,21 +141,7 @@ Task TaskMaker::make(const ConvNode& node) const {
   auto grids = std::make_shared<std::vector<CompiledGrid>>();
   std::string kernel = "vnni";
   std::int64_t weight_bytes = 0;
-  const auto conv_grids = *grids_of(conv);
-  std::vector<ConvShape> shapes;
-  for (const auto& grid : conv_grids) {
-    const int out_channels =
-        static_cast<int>(conv.depthwise ? channels.size() : static_cast<std::size_t>(conv.output.channels));
-    const auto parts = split_columns({grid,
-                                      conv.depthwise,
-                                      from.shape.groups,
-                                      out_channels,
-                                      {from.shape.row_bytes, from.shape.group_bytes},
-                                      {to.shape.row_bytes, to.shape.group_bytes},
-                                      requantization.rule,
-                                      node.upsample});
-    shapes.insert(shapes.end(), parts.begin(), parts.end());
-  }
+  const auto shapes = shapes_of(node, requantization.rule);
   for (const auto& shape : shapes) {
     const auto tile = choose_tile(shape);
     CompiledGrid compiled{pack_weights(conv, shape, tile, channels, requantization), nullptr};
