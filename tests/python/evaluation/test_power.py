@@ -9,16 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from nerone.errors import ConfigurationError, DeviceError
-from nerone.evaluation.power import (
-    ConstantMeter,
-    CsvMeter,
-    HwmonMeter,
-    NvmlMeter,
-    PowerRecorder,
-    PynqMeter,
-    RaplMeter,
-    open_meter,
-)
+from nerone.evaluation.meters import ConstantMeter, CsvMeter, HwmonMeter, NvmlMeter, PynqMeter, RaplMeter
+from nerone.evaluation.power import PowerRecorder, open_meter
 
 
 def sensor(root: Path, number: int, **files: str) -> Path:
