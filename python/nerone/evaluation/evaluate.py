@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data import brats
-from nerone.data.labelled import LabelledFrame, class_index, labelled_frames
-from nerone.data.targets import labels_on_grid
+from nerone.data.labelled import LabelledFrame, labelled_frames
+from nerone.data.prepared import prepared_frames
 from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
-from nerone.runtime.numpy_preprocessing import apply, volume_statistics
 from nerone.runtime.preprocessing import Preprocessing
 
 __all__ = [
@@ -28,7 +26,6 @@ __all__ = [
     "XmodelNetwork",
     "evaluate",
     "evaluate_bundle",
-    "prepared_frames",
 ]
 
 Counts = SegmentationCounts | ClassificationCounts
@@ -137,29 +134,6 @@ class Evaluation:
                 counts.add_regions(brats.regions(classes), brats.regions(scored.truth))
             if classes is not first:
                 self._equal.setdefault(name, []).append(float(np.mean(np.asarray(classes) == np.asarray(first))))
-
-
-def _volumes(found: Iterable[LabelledFrame]) -> Iterator[Iterable[LabelledFrame]]:
-    for _, members in itertools.groupby(found, key=lambda item: item.frame.source):
-        yield members
-
-
-def prepared_frames(
-    found: Iterable[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...]
-) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
-    """Yield each frame, prepared for the network, and its truth on the network's grid."""
-    for volume in _volumes(found):
-        statistics = None
-        if steps.volume_steps:
-            volume = list(volume)
-            statistics = volume_statistics(steps, [member.frame.image for member in volume])
-        for member in volume:
-            spacing = member.frame.spacing_mm
-            values = apply(steps, member.frame.image, spacing_mm=spacing, statistics=statistics)
-            if isinstance(member.truth, str):
-                yield member, values, class_index(member.truth, class_names)
-            else:
-                yield member, values, labels_on_grid(steps, member.truth, spacing_mm=spacing)
 
 
 def evaluate(

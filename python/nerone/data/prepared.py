@@ -1,0 +1,56 @@
+"""Labelled frames as a network sees them: prepared image, truth on the grid of its input."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.data.labelled import LabelledFrame, class_index
+from nerone.data.targets import labels_on_grid
+from nerone.runtime.numpy_preprocessing import apply, volume_statistics
+from nerone.runtime.preprocessing import Preprocessing
+
+__all__ = ["prepared_frames", "truth_on_grid"]
+
+
+def prepared_frames(
+    found: Iterable[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...]
+) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
+    """Yield each frame, prepared for the network, and its truth on the network's grid.
+
+    Parameters
+    ----------
+    found : labelled frames, those of a volume one after the other
+    steps : Preprocessing
+    class_names : class 0 first
+
+    Raises
+    ------
+    ConfigurationError, ShapeError, DtypeError
+        A class that the network does not know, or an image that does not fit the preprocessing.
+    """
+    for volume in _volumes(found):
+        statistics = None
+        if steps.volume_steps:
+            volume = list(volume)
+            statistics = volume_statistics(steps, [member.frame.image for member in volume])
+        for member in volume:
+            spacing = member.frame.spacing_mm
+            values = apply(steps, member.frame.image, spacing_mm=spacing, statistics=statistics)
+            yield member, values, truth_on_grid(member, steps, class_names)
+
+
+def _volumes(found: Iterable[LabelledFrame]) -> Iterator[Iterable[LabelledFrame]]:
+    for _, members in itertools.groupby(found, key=lambda item: item.frame.source):
+        yield members
+
+
+def truth_on_grid(item: LabelledFrame, steps: Preprocessing, class_names: tuple[str, ...]) -> Any:
+    """Return the truth of a frame: (h, w) class numbers on the grid of the network's input, or one class number."""
+    if isinstance(item.truth, str):
+        return class_index(item.truth, class_names)
+    return labels_on_grid(steps, item.truth, spacing_mm=item.frame.spacing_mm)
