@@ -86,7 +86,8 @@ Job* Core::submit(Frame frame, bool is_put, const Deadline& deadline, Notify not
   if (!frame) throw ConfigurationError("a frame without an image was submitted");
   std::unique_lock lock(mutex_);
   const auto has_room = [&] { return !queue_.full() && (!is_put || put_in_flight_ < put_.capacity()); };
-  const bool in_time = deadline.wait(room_, lock, [&] { return closed_ || broken_ || has_room(); });
+  const bool in_time = room_.wait(
+      lock, deadline, [&] { return is_brisk(); }, [&] { return closed_ || broken_ || has_room(); });
   if (const auto reason = refusal()) std::rethrow_exception(reason);
   if (!in_time) {
     throw TimeoutError("the pipeline is full: " + std::to_string(queue_.capacity()) +
@@ -96,6 +97,7 @@ Job* Core::submit(Frame frame, bool is_put, const Deadline& deadline, Notify not
   job->phase = Job::Phase::waiting;
   job->is_put = is_put;
   job->given_up = false;
+  job->awaited = 0;
   job->frame = std::move(frame);
   job->notify = notify;
   job->submitted = Clock::now();
@@ -119,9 +121,11 @@ bool Core::ready(const Job* job) {
 
 Outcome Core::wait(Job* job, const Deadline& deadline) {
   std::unique_lock lock(mutex_);
-  if (!deadline.wait(done_, lock, [&] { return job->phase == Job::Phase::done; })) {
-    throw TimeoutError("the frame is not done in time; wait again");
-  }
+  ++job->awaited;
+  const bool in_time = done_.wait(
+      lock, deadline, [&] { return is_brisk(); }, [&] { return job->phase == Job::Phase::done; });
+  --job->awaited;
+  if (!in_time) throw TimeoutError("the frame is not done in time; wait again");
   Outcome outcome{0, std::move(job->result), std::move(job->error)};
   recycle(*job);
   return outcome;
@@ -143,16 +147,19 @@ Outcome Core::get(const Deadline& deadline) {
   auto& list = options_.order == Order::submitted ? put_ : completed_;
   const auto is_there = [&] { return !list.empty() && list.front()->phase == Job::Phase::done; };
   const auto is_over = [&] { return (closed_ || broken_) && put_in_flight_ == 0; };
-  if (!deadline.wait(done_, lock, [&] { return is_there() || is_over(); })) {
-    throw TimeoutError("no result came in time; put frames, or wait longer");
-  }
+  ++getters_;
+  const bool in_time = done_.wait(
+      lock, deadline, [&] { return is_brisk(); }, [&] { return is_there() || is_over(); });
+  --getters_;
+  if (!in_time) throw TimeoutError("no result came in time; put frames, or wait longer");
   if (!is_there()) std::rethrow_exception(refusal());
   auto* job = list.pop();
   Outcome outcome{job->number, std::move(job->result), std::move(job->error)};
   --put_in_flight_;
   recycle(*job);
+  const bool tell = room_.must_tell(is_brisk() && 2 * put_in_flight_ > put_.capacity());
   lock.unlock();
-  room_.notify_one();
+  if (tell) room_.tell();
   return outcome;
 }
 
@@ -167,6 +174,7 @@ void Core::finish(Job& job) {
   const auto now = Clock::now();
   job.phase = Job::Phase::done;
   --busy_;
+  mean_job_ += (now - job.started - mean_job_) / 8;
   counters_.last_completion = now;
   if (job.error) {
     ++counters_.failed;
@@ -178,12 +186,24 @@ void Core::finish(Job& job) {
     counters_.device.add(job.executed - job.preprocessed);
     counters_.postprocess.add(now - job.executed);
   }
-  if (job.is_put) {
-    if (options_.order == Order::completed) completed_.push(&job);
-  } else if (job.given_up) {
+  if (job.is_put && options_.order == Order::completed) completed_.push(&job);
+  owed_ = owed_ || is_awaited(job);
+  if (!job.is_put && job.given_up) {
     job.result = Result();
     recycle(job);
   }
+}
+
+bool Core::is_awaited(const Job& job) const {
+  const bool is_next = options_.order == Order::completed || (!put_.empty() && put_.front() == &job);
+  return job.awaited > 0 || (getters_ > 0 && job.is_put && is_next) || (drainers_ > 0 && busy_ == 0);
+}
+
+// With the lock held: whether those that wait for frames have to be told now.
+bool Core::owes_telling() {
+  if (!owed_ || !done_.must_tell(may_tell_late())) return false;
+  owed_ = false;
+  return true;
 }
 
 Stats Core::stats() {

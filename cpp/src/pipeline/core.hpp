@@ -11,6 +11,7 @@
 
 #include "pipeline/histogram.hpp"
 #include "pipeline/job.hpp"
+#include "pipeline/late_condition.hpp"
 #include "pipeline/result_pool.hpp"
 #include "pipeline/ring.hpp"
 
@@ -79,6 +80,10 @@ class Core : public std::enable_shared_from_this<Core> {
   void finish(Job& job);
   void recycle(Job& job);
   std::exception_ptr refusal() const;
+  bool is_brisk() const { return mean_job_ < std::chrono::microseconds(500); }
+  bool may_tell_late() const { return is_brisk() && 2 * queue_.size() > queue_.capacity(); }
+  bool is_awaited(const Job& job) const;
+  bool owes_telling();
 
   const WorkerFactory factory_;
   const Options options_;
@@ -86,9 +91,9 @@ class Core : public std::enable_shared_from_this<Core> {
   std::size_t batch_ = 1;
 
   std::mutex mutex_;
-  std::condition_variable room_;       // the queue, or the list of put frames, got shorter
+  LateCondition room_;                 // the queue, or the list of put frames, got shorter
   std::condition_variable work_;       // the queue got longer, or closed
-  std::condition_variable done_;       // a frame is done
+  LateCondition done_;                 // a frame is done
   std::condition_variable seat_left_;  // a worker thread ended
   std::deque<Job> jobs_;               // addresses stay
   std::vector<Job*> unused_;
@@ -98,6 +103,11 @@ class Core : public std::enable_shared_from_this<Core> {
   std::size_t put_in_flight_ = 0;
   std::uint64_t next_number_ = 0;
   std::size_t busy_ = 0;  // frames waiting or running
+  int getters_ = 0;       // threads in get()
+  int drainers_ = 0;      // threads in drain()
+  bool owed_ = false;     // somebody's frame is done, and was not told yet
+  Clock::duration mean_job_ =
+      std::chrono::milliseconds(1);  // from a worker's taking a frame to its end, of the last few
   bool closed_ = false;
   std::exception_ptr broken_;
   std::vector<std::shared_ptr<Seat>> seats_;

@@ -13,6 +13,7 @@ struct Job {
   Phase phase = Phase::unused;
   bool is_put = false;       // collected by get(), not by a ticket
   bool given_up = false;     // its ticket is gone
+  int awaited = 0;           // threads that wait for it
   std::uint64_t number = 0;  // of put frames
   Frame frame;
   Result result;

@@ -14,6 +14,7 @@ class Ring {
   bool empty() const { return count_ == 0; }
   bool full() const { return count_ == items_.size(); }
   std::size_t capacity() const { return items_.size(); }
+  std::size_t size() const { return count_; }
   const T& front() const { return items_[first_]; }
   void push(T item) { items_[(first_ + count_++) % items_.size()] = item; }
   T pop() {
