@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError, DtypeError, ModelError, ShapeError
 from nerone.graph import Graph
+from nerone.quantization.likeness import TOLERANCE, likeness
 
 __all__ = ["FEW_IMAGES", "CalibrationSet"]
 
 # Below this number the report warns; the vendor's guide asks for 100 to 1000.
 FEW_IMAGES = 50
-_CHECKED_FOR_LIKENESS = 200
 _IN_MEMORY_BYTES = 1 << 30
+# Difference that rounding alone leaves between thumbnails of equal images.
+_EQUAL = 1e-6
 
 Batch = list[NDArray[np.float32]]
 
@@ -54,6 +56,11 @@ class CalibrationSet:
     def __len__(self) -> int:
         return len(self._arrays[0])
 
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """One (N, ...) array per input of the model, in memory or mapped from a file."""
+        return self._arrays
+
     def batches(self, size: int) -> Iterator[Batch]:
         """Yield lists of (n, ...) float32 arrays in the order of the model's inputs, n <= size."""
         for start in range(0, len(self), size):
@@ -70,24 +77,28 @@ class CalibrationSet:
         count = len(self)
         if count < FEW_IMAGES:
             found.append(f"only {count} calibration images; 100 to 1000 give positions that hold on other images")
-        sample = [array[:_CHECKED_FOR_LIKENESS] for array in self._arrays]
-        different = len(
-            {
-                b"".join(np.ascontiguousarray(array[index]).tobytes() for array in sample)
-                for index in range(len(sample[0]))
-            }
-        )
-        if count > 1 and different == 1:
-            found.append(f"the first {len(sample[0])} calibration images are all equal; check how they are read")
-        elif different < len(sample[0]) // 2:
-            found.append(
-                f"only {different} of the first {len(sample[0])} calibration images differ; draw more varied ones"
-            )
+        found += self._alike() if count > 1 else []
         for name, array in zip(self.names, self._arrays, strict=True):
             span = float(np.abs(array[:: max(1, count // 16)]).max())
             if span == 0.0:
                 found.append(f"the calibration images of input '{name}' are all zero; check the preprocessing")
         return found
+
+    def _alike(self) -> list[str]:
+        seen = likeness(self._arrays)
+        if seen.largest < _EQUAL:
+            return [f"all {seen.compared} calibration images are equal; check how they are read"]
+        if seen.distinct == 1:
+            return [
+                f"all {seen.compared} calibration images look alike: no two differ by more than {seen.largest:.1%} of "
+                "their contrast; draw them from other scans"
+            ]
+        if seen.distinct <= seen.compared // 2:
+            return [
+                f"only {seen.distinct} of {seen.compared} calibration images look different: the others repeat one of "
+                f"them to within {TOLERANCE:.0%} of their contrast; draw more varied ones"
+            ]
+        return []
 
     def _gather(self, data: Any) -> list[NDArray[Any]]:
         whole = self._whole_arrays(data)

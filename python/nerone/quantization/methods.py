@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, ShapeError
 from nerone.graph import Graph
 from nerone.quantization.calibration import CalibrationSet
 from nerone.quantization.executor import Executor, QuantizedExecutor
@@ -78,7 +78,11 @@ def improve(task: Task, model: QuantizedModel, method: Method) -> QuantizedModel
 
 
 def quantize_within(
-    task: Task, first: Method, max_drop: float, validation: Any = None, metric: str | Metric | None = None
+    task: Task,
+    first: Method,
+    max_drop: float | None,
+    validation: Any = None,
+    metric: str | Metric | None = None,
 ) -> QuantizedModel:
     """Try the methods from ``first`` on until the metric drops by no more than ``max_drop``.
 
@@ -86,42 +90,49 @@ def quantize_within(
     ----------
     task : Task; QAT is tried only with labelled data
     first : method to start with
-    max_drop : float, allowed fall of the metric against the float model
+    max_drop : float, allowed fall of the metric against the float model; None measures ``first`` alone
     validation : (images, truth); the calibration images and what the float model says on them by default
     metric : as :func:`nerone.quantization.metrics.metric_named` takes it
 
     Returns
     -------
     QuantizedModel
-        The first that is within the limit, else the best. Its report has "steps", "float_metric", "max_drop" and
-        "within".
+        The first that is within the limit, else the best. Its report has "steps" (per method "metric" and "drop", PTQ
+        first, which the others build on), "metric", "float_metric", "max_drop" and "within".
     """
-    if not max_drop >= 0:
+    if max_drop is not None and not max_drop >= 0:
         raise ConfigurationError(f"max_drop is {max_drop}; give the allowed fall of the metric, 0 or more")
     judge = _Judge(task, validation, metric)
-    steps: list[dict[str, Any]] = []
-    models: list[QuantizedModel] = []
-    for method in METHODS[METHODS.index(first) :]:
-        if method == "qat" and task.labelled is None and first != "qat":
+    model = run_method(task, "ptq")
+    steps = [judge.step("ptq", model)]
+    best, best_drop = model, steps[0]["drop"] if first == "ptq" else np.inf
+    for method in _following(task, first, max_drop):
+        if max_drop is not None and best_drop <= max_drop:
             break
-        models.append(improve(task, models[-1], method) if models else run_method(task, method))
-        value = judge(models[-1])
-        steps.append({"method": method, "metric": value, "drop": judge.exact - value})
-        if steps[-1]["drop"] <= max_drop:
-            break
-    best = int(np.argmin([step["drop"] for step in steps]))
-    within = steps[best]["drop"] <= max_drop
-    facts = {"steps": steps, "float_metric": judge.exact, "max_drop": max_drop, "within": within}
-    return _with_facts(models[best], facts, within)
+        model = improve(task, model, method)
+        steps.append(judge.step(method, model))
+        if steps[-1]["drop"] < best_drop:
+            best, best_drop = model, steps[-1]["drop"]
+    facts = {"steps": steps, "metric": judge.name, "float_metric": judge.exact, "validation_images": judge.count}
+    if max_drop is None:
+        return replace(best, report={**best.report, **facts})
+    return _with_facts(best, {**facts, "max_drop": max_drop, "within": best_drop <= max_drop}, best_drop)
 
 
-def _with_facts(model: QuantizedModel, facts: Mapping[str, Any], within: bool) -> QuantizedModel:
+def _following(task: Task, first: Method, max_drop: float | None) -> list[Method]:
+    """Methods to run after PTQ, in order."""
+    if max_drop is None:
+        return [] if first == "ptq" else [first]
+    later = list(METHODS[max(1, METHODS.index(first)) :])
+    return [method for method in later if method != "qat" or task.labelled is not None or first == "qat"]
+
+
+def _with_facts(model: QuantizedModel, facts: Mapping[str, Any], drop: float) -> QuantizedModel:
     warnings = list(model.report["warnings"])
-    if not within:
-        lowest = min(step["drop"] for step in facts["steps"])
+    if not facts["within"]:
         tried = ", ".join(step["method"] for step in facts["steps"])
         warnings.append(
-            f"the metric drops by {lowest:.4f}, more than the {facts['max_drop']:g} allowed, with each of {tried}; "
+            f"the metric drops by {drop:.4f}, more than the {facts['max_drop']:g} allowed, with each of {tried}; "
             "give labelled data for QAT, more calibration images, or a higher limit"
         )
     return replace(model, report={**model.report, **facts, "warnings": warnings})
@@ -133,16 +144,33 @@ class _Judge:
     def __init__(self, task: Task, validation: Any, metric: str | Metric | None) -> None:
         graph = task.graph
         run = Executor(graph, graph.outputs[:1])
+        last = graph[graph.outputs[0]]
         if validation is None:
             self._images: Any = task.images.first(len(task.images))
             scores = run(self._images)[0]
             self._truth = scores.argmax(-1) if scores.shape[-1] > 1 else scores > 0.5
         elif isinstance(validation, tuple) and len(validation) == 2 and len(validation[0]):
             self._images, self._truth = validation[0], np.asarray(validation[1])
+            scores = run(self._images)[0]
+            _check_truth(self._truth, scores)
         else:
             raise ConfigurationError("validation must be a tuple (images, truth) with at least one image")
-        self._metric = metric_named(metric, len(graph[graph.outputs[0]].shape))
-        self.exact = self._metric(self._truth, run(self._images)[0])
+        self._metric = metric_named(metric, len(last.shape))
+        self.name = getattr(self._metric, "__name__", "metric")
+        self.count = len(scores)
+        self.exact = self._metric(self._truth, scores)
 
-    def __call__(self, model: QuantizedModel) -> float:
-        return self._metric(self._truth, QuantizedExecutor(model, model.graph.outputs[:1])(self._images)[0])
+    def step(self, method: str, model: QuantizedModel) -> dict[str, Any]:
+        """Return one row of the report."""
+        value = self._metric(self._truth, QuantizedExecutor(model, model.graph.outputs[:1])(self._images)[0])
+        return {"method": method, "metric": value, "drop": self.exact - value}
+
+
+def _check_truth(truth: Any, scores: Any) -> None:
+    places = scores.shape[1:-1]
+    known = (scores.shape[1:], places, (*places, 1), tuple(size for size in places if size != 1))
+    if len(truth) != len(scores) or truth.shape[1:] not in known:
+        raise ShapeError(
+            f"the truth of the validation images has shape {truth.shape}, the output {scores.shape}; "
+            "give class numbers or targets, one for each image"
+        )

@@ -41,7 +41,7 @@ def quantize(
     ----------
     model : keras.Model, path of a .keras or .h5 file, or Graph
     calibration : preprocessed float images, as :class:`nerone.quantization.CalibrationSet` takes them: (N, H, W, C)
-        array, iterable of images or batches, tuple or mapping for several inputs
+        array, iterable of images or batches, tuple or mapping for several inputs; or a CalibrationSet
     method : "ptq", post-training quantization; "ffq", fast finetuning of each layer after it; "qat", quantization-aware
         training after it
     strategy : "default", positions from the whole image set where the next layers read, and corrected biases; "vitis",
@@ -52,7 +52,8 @@ def quantize(
     loss : Keras loss for the labels
     max_drop : float, allowed fall of the metric: methods from ``method`` on are tried until one is within it, QAT
         only with labelled data
-    validation : (images, truth) for the metric; the calibration images and what the float model says on them by default
+    validation : (images, truth) for the metric; where not given, ``max_drop`` compares with what the float model says
+        on the calibration images. Without ``max_drop`` the drop is measured and reported
     metric : "dice", "accuracy", or a function of (truth, predictions); by default Dice for images, accuracy for vectors
     progress : called with (done, in all) within each step
 
@@ -79,8 +80,8 @@ def quantize(
         raise ConfigurationError(f"unknown strategy '{strategy}'; choose one of {', '.join(_STRATEGIES)}")
     graph = import_model(model, input_shape=input_shape)
     check_supported(graph)
-    images = CalibrationSet(graph, calibration)
+    images = calibration if isinstance(calibration, CalibrationSet) else CalibrationSet(graph, calibration)
     task = Task(graph, images, options or QuantizeOptions(), strategy, labelled, loss, progress)
-    if max_drop is None:
+    if max_drop is None and validation is None:
         return run_method(task, method)
     return quantize_within(task, method, max_drop, validation, metric)

@@ -150,16 +150,19 @@ def coverage(
     titles = [str(number) for number in range(classes)] if names is None else list(names)
     if len(titles) != classes:
         raise ConfigurationError(f"{len(titles)} class names for {classes} classes; give one name per class")
-    rows, warnings = [], []
+    rows: list[dict[str, Any]] = []
     for number, title in enumerate(titles):
         images = int(drawn[:, number].sum())
         natural = float(presence[:, number].mean())
         rows.append({"name": title, "images": images, "share": images / max(total, 1), "natural_share": natural})
-        if images < FEW_PER_CLASS:
-            warnings.append(
-                f"class '{title}' is in {images} of the {total} calibration images; a few dozen give it safe positions"
-            )
-    if total and classes > 1 and int(drawn.any(axis=0).sum()) == 1:
-        only = titles[int(drawn.any(axis=0).argmax())]
-        warnings.append(f"all {total} calibration images contain class '{only}' only; draw from all classes")
-    return {"images": total, "classes": rows, "warnings": warnings}
+    return {"images": total, "classes": rows, "warnings": _warnings(rows, total)}
+
+
+def _warnings(rows: Sequence[Mapping[str, Any]], total: int) -> list[str]:
+    shown = [row["name"] for row in rows if row["images"]]
+    if total and len(rows) > 1 and len(shown) == 1:
+        return [f"all {total} calibration images contain class '{shown[0]}' only; draw from all classes"]
+    few = [f"'{row['name']}' in {row['images']}" for row in rows if row["images"] < FEW_PER_CLASS]
+    if not few:
+        return []
+    return [f"of the {total} calibration images, class {', '.join(few)}; a few dozen of each class give safe positions"]

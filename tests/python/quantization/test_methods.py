@@ -153,12 +153,30 @@ def test_max_drop_tries_training_with_labels_and_keeps_the_best():
     assert drops[model.report["method"]] == min(drops.values())
 
 
+def test_validation_alone_measures_the_method_and_what_it_builds_on():
+    graph = from_keras(keras_cases.single(lambda x: layers.Dense(3, activation="softmax")(layers.Flatten()(x))))
+    images = noise(graph, 16, 0)
+    labels = Executor(graph)(images)[0].argmax(-1)
+    options = QuantizeOptions(finetune_epochs=1)
+    model = quantize(graph, images, method="ffq", validation=(images, labels), options=options)
+    assert model.report["method"] == "ffq"
+    assert [step["method"] for step in model.report["steps"]] == ["ptq", "ffq"]
+    assert (model.report["metric"], model.report["float_metric"]) == ("accuracy", 1.0)
+    assert model.report["validation_images"] == 16
+    assert "within" not in model.report
+    plain = quantize(graph, images, validation=(images, 2 - labels))
+    assert [step["method"] for step in plain.report["steps"]] == ["ptq"]
+    assert plain.report["float_metric"] == np.mean(labels == 2 - labels)
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
         ({"max_drop": -1.0}, ConfigurationError),
         ({"max_drop": 0.1, "metric": "magic"}, ConfigurationError),
         ({"max_drop": 0.1, "validation": ()}, ConfigurationError),
+        ({"max_drop": 0.1, "validation": (np.zeros((3, *keras_cases.SHAPE)), np.zeros((3, 2, 2)))}, ShapeError),
+        ({"validation": (np.zeros((3, *keras_cases.SHAPE)), np.zeros((2, 13, 17)))}, ShapeError),
         ({"method": "qat", "labelled": np.zeros(3)}, ConfigurationError),
         ({"method": "qat", "labelled": (np.zeros((3, 4, 4, 1)), np.zeros(3))}, ShapeError),
         ({"method": "qat", "labelled": (np.zeros((3, *keras_cases.SHAPE)), np.zeros((2, 13, 17)))}, ShapeError),

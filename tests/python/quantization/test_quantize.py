@@ -214,8 +214,23 @@ def test_report():
 def test_images_that_are_all_alike_are_warned_about():
     same = np.repeat(IMAGES[:1], 60, axis=0)
     warnings = quantize(keras_cases.single(conv), same).report["warnings"]
-    assert any("all equal" in text for text in warnings)
+    assert any("images are equal" in text for text in warnings)
     assert any("all zero" in text for text in quantize(keras_cases.single(conv), same * 0).report["warnings"])
+
+
+def alike(images):
+    return [text for text in CalibrationSet(from_keras(keras_cases.single(conv)), images).warnings() if "look" in text]
+
+
+def test_near_duplicates_are_counted():
+    rng = np.random.default_rng(5)
+    different = rng.normal(size=(60, *keras_cases.SHAPE)).astype(np.float32)
+    assert alike(different) == []
+    same = different[:1] + rng.normal(0, 1e-3, different.shape).astype(np.float32)
+    assert "all 60 calibration images look alike" in alike(same)[0]
+    three = different[np.arange(60) % 3] + rng.normal(0, 1e-3, different.shape).astype(np.float32)
+    assert "only 3 of 60 calibration images look different" in alike(three)[0]
+    assert alike(np.concatenate([different, different[:50]])) == []
 
 
 def test_positions_are_found_through_transparent_nodes():
