@@ -153,63 +153,6 @@ TEST(Pipeline, ResultsAndTicketsOutliveThePipeline) {
   EXPECT_THROW(Result().outputs(), ConfigurationError);
 }
 
-TEST(Pipeline, AStuckDeviceFailsItsFrameAndIsReplaced) {
-  FakeDevice device;
-  std::mutex gate;
-  device.behaviour = [&](std::int64_t job) {
-    if (job == 2) const std::lock_guard wait_here(gate);
-  };
-  auto options = options_with(1);
-  options.device_timeout_ms = 50;
-  {
-    Pipeline pipeline(device.factory(), options);
-    std::unique_lock closed(gate);
-    std::vector<Ticket> tickets;
-    for (int i = 0; i < 6; ++i) tickets.push_back(pipeline.submit(frame_of(i), patient_ms));
-    EXPECT_THROW(tickets[2].wait(patient_ms), DeviceError);
-    for (const std::size_t i : {0U, 1U, 3U, 4U, 5U}) EXPECT_EQ(number_in(tickets[i].wait(patient_ms)), i);
-    EXPECT_EQ(pipeline.stats().workers_replaced, 1U);
-    EXPECT_EQ(device.workers_made, 2);
-  }
-  for (int i = 0; i < 1000 && device.workers_gone < 2; ++i) std::this_thread::sleep_for(milliseconds(5));
-  EXPECT_EQ(device.workers_gone, 2);
-}
-
-TEST(Pipeline, ATimeoutOfTheRunnerReplacesItToo) {
-  FakeDevice device;
-  device.behaviour = [](std::int64_t job) {
-    if (job == 1) throw TimeoutError("late");
-  };
-  Pipeline pipeline(device.factory(), options_with(2));
-  int failed = 0;
-  for (int i = 0; i < 6; ++i) pipeline.put(frame_of(i), patient_ms);
-  for (int i = 0; i < 6; ++i) failed += pipeline.get(patient_ms).error ? 1 : 0;
-  EXPECT_EQ(failed, 1);
-  pipeline.close(true, patient_ms);
-  EXPECT_EQ(pipeline.stats().workers_replaced, 1U);
-}
-
-TEST(Pipeline, ADeadDeviceFailsEveryFrame) {
-  FakeDevice device;
-  auto factory = device.factory();
-  int made = 0;
-  device.behaviour = [](std::int64_t) { throw TimeoutError("dead"); };
-  Pipeline pipeline(
-      [&] {
-        if (made++ > 0) throw DeviceError("no device");
-        return factory();
-      },
-      options_with(1));
-  std::vector<Ticket> tickets;
-  try {
-    for (int i = 0; i < 4; ++i) tickets.push_back(pipeline.submit(frame_of(i), patient_ms));
-  } catch (const DeviceError&) {
-  }
-  for (auto& ticket : tickets) EXPECT_THROW(ticket.wait(patient_ms), DeviceError);
-  EXPECT_THROW(pipeline.submit(frame_of(9), patient_ms), DeviceError);
-  EXPECT_THROW(pipeline.get(patient_ms), DeviceError);
-}
-
 TEST(Pipeline, BatchesShareAJob) {
   FakeDevice device;
   device.batch = 4;
