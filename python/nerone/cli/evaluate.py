@@ -1,4 +1,4 @@
-"""nerone evaluate NAME.nerone --data DIR [--baseline MODEL.keras]."""
+"""nerone evaluate NAME.nerone --data DIR [--baseline MODEL.keras | --paths]."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from nerone.cli.console import chosen, file_argument, print_json, print_table, p
 if TYPE_CHECKING:
     import typer
 
+    from nerone.deployment.bundle import Bundle
     from nerone.evaluation.evaluate import Evaluation
 
 __all__ = ["register"]
@@ -28,6 +29,11 @@ def register(application: typer.Typer) -> None:
         baseline: str = typer.Option(None, "--baseline", help="The trained FP32 model, scored beside the bundle."),
         device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
         minimum: float = typer.Option(None, "--minimum", help="Exit with 1 where the score (percent) is below this."),
+        paths: bool = typer.Option(
+            False,
+            "--paths",
+            help="Compare VART with PYNQ-DPU, and C++ with numpy preprocessing, instead; needs no labels.",
+        ),
         skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> None:
@@ -36,6 +42,8 @@ def register(application: typer.Typer) -> None:
         from nerone.evaluation.evaluate import evaluate_bundle
 
         opened = Bundle.open(file_argument(chosen(bundle, model_option, "bundle"), "bundle"))
+        if paths:
+            raise typer.Exit(0 if _compare_paths(opened, data, skip_bad, as_json) else 1)
         if baseline is not None:
             file_argument(baseline, "model")
         with progress_bars(quiet=as_json) as progress:
@@ -51,6 +59,27 @@ def register(application: typer.Typer) -> None:
             _print(result, scores)
         if minimum is not None and not scores["INT8"]["score"] * 100 >= minimum:
             raise typer.Exit(1)
+
+
+def _compare_paths(bundle: Bundle, data: str, skip_bad: bool, as_json: bool) -> bool:
+    import dataclasses
+
+    from nerone.evaluation.identity import compare_paths
+
+    with progress_bars(quiet=as_json) as progress:
+        found = compare_paths(bundle, data, skip_bad=skip_bad, progress=progress)
+    if as_json:
+        print_json({**dataclasses.asdict(found), "identical": found.identical})
+        return found.identical
+    print(f"{found.frames} frames, {found.pixels} pixels of masks")
+    print(f"VART and PYNQ-DPU on the same input: {found.same_input} pixels differ")
+    print(
+        f"preprocessing in C++ and in numpy: at most {found.different_steps} step of the int8 input apart "
+        f"(stated: {found.allowed_steps}), {found.different_inputs} values differ, {found.across} pixels of masks"
+    )
+    for path, reason in found.skipped:
+        print(f"left out {path}: {reason}")
+    return found.identical
 
 
 def _scores(result: Evaluation, network: str, segmentation: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.data import brats
+from nerone.data import bccd, brats
 from nerone.data.labelled import LabelledFrame, labelled_frames
 from nerone.data.prepared import prepared_frames
 from nerone.deployment.bundle import Bundle
@@ -51,6 +51,11 @@ class XmodelNetwork:
     def input_shape(self) -> tuple[int, ...]:
         """(H, W, C)."""
         return self._model.inputs[0].shape[1:]
+
+    @property
+    def fix_point(self) -> int:
+        """Fractional bits of the int8 input; 0 where the input is float."""
+        return self._model.inputs[0].fix_point or 0
 
     def scores(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the network's output for one prepared image."""
@@ -129,11 +134,22 @@ class Evaluation:
         first = next(iter(scored.classes.values()))
         for name, classes in scored.classes.items():
             counts = self.counts[name]
-            counts.add(classes, scored.truth)
-            if self.class_names == brats.CLASSES and isinstance(counts, SegmentationCounts):
-                counts.add_regions(brats.regions(classes), brats.regions(scored.truth))
+            if isinstance(counts, ClassificationCounts):
+                counts.add(classes, scored.truth, _original(scored.frame, self.class_names))
+            else:
+                counts.add(classes, scored.truth)
+                if self.class_names == brats.CLASSES:
+                    counts.add_regions(brats.regions(classes), brats.regions(scored.truth))
             if classes is not first:
                 self._equal.setdefault(name, []).append(float(np.mean(np.asarray(classes) == np.asarray(first))))
+
+
+def _original(frame: LabelledFrame, class_names: tuple[str, ...]) -> str:
+    """Return what a picture was made from: blood cells are copied under their original's number."""
+    source = frame.frame.source
+    if class_names == bccd.CLASSES and any(letter.isdigit() for letter in source.stem):
+        return f"{frame.truth} {bccd.original_number(source)}"
+    return f"{source}:{frame.frame.index}"
 
 
 def evaluate(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nerone.errors import ConfigurationError, ShapeError
+from nerone.evaluation.intervals import Interval, Summary, bootstrap_interval, clustered_interval, summarize
 
 __all__ = [
     "ClassificationCounts",
@@ -19,38 +19,6 @@ __all__ = [
     "bootstrap_interval",
     "summarize",
 ]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value and the ends of its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Mean and standard deviation (n - 1) of several runs; the deviation of a single run is not known and NaN."""
-
-    mean: float
-    deviation: float
-    count: int
-
-
-def summarize(values: Sequence[float]) -> Summary:
-    """Return mean and standard deviation of independent runs.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no value.
-    """
-    if not len(values):
-        raise ConfigurationError("there is no run to summarize")
-    array = np.asarray(values, np.float64)
-    return Summary(float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else float("nan"), len(array))
 
 
 class SegmentationCounts:
@@ -163,12 +131,18 @@ class ClassificationCounts:
             raise ConfigurationError(f"a classification has {classes} classes; expected at least 2")
         self.classes = classes
         self._pairs: list[tuple[int, int]] = []
+        self._groups: list[str] = []
 
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def add(self, prediction: int, truth: int) -> None:
+    def add(self, prediction: int, truth: int, group: str = "") -> None:
         """Count one image.
+
+        Parameters
+        ----------
+        prediction, truth : int, classes
+        group : str, what the image was made from, where several were made from one; "" for an image of its own
 
         Raises
         ------
@@ -179,6 +153,7 @@ class ClassificationCounts:
             if not 0 <= int(value) < self.classes:
                 raise ConfigurationError(f"the {what} is class {value}; expected 0 to {self.classes - 1}")
         self._pairs.append((int(truth), int(prediction)))
+        self._groups.append(group or f"image {len(self._pairs)}")
 
     def confusion(self) -> NDArray[np.int64]:
         """Return (classes, classes) counts: rows are the truth, columns the prediction."""
@@ -197,44 +172,22 @@ class ClassificationCounts:
         size = matrix.sum(axis=1)
         return np.asarray(np.where(size > 0, np.diag(matrix) / np.where(size > 0, size, 1), np.nan))
 
+    def right(self) -> NDArray[np.float64]:
+        """Return (images,) 1 where the prediction is right, 0 where it is wrong."""
+        return np.array([truth == guess for truth, guess in self._pairs], np.float64)
+
+    def interval_over_images(self, values: NDArray[np.float64], *, seed: int = 0, draws: int = 1000) -> Interval:
+        """Return the mean of one value per image with its 95 % bootstrap interval: over images, or over originals where
+        there are copies of them.
+        """
+        if len(set(self._groups)) == len(self._groups):
+            return bootstrap_interval(values, lambda rows: float(rows.mean()), seed=seed, draws=draws)
+        truths = [truth for truth, _ in self._pairs]
+        return clustered_interval(values, self._groups, truths, seed=seed, draws=draws)
+
     def accuracy_interval(self, *, seed: int = 0, draws: int = 1000) -> Interval:
-        """Return the accuracy with its 95 % bootstrap interval over images."""
-        right = np.array([truth == guess for truth, guess in self._pairs], np.float64)
-        return bootstrap_interval(right, lambda rows: float(rows.mean()), seed=seed, draws=draws)
-
-
-def bootstrap_interval(
-    rows: NDArray[np.float64] | NDArray[np.int64],
-    statistic: Callable[[NDArray[np.float64]], float],
-    *,
-    seed: int = 0,
-    draws: int = 1000,
-    level: float = 0.95,
-) -> Interval:
-    """Return a statistic with its percentile bootstrap interval (Efron 1979).
-
-    Parameters
-    ----------
-    rows : (N, ...), one entry per independent image; they are drawn with replacement
-    statistic : function of drawn rows to float
-    seed, draws : int
-    level : float, share of the draws inside the interval
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no row.
-    """
-    if not len(rows):
-        raise ConfigurationError("there is no image to score")
-    rng = np.random.default_rng(seed)
-    values = [statistic(np.asarray(rows[rng.integers(0, len(rows), len(rows))])) for _ in range(draws)]
-    kept = np.asarray(values)[np.isfinite(values)]
-    value = float(statistic(np.asarray(rows)))
-    if not kept.size:
-        return Interval(value, float("nan"), float("nan"))
-    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high))
+        """Return the accuracy with its interval as of :meth:`interval_over_images`."""
+        return self.interval_over_images(self.right(), seed=seed, draws=draws)
 
 
 def agreement(first: ArrayLike, second: ArrayLike) -> float:
