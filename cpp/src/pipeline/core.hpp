@@ -80,7 +80,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void finish(Job& job);
   void recycle(Job& job);
   std::exception_ptr refusal() const;
-  bool is_brisk() const { return mean_job_ < std::chrono::microseconds(500); }
+  bool is_brisk() const { return mean_job_ < LateCondition::slice; }
   bool may_tell_late() const { return is_brisk() && 2 * queue_.size() > queue_.capacity(); }
   bool is_awaited(const Job& job) const;
   bool owes_telling();

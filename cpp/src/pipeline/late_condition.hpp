@@ -9,11 +9,12 @@
 namespace nerone::pipeline {
 
 // A condition whose waiters may be told late. Waking a sleeping thread costs the one that does it up to tens of
-// microseconds, as much as a quick device takes for a whole frame; while there is other work to do, several changes are
-// told at once. A waiter that allows it looks by itself after `slice`, so that being told late never means not at all.
+// microseconds, as much as a quick device takes for a whole frame and 1 % of one of 3 ms; while there is other work to
+// do, several changes are told at once. A waiter that allows it looks by itself after `slice`, so that being told late
+// never means not at all.
 class LateCondition {
  public:
-  static constexpr auto slice = std::chrono::milliseconds(1);
+  static constexpr auto slice = std::chrono::milliseconds(4);
 
   // `may_be_late()` is asked before each sleep. False when the deadline passed without `ready()`.
   template <typename MayBeLate, typename Ready>
