@@ -56,15 +56,15 @@ void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool 
   for (const auto& grid : one.grids) {
     const auto in = input.const_image();
     const auto out = output.image();
-    const int channels = one.conv.depthwise ? in.groups * group_channels : static_cast<int>(one.conv.output.channels);
-    const ConvShape whole{grid,
-                          one.conv.depthwise,
-                          in.groups,
-                          channels,
-                          {in.row_bytes, in.group_bytes},
-                          {out.row_bytes, out.group_bytes},
-                          one.requantization.rule,
-                          upsample};
+    ConvShape whole;
+    whole.grid = grid;
+    whole.depthwise = one.conv.depthwise;
+    whole.input_groups = in.groups;
+    whole.channels = one.conv.depthwise ? in.groups * group_channels : static_cast<int>(one.conv.output.channels);
+    whole.input = {in.row_bytes, in.group_bytes};
+    whole.output = {out.row_bytes, out.group_bytes};
+    whole.requantize = one.requantization.rule;
+    whole.upsample = upsample;
     const auto parts = test::chance(random, 0.7) ? split_columns(whole) : std::vector<ConvShape>{whole};
     for (const auto& shape : parts) {
       const auto tile = random_tile(random, shape);

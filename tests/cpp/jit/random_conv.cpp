@@ -98,6 +98,16 @@ Conv random_conv(Random& random) {
   return conv;
 }
 
+Conv same_conv(Random& random, const softdpu::Extents& input, int channels) {
+  Conv conv;
+  conv.window.kernel_h = conv.window.kernel_w = 3;
+  conv.window.pad_top = conv.window.pad_bottom = conv.window.pad_left = conv.window.pad_right = 1;
+  conv.input = conv.output = input;
+  conv.output.channels = channels;
+  choose_arithmetic(random, conv);
+  return conv;
+}
+
 std::string describe(const Conv& conv) {
   const auto& window = conv.window;
   std::ostringstream text;

@@ -20,6 +20,8 @@ int cases_of_run(int few);
 std::vector<std::int8_t> random_bytes(Random& random, std::size_t count);
 // A convolution with random sizes of 1 to 70, channels 1 to 40, kernel, strides, pads, dilation, shifts, activation.
 softdpu::Conv random_conv(Random& random);
+// A 3x3 convolution of stride 1 that keeps the size, with random weights, shifts and activation.
+softdpu::Conv same_conv(Random& random, const softdpu::Extents& input, int channels);
 std::string describe(const softdpu::Conv& conv);
 
 }  // namespace nerone::test

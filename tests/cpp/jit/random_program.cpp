@@ -59,7 +59,7 @@ class Maker {
 
   void add_step() {
     const auto from = source();
-    switch (pick(random_, 0, 9)) {
+    switch (pick(random_, 0, 11)) {
       case 0:
       case 1:
       case 2:
@@ -75,8 +75,10 @@ class Maker {
         return add_upsample(from);
       case 8:
         return push(Copy{program_.values[from].size_bytes()}, {from}, extents(from), program_.values[from].fix_point);
-      default:
+      case 9:
         return add_hard_sigmoid(from);
+      default:
+        return add_decoder(from);
     }
   }
 
@@ -166,6 +168,27 @@ class Maker {
     for (std::int64_t i = 0; i < upsample.output.width; ++i) upsample.columns.push_back({i / factor, i / factor, 0.0F});
     push(upsample, {from}, upsample.output, pick(random_, 0, 6));
   }
+
+  // Enlarged by two, beside what has that size already, under a 3x3 convolution.
+  void add_decoder(std::size_t from) {
+    if (4 * program_.values[from].element_count() > 60000) return;
+    Upsample upsample;
+    upsample.input = upsample.output = extents(from);
+    upsample.output.height *= 2;
+    upsample.output.width *= 2;
+    for (std::int64_t i = 0; i < upsample.output.height; ++i) upsample.rows.push_back({i / 2, i / 2, 0.0F});
+    for (std::int64_t i = 0; i < upsample.output.width; ++i) upsample.columns.push_back({i / 2, i / 2, 0.0F});
+    push(upsample, {from}, upsample.output, program_.values[from].fix_point);
+    auto whole = program_.steps.back().output;
+    if (chance(random_, 0.7)) {
+      add_concat(whole);
+      whole = program_.steps.back().output;
+    }
+    push_conv(same_conv(random_, extents(whole), pick(random_, 1, 20)), whole);
+    if (chance(random_, 0.1)) push_conv(same_conv(random_, extents(whole), pick(random_, 1, 20)), whole);
+  }
+
+  void push_conv(const Conv& conv, std::size_t from) { push(conv, {from}, conv.output, pick(random_, -2, 7)); }
 
   void add_hard_sigmoid(std::size_t from) {
     HardSigmoid op;

@@ -38,6 +38,7 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   // conv_taps.cpp
   void emit_tile(const Tile& tile);
   void start_from_bias(const Tile& tile);
+  void start_from_sums(const Tile& tile);
   void emit_groups(const Tile& tile);
   void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset, std::ptrdiff_t& weight_offset);
   void load_pixels(const Xbyak::Zmm& to, std::ptrdiff_t offset);
@@ -45,6 +46,7 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
 
   // conv_stores.cpp
   void emit_stores(const Tile& tile);
+  void store_sums(const Tile& tile);
   void requantize(const Xbyak::Zmm* sums, int count, int channel);
   void requantize_right(const Xbyak::Zmm* sums, int count);
   void requantize_left(const Xbyak::Zmm* sums, int count, int channel);
@@ -74,6 +76,7 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   const Xbyak::Reg64 input_block_ = rbp, output_block_ = r15;  // of the channel block
   const Xbyak::Reg64 input_ = rax, output_ = rbx;              // of the tile
   const Xbyak::Reg64 weights_ = r10, bias_ = r11, half_bits_ = rdi;
+  const Xbyak::Reg64 sums_block_ = r11, sums_ = rdi;  // of the channel block, of the tile; where there is no bias
   const Xbyak::Reg64 group_input_ = rdx, group_weights_ = rsi;
   const Xbyak::Reg64 rows_left_ = r12, channels_left_ = r13, tiles_left_ = r14, groups_left_ = rcx;
   const Xbyak::Zmm zeros_ = zmm31, transpose_ = zmm30;

@@ -7,6 +7,12 @@ namespace nerone::softdpu::jit {
 using Xbyak::Label;
 using Xbyak::Reg64;
 
+namespace {
+
+constexpr int bias_slot = 8;  // on the stack
+
+}  // namespace
+
 ConvKernel::ConvKernel(const ConvShape& shape, const ConvTile& tile)
     : generator_(std::make_unique<Generator>(shape, tile)),
       run_(generator_->getCode<void (*)(const ConvArguments*)>()) {}
@@ -94,12 +100,14 @@ void ConvKernel::Generator::emit_rows() {
     const std::ptrdiff_t input_step = shape_.grid.step_y * shape_.input.row;
     add_bytes(input_row_, plan_.image_rows() * input_step);
     add_bytes(output_row_, plan_.image_rows() * grid_row_bytes());
+    if (shape_.first_sums) add(qword[rsp + bias_slot], static_cast<int>(plan_.rows * shape_.first_sums->row));
     if (overlap == 0) return;
     Label regular;
     cmp(rows_left_.cvt32(), 2);
     jne(regular);
     add_bytes(input_row_, -overlap * input_step);
     add_bytes(output_row_, -overlap * grid_row_bytes());
+    if (shape_.first_sums) sub(qword[rsp + bias_slot], static_cast<int>(overlap * shape_.first_sums->row));
     L(regular);
   });
 }
@@ -108,7 +116,7 @@ void ConvKernel::Generator::emit_channel_runs() {
   mov(input_block_, input_row_);
   mov(output_block_, output_row_);
   mov(weights_, ptr[rsp]);
-  mov(bias_, ptr[rsp + 8]);
+  mov(bias_, ptr[rsp + bias_slot]);
   if (shape_.requantize.needs_half_bits()) mov(half_bits_, ptr[rsp + 16]);
   const Run runs[] = {{shape_.channels / plan_.channels, plan_.channels}, {1, shape_.channels % plan_.channels}};
   int sources = 0;
@@ -124,7 +132,8 @@ void ConvKernel::Generator::emit_channel_runs() {
       if (shape_.depthwise) add_bytes(input_block_, groups * shape_.input.group);
       const int summed_groups = shape_.depthwise ? 1 : shape_.input_groups;
       add_bytes(weights_, static_cast<std::ptrdiff_t>(sources) * summed_groups * run.size * group_channels);
-      add_bytes(bias_, static_cast<std::ptrdiff_t>(run.size) * shape_.grid.phases * 4);
+      const auto& sums = shape_.first_sums;
+      add_bytes(bias_, sums ? groups * sums->group : static_cast<std::ptrdiff_t>(run.size) * shape_.grid.phases * 4);
       if (shape_.requantize.needs_half_bits()) add_bytes(half_bits_, static_cast<std::ptrdiff_t>(run.size) * 4);
     });
   }
@@ -135,11 +144,13 @@ void ConvKernel::Generator::emit_channel_block(int channels) {
   const bool edge_in_full = has_edge() && rest == 0;
   mov(input_, input_block_);
   mov(output_, output_block_);
+  if (shape_.first_sums) mov(sums_, sums_block_);
   const auto tiles = [&](int count, int blocks, bool at_edge) {
     repeat(count, tiles_left_, [&] {
       emit_tile({channels, blocks, at_edge});
       add_bytes(input_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes * shape_.grid.step_x);
       add_bytes(output_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes * store_phases());
+      if (shape_.first_sums) add_bytes(sums_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes);
     });
   };
   tiles(full - (edge_in_full ? 1 : 0), plan_.blocks, false);

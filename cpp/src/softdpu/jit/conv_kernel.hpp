@@ -13,7 +13,7 @@ struct ConvArguments {
   const std::uint8_t* input;
   std::uint8_t* output;
   const std::int8_t* weights;
-  const std::int32_t* bias;
+  const std::int32_t* bias;  // or the sums to start from
   const std::int32_t* half_bits;
 };
 

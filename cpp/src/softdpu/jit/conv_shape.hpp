@@ -57,6 +57,12 @@ struct ConvShape {
   Strides input, output;   // from row to row of the tensors (not of the grid)
   Requantize requantize;
   bool upsample = false;  // each pixel is stored as 2x2
+
+  // A convolution may be computed in two parts. The first stores its sums, int32 [channel][pixel]; the distance from
+  // one channel to the next is a quarter of the output's group stride. The second starts from such sums, whose rows and
+  // groups of four channels have these distances, instead of from the bias. Both take whole blocks of pixels.
+  bool stores_sums = false;
+  std::optional<Strides> first_sums;
 };
 
 }  // namespace nerone::softdpu::jit

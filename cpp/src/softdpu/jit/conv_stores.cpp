@@ -33,6 +33,18 @@ void ConvKernel::Generator::emit_stores(const Tile& tile) {
   }
 }
 
+void ConvKernel::Generator::store_sums(const Tile& tile) {
+  for (int channel = 0; channel < tile.channels; ++channel) {
+    for (int row = 0; row < plan_.rows; ++row) {
+      for (int block = 0; block < tile.blocks; ++block) {
+        const auto offset = row * grid_row_bytes() + channel * shape_.output.group / group_channels +
+                            static_cast<std::ptrdiff_t>(block) * vector_bytes;
+        vmovdqu32(ptr[output_ + offset], sum(tile, 0, channel, row, block));
+      }
+    }
+  }
+}
+
 // Leaves the bytes of up to four channels in the first of their sums, one dword a pixel.
 void ConvKernel::Generator::requantize(const Zmm* sums, int count, int channel) {
   switch (shape_.requantize.kind) {

@@ -13,9 +13,30 @@ Zmm ConvKernel::Generator::sum(const Tile& tile, int phase, int channel, int row
 Zmm ConvKernel::Generator::scratch(int index) const { return Zmm(plan_.accumulators(shape_.grid.phases) + index); }
 
 void ConvKernel::Generator::emit_tile(const Tile& tile) {
-  start_from_bias(tile);
-  emit_groups(tile);
-  emit_stores(tile);
+  if (shape_.first_sums) {
+    start_from_sums(tile);
+  } else {
+    start_from_bias(tile);
+  }
+  if (shape_.input_groups > 0) emit_groups(tile);
+  if (shape_.stores_sums) {
+    store_sums(tile);
+  } else {
+    emit_stores(tile);
+  }
+}
+
+void ConvKernel::Generator::start_from_sums(const Tile& tile) {
+  const auto& strides = *shape_.first_sums;
+  for (int channel = 0; channel < tile.channels; ++channel) {
+    for (int row = 0; row < plan_.rows; ++row) {
+      for (int block = 0; block < tile.blocks; ++block) {
+        const auto offset = row * strides.row + channel * strides.group / group_channels +
+                            static_cast<std::ptrdiff_t>(block) * vector_bytes;
+        vmovdqu32(sum(tile, 0, channel, row, block), ptr[sums_ + offset]);
+      }
+    }
+  }
 }
 
 void ConvKernel::Generator::start_from_bias(const Tile& tile) {

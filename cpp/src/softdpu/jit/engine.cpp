@@ -61,9 +61,7 @@ JitEngine::JitEngine(const Program& program, const KernelMaker& make_kernel)
     const auto& node = graph.nodes[i];
     tasks_.push_back(make_task(graph, memory, node, make_kernel));
     for (const int root : memory.begun_by(static_cast<int>(i))) begin_with_pads(tasks_.back(), memory, root);
-    if (const auto& kernel = tasks_.back().step_kernel) {
-      scratch_bytes_ = std::max(scratch_bytes_, kernel->scratch_bytes());
-    }
+    scratch_bytes_ = std::max(scratch_bytes_, tasks_.back().scratch_bytes);
     most_operands_ = std::max(most_operands_, node.inputs.size());
   }
   arena_bytes_ = memory.arena_bytes();

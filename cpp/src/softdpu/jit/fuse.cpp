@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <utility>
 
 #include "softdpu/jit/conv_shape.hpp"
 #include "softdpu/jit/graph.hpp"
+#include "softdpu/jit/upsampled_conv.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -42,14 +44,66 @@ bool fuse_upsample(TensorGraph& graph, const Node& node) {
   return true;
 }
 
-}  // namespace
+Node* only_reader_of(TensorGraph& graph, int tensor) {
+  if (readers_of(graph, tensor) != 1) return nullptr;
+  return &*std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    return std::find(node.inputs.begin(), node.inputs.end(), tensor) != node.inputs.end();
+  });
+}
 
-void fuse(TensorGraph& graph) {
+// Takes a part out of a concatenation; returns the channels that it held, by position.
+ChannelMap take_out(TensorGraph& graph, int part, int whole) {
+  auto& of_part = graph.tensors[static_cast<std::size_t>(part)];
+  auto& channels = graph.tensors[static_cast<std::size_t>(whole)].channels;
+  const auto first = channels.begin() + of_part.first_group * group_channels;
+  const auto end = first + of_part.groups() * group_channels;
+  const ChannelMap taken(first, end);
+  channels.erase(first, end);
+  for (auto& tensor : graph.tensors) {
+    if (tensor.parent == whole && tensor.first_group > of_part.first_group) tensor.first_group -= of_part.groups();
+  }
+  of_part.parent = none;
+  of_part.first_group = 0;
+  return taken;
+}
+
+// A convolution that alone reads an upsampling by two, perhaps as a part of a concatenation, reads the small image.
+bool fuse_upsampled_conv(TensorGraph& graph, const Node& node) {
+  const auto* upsample = std::get_if<UpsampleNode>(&node.work);
+  if (upsample == nullptr || !doubles(upsample->rows) || !doubles(upsample->columns)) return false;
+  const int small = node.inputs[0], part = node.output;
+  const auto& of_part = graph.tensors[static_cast<std::size_t>(part)];
+  const int whole = of_part.parent == none ? part : of_part.parent;
+  if (graph.tensors[static_cast<std::size_t>(whole)].parent != none) return false;
+  if (whole != part && readers_of(graph, part) != 0) return false;
+  Node* const reader = only_reader_of(graph, whole);
+  const auto* conv = reader == nullptr ? nullptr : std::get_if<ConvNode>(&reader->work);
+  if (conv == nullptr || !can_read_upsampled(conv->conv) || !is_faster_upsampled(conv->conv, of_part.groups())) {
+    return false;
+  }
+  UpsampledConvNode merged{conv->conv, of_part.channels};
+  reader->inputs = {small};
+  if (whole != part) {
+    merged.small_channels = take_out(graph, part, whole);
+    if (!graph.tensors[static_cast<std::size_t>(whole)].channels.empty()) reader->inputs.push_back(whole);
+  }
+  reader->work = std::move(merged);
+  return true;
+}
+
+void erase_merged(TensorGraph& graph, bool (*merge)(TensorGraph&, const Node&)) {
   for (std::size_t i = 0; i < graph.nodes.size();) {
-    const bool merged = fuse_upsample(graph, graph.nodes[i]);
+    const bool merged = merge(graph, graph.nodes[i]);
     if (merged) graph.nodes.erase(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i));
     if (!merged) ++i;
   }
+}
+
+}  // namespace
+
+void fuse(TensorGraph& graph) {
+  erase_merged(graph, fuse_upsampled_conv);
+  erase_merged(graph, fuse_upsample);
 }
 
 }  // namespace nerone::softdpu::jit

@@ -46,6 +46,13 @@ struct ConvNode {
   bool upsample = false;  // stores each pixel as 2x2
 };
 
+// A 3x3 convolution that reads a nearest upsampling by two, which is never made, and perhaps other channels. Inputs:
+// the small image and, where there are others, those.
+struct UpsampledConvNode {
+  Conv conv;
+  ChannelMap small_channels;  // of the convolution's input, by position in the small image
+};
+
 struct MaxPoolNode {
   Window window;
 };
@@ -66,7 +73,8 @@ struct DenseNode {
   Operation operation;
 };
 
-using Work = std::variant<PackNode, UnpackNode, ConvNode, MaxPoolNode, SumNode, UpsampleNode, DenseNode>;
+using Work =
+    std::variant<PackNode, UnpackNode, ConvNode, UpsampledConvNode, MaxPoolNode, SumNode, UpsampleNode, DenseNode>;
 
 struct Node {
   std::string name;

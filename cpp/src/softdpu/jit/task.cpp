@@ -9,6 +9,7 @@
 #include "softdpu/jit/pack.hpp"
 #include "softdpu/jit/resample.hpp"
 #include "softdpu/jit/sum.hpp"
+#include "softdpu/jit/upsampled_conv.hpp"
 #include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu::jit {
@@ -40,6 +41,23 @@ class TaskMaker {
   }
 
   Task make(const ConvNode& conv) const;
+
+  Task make(const UpsampledConvNode& node) const {
+    const bool has_large = node_.inputs.size() > 1;
+    const auto small = input(0), large = has_large ? input(1) : PackedPlace{}, to = output();
+    const auto kernel = std::make_shared<const UpsampledConv>(
+        node.conv, UpsampledConv::Images{small.shape, large.shape, to.shape},
+        UpsampledConv::Channels{node.small_channels, has_large ? tensor(node_.inputs[1]).channels : ChannelMap{}});
+    auto result =
+        task("upsampled " + kind_of(node.conv), kernel->name(), [kernel, small, large, to](const Frame& frame) {
+          (*kernel)(frame.arena + small.offset, frame.arena + large.offset, frame.arena + to.offset,
+                    static_cast<std::uint8_t*>(frame.scratch));
+        });
+    result.info.macs = node.conv.macs();
+    result.info.bytes += static_cast<std::int64_t>(kernel->weight_bytes());
+    result.scratch_bytes = kernel->scratch_bytes();
+    return result;
+  }
 
   Task make(const MaxPoolNode& pool) const {
     const auto& window = pool.window;
@@ -75,6 +93,7 @@ class TaskMaker {
       kernel->run(frame.state, frame.operands, to.write(frame), frame.scratch);
     });
     result.step_kernel = kernel;
+    result.scratch_bytes = kernel->scratch_bytes();
     return result;
   }
 
@@ -120,14 +139,16 @@ std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requanti
   const auto grids = *grids_of(node.conv);
   std::vector<ConvShape> shapes;
   for (const auto& grid : grids) {
-    const auto parts = split_columns({grid,
-                                      node.conv.depthwise,
-                                      in.groups,
-                                      static_cast<int>(channels),
-                                      {in.row_bytes, in.group_bytes},
-                                      {out.row_bytes, out.group_bytes},
-                                      rule,
-                                      node.upsample});
+    ConvShape shape;
+    shape.grid = grid;
+    shape.depthwise = node.conv.depthwise;
+    shape.input_groups = in.groups;
+    shape.channels = static_cast<int>(channels);
+    shape.input = {in.row_bytes, in.group_bytes};
+    shape.output = {out.row_bytes, out.group_bytes};
+    shape.requantize = rule;
+    shape.upsample = node.upsample;
+    const auto parts = split_columns(shape);
     shapes.insert(shapes.end(), parts.begin(), parts.end());
   }
   return shapes;

@@ -14,6 +14,7 @@ struct Task {
   std::function<void(const Frame&)> run;
   std::shared_ptr<const StepKernel>
       step_kernel;  // of a step without a kernel on packed tensors: needs state and scratch
+  std::size_t scratch_bytes = 0;
 };
 
 // Makes the kernels of the steps that run on dense tensors.

@@ -1,0 +1,178 @@
+#include "softdpu/jit/upsampled_conv.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace nerone::softdpu::jit {
+namespace {
+
+constexpr int kernel = 3;
+constexpr int planes = kernel * kernel, centre = planes / 2;
+constexpr int most_band_rows = 5;
+
+// Some output channels; the same weights, [Co, 3, 3, Ci], as nine times as many channels of a 1x1 convolution:
+// [9 Co, 1, 1, Ci].
+Conv planes_of(const Conv& conv, const Image& small, int first, int channels) {
+  Conv result = conv;
+  const auto size = static_cast<std::ptrdiff_t>(planes * conv.input.channels);
+  const auto begin = conv.weights->begin() + first * size;
+  result.weights = std::make_shared<std::vector<std::int8_t>>(begin, begin + channels * size);
+  result.window = Window{};
+  result.input.height = result.output.height = small.height;
+  result.input.width = result.output.width = small.width;
+  result.output.channels = planes * channels;
+  return result;
+}
+
+int largest_divisor(int value, int most) {
+  int divisor = std::clamp(most, 1, value);
+  while (value % divisor != 0) --divisor;
+  return divisor;
+}
+
+// The planes of a row stay in the first-level cache.
+int block_of(const Conv& conv) {
+  constexpr int cached_bytes = 20 << 10;
+  const auto channels = static_cast<int>(conv.output.channels);
+  const auto row_bytes = static_cast<int>(PlaneSummer(1, static_cast<int>(conv.input.width / 2)).planes_bytes());
+  return largest_divisor(channels, cached_bytes / row_bytes);
+}
+
+}  // namespace
+
+bool can_read_upsampled(const Conv& conv) {
+  const auto& window = conv.window;
+  const bool is_plain = !conv.depthwise && !conv.transposed && conv.input.batch == 1;
+  const bool is_3x3 = window.kernel_h == kernel && window.kernel_w == kernel && window.pad_top == 1 &&
+                      window.pad_left == 1 && window.stride_h == 1 && window.stride_w == 1 && window.dilation_h == 1 &&
+                      window.dilation_w == 1;
+  const bool keeps_size = conv.output.height == conv.input.height && conv.output.width == conv.input.width;
+  if (!is_plain || !is_3x3 || !keeps_size || conv.input.height % 2 != 0 || conv.input.width % 2 != 0) return false;
+  const auto requantization = requantization_of(conv);
+  return requantization && requantization->rule.kind == Requantize::Kind::right;
+}
+
+// In units of one dot-product instruction per output channel and 16 small pixels, measured.
+bool is_faster_upsampled(const Conv& conv, int groups) {
+  constexpr double summing = 50;
+  const auto width = static_cast<int>(conv.input.width);
+  const double large_vectors = 2.0 * divide_up(width, lanes), small_vectors = divide_up(width / 2, lanes);
+  return small_vectors * (planes * groups + summing) < large_vectors * planes * groups;
+}
+
+UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Channels& channels)
+    : UpsampledConv(conv, images, channels, *requantization_of(conv)) {}
+
+UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Channels& channels,
+                             const Requantization& requantization)
+    : images_(images),
+      band_rows_(largest_divisor(images.small.height, most_band_rows)),
+      block_channels_(block_of(conv)),
+      blocks_(static_cast<int>(conv.output.channels) / block_channels_),
+      summer_(block_channels_, images.small.width),
+      plane_part_(plane_part(conv)),
+      part_(finishing_part(conv, requantization.rule)),
+      weights_(pack_weights(conv, part_.shape, part_.tile, channels.large, requantization)),
+      multiply_(plane_part_.shape, plane_part_.tile),
+      finish_(part_.shape, part_.tile) {
+  for (int block = 0; block < blocks_; ++block) {
+    const int first = block * block_channels_;
+    // Every output pixel reads the plane of the kernel's centre once: the bias goes there.
+    Requantization bias{requantization.rule, std::vector<std::int32_t>(block_channels_ * planes, 0), {}};
+    for (int channel = 0; channel < block_channels_; ++channel) {
+      bias.bias[static_cast<std::size_t>(channel * planes + centre)] =
+          weights_.bias[static_cast<std::size_t>(first + channel)];
+    }
+    plane_weights_.push_back(pack_weights(planes_of(conv, images.small, first, block_channels_), plane_part_.shape,
+                                          plane_part_.tile, channels.small, bias));
+  }
+}
+
+UpsampledConv::Part UpsampledConv::plane_part(const Conv& conv) const {
+  ConvShape shape;
+  shape.grid = (*grids_of(planes_of(conv, images_.small, 0, block_channels_)))[0];
+  shape.grid.height = 1;
+  shape.grid.fold = 1;
+  shape.grid.fills_gap = false;
+  shape.input_groups = images_.small.groups;
+  shape.channels = planes * block_channels_;
+  shape.input = {images_.small.row_bytes, images_.small.group_bytes};
+  shape.output = {0, group_channels * summer_.plane_stride()};
+  shape.stores_sums = true;
+  return {shape, choose_tile(shape)};
+}
+
+UpsampledConv::Part UpsampledConv::finishing_part(const Conv& conv, const Requantize& rule) const {
+  ConvShape shape;
+  shape.grid = (*grids_of(conv))[0];
+  shape.grid.height = 2 * band_rows_;
+  shape.grid.fold = 1;
+  shape.input_groups = images_.large.groups;
+  shape.channels = static_cast<int>(conv.output.channels);
+  shape.input = {images_.large.row_bytes, images_.large.group_bytes};
+  shape.output = {images_.output.row_bytes, images_.output.group_bytes};
+  shape.requantize = rule;
+  shape.first_sums = Strides{static_cast<std::ptrdiff_t>(row_bytes()), group_channels * summer_.sums_stride()};
+  return {shape, choose_tile(shape)};
+}
+
+std::size_t UpsampledConv::scratch_bytes() const {
+  return summer_.planes_bytes() + static_cast<std::size_t>(blocks_) * summer_.carried_bytes() +
+         2 * static_cast<std::size_t>(2 * band_rows_) * row_bytes();
+}
+
+std::size_t UpsampledConv::weight_bytes() const {
+  std::size_t bytes = weights_.weights.size();
+  for (const auto& block : plane_weights_) bytes += block.weights.size();
+  return bytes;
+}
+
+std::string UpsampledConv::name() const {
+  const auto size = [](const ConvTile& tile) {
+    return std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
+  };
+  return "vnni small " + size(plane_part_.tile) + " large " + size(part_.tile);
+}
+
+void UpsampledConv::operator()(const std::uint8_t* small, const std::uint8_t* large, std::uint8_t* output,
+                               std::uint8_t* scratch) const {
+  std::uint8_t* const plane_rows = scratch;
+  std::uint8_t* const carried = plane_rows + summer_.planes_bytes();
+  const std::size_t row_bytes = this->row_bytes();
+  const auto band_bytes = static_cast<std::size_t>(2 * band_rows_) * row_bytes;
+  std::uint8_t* band = carried + static_cast<std::size_t>(blocks_) * summer_.carried_bytes();
+  std::uint8_t* next_band = band + band_bytes;
+  const auto finish = [&](int row) {
+    const std::ptrdiff_t first = 2 * (row - band_rows_);
+    finish_({large + first * images_.large.row_bytes, output + first * images_.output.row_bytes,
+             weights_.weights.data(), reinterpret_cast<const std::int32_t*>(band), nullptr});
+  };
+  summer_.begin(plane_rows);
+  std::memset(carried, 0, static_cast<std::size_t>(blocks_) * summer_.carried_bytes());
+  for (int row = 0; row < images_.small.height; ++row) {
+    // The first row of a band finishes the last large row of the band before.
+    const int in_band = row % band_rows_;
+    const bool begins = in_band == 0 && row > 0;
+    std::uint8_t* const even = (begins ? next_band : band) + static_cast<std::size_t>(2 * in_band) * row_bytes;
+    std::uint8_t* const odd = begins ? band + band_bytes - row_bytes : even - row_bytes;
+    for (int block = 0; block < blocks_; ++block) {
+      const auto& weights = plane_weights_[static_cast<std::size_t>(block)];
+      multiply_({small + row * images_.small.row_bytes, plane_rows + vector_bytes, weights.weights.data(),
+                 weights.bias.data(), nullptr});
+      const auto offset = block * block_channels_ * summer_.sums_stride();
+      summer_.add_row(plane_rows, carried + block * summer_.carried_bytes(), row > 0 ? odd + offset : nullptr,
+                      even + offset);
+    }
+    if (!begins) continue;
+    finish(row);
+    std::swap(band, next_band);
+  }
+  for (int block = 0; block < blocks_; ++block) {
+    summer_.finish(carried + block * summer_.carried_bytes(),
+                   band + band_bytes - row_bytes + block * block_channels_ * summer_.sums_stride());
+  }
+  finish(images_.small.height);
+}
+
+}  // namespace nerone::softdpu::jit
