@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from nerone.deployment.bundle import Bundle
     from nerone.live.access import Access
+    from nerone.live.fp32 import FloatModel
+    from nerone.live.results import Shown
     from nerone.live.session import Session
 
 __all__ = ["register"]
@@ -31,37 +33,54 @@ def register(application: typer.Typer) -> None:
     @application.command()
     def live(
         bundle: str = typer.Argument(None, help="Bundle NAME.nerone."),
-        source: str = typer.Argument(None, help="File or folder of scans or pictures."),
+        source: str = typer.Argument(
+            None, help="File or folder of scans or pictures, a video, camera, camera:1, or phantoms."
+        ),
         model_option: str = typer.Option(None, "-m", "--model", help="The bundle, as an option."),
         host: str = typer.Option("127.0.0.1", "--host", help="Address; others than this machine's own ask a token."),
         port: int = typer.Option(8080, "--port", help="Port to listen on; 0 takes a free one."),
         token: str = typer.Option("", "--token", help="What a visitor must give; made at random where it is needed."),
-        device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
+        device: str = typer.Option(
+            "softdpu", "--device", help="softdpu, board, or simulated: zcu104-sim, kv260-sim, ultra96v2-sim."
+        ),
         threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
         watch: bool = typer.Option(False, "--watch", help="Play the pictures that appear in the folder."),
+        float_path: str = typer.Option(None, "--float", help="The trained .keras file, to see FP32 beside INT8."),
+        power: str = typer.Option("auto", "--power", help="auto, none, hwmon, nvml, rapl, pynq, csv:FILE, constant:W."),
         terminal: bool = typer.Option(False, "--terminal", help="A status screen in the terminal instead of a page."),
         for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),
     ) -> None:
         """Watch scans being segmented, in the browser or the terminal."""
         from nerone.deployment.bundle import Bundle
         from nerone.live.access import Access
+        from nerone.live.fp32 import FloatModel
         from nerone.live.view import open_session
 
         opened = Bundle.open(file_argument(chosen(bundle, model_option, "bundle"), "bundle"))
         if source is None:
             raise ConfigurationError("no source was given; name a file or folder of scans or pictures")
         access = Access(host, port, token)
-        session = open_session(opened, source, device=device, threads=threads or os.cpu_count() or 1, watch=watch)
-        try:
+        count = threads or os.cpu_count() or 1
+        with contextlib.ExitStack() as stack:
+            float_model = FloatModel(opened, float_path) if float_path and not terminal else None
+            if float_model is not None:
+                stack.callback(float_model.close)
+            session = open_session(opened, source, device=device, threads=count, watch=watch, power=power)
+            stack.callback(session.close)
             if terminal:
-                _show_status(session, for_seconds)
+                _show_status(session, opened, for_seconds)
             else:
-                asyncio.run(_serve(opened, session, access, for_seconds))
-        finally:
-            session.close()
+                asyncio.run(_serve(opened, session, access, device, float_model, for_seconds))
 
 
-async def _serve(bundle: Bundle, session: Session, access: Access, for_seconds: float | None) -> None:
+async def _serve(
+    bundle: Bundle,
+    session: Session,
+    access: Access,
+    device: str,
+    float_model: FloatModel | None,
+    for_seconds: float | None,
+) -> None:
     from nerone.live.view import view
 
     opened = asyncio.Event()
@@ -70,7 +89,7 @@ async def _serve(bundle: Bundle, session: Session, access: Access, for_seconds: 
         print(f"open {url} (Ctrl-C stops)", flush=True)
         opened.set()
 
-    serving = asyncio.create_task(view(bundle, session, access, told=tell))
+    serving = asyncio.create_task(view(bundle, session, access, told=tell, device=device, float_model=float_model))
     waiting = asyncio.create_task(opened.wait())
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait({serving}, timeout=for_seconds)
@@ -80,13 +99,13 @@ async def _serve(bundle: Bundle, session: Session, access: Access, for_seconds: 
         await serving
 
 
-def _show_status(session: Session, for_seconds: float | None) -> None:
+def _show_status(session: Session, bundle: Bundle, for_seconds: float | None) -> None:
     from rich.live import Live
 
     began = time.monotonic()
     with Live(refresh_per_second=4, console=_console()) as screen:
         while for_seconds is None or time.monotonic() - began < for_seconds:
-            screen.update(_status(session))
+            screen.update(_status(session, bundle))
             time.sleep(0.25)
 
 
@@ -96,22 +115,39 @@ def _console() -> Console:
     return Console(file=sys.stdout)
 
 
-def _status(session: Session) -> Table:
+def _status(session: Session, bundle: Bundle) -> Table:
     from rich.table import Table
 
     numbers = session.statistics()
     latency = numbers["latency_ms"]
     table = Table(title=f"{session.source.name}: {numbers['backend']}, {numbers['threads']} threads", show_header=False)
     shown = session.shown
-    watts, p50, p99 = numbers.get("watts"), latency["p50"], latency["p99"]
+    watts, p50, p99 = numbers["watts"], latency["p50"], latency["p99"]
+    use = numbers["utilisation"]
     rows = {
         "FPS": f"{numbers['fps']:.1f}",
         "latency p50, p99": "n/a" if p50 is None else f"{p50:.1f} ms, {p99:.1f} ms",
         "watts, FPS/W": "n/a" if watts is None else f"{watts:.1f}, {numbers['fps_per_watt']:.1f}",
+        "device, queue": f"{'n/a' if use is None else f'{100 * use:.0f} %'}, {numbers['queue']}",
         "frames, failed": f"{numbers['frames']}, {numbers['failed']}",
         "frame": "-" if shown is None else f"{shown.index + 1} of {session.source.count}",
+        "classes": "-" if shown is None else _classes(shown, bundle),
         "error": session.error or "-",
     }
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _classes(shown: Shown, bundle: Bundle) -> str:
+    """Return the three most probable classes, or the shares of the mask that are not background."""
+    import numpy as np
+
+    names = bundle.output.class_names
+    mask, probabilities = shown.result.mask, shown.result.probabilities
+    values = np.zeros(len(names)) if probabilities is None else probabilities.astype(np.float64)
+    if mask is not None:
+        values = np.bincount(mask.ravel(), minlength=len(names))[: len(names)] / mask.size
+        values[0] = 0.0
+    best = [number for number in np.argsort(-values)[:3] if values[number] > 0]
+    return ", ".join(f"{names[number]} {100 * values[number]:.1f} %" for number in best) or names[0]

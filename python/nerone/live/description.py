@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from nerone.live.engines import BundleLabels
+from nerone.live.fp32 import FloatModel
 from nerone.live.session import Session
 
 __all__ = ["describe"]
@@ -13,10 +15,12 @@ __all__ = ["describe"]
 _CT_WINDOWS = (("auto", None), ("soft tissue", (-160.0, 240.0)), ("lung", (-1350.0, 150.0)), ("bone", (-450.0, 1050.0)))
 
 
-def describe(session: Session, bundle: Any, title: str) -> dict[str, Any]:
+def describe(
+    session: Session, labels: BundleLabels, title: str, float_model: FloatModel | None = None
+) -> dict[str, Any]:
     """Return the page's description of session and bundle, ready for JSON; sent again whenever it changes."""
-    windows = []
-    if session.source.hounsfield:
+    source, windows = session.source, []
+    if source.hounsfield:
         windows = [
             {"name": name, "low": window[0] if window else None, "high": window[1] if window else None}
             for name, window in _CT_WINDOWS
@@ -24,17 +28,19 @@ def describe(session: Session, bundle: Any, title: str) -> dict[str, Any]:
     return {
         "bundle": {
             "name": title,
-            "kind": bundle.kind,
+            "kind": labels.kind,
             "classes": [
                 {"name": name, "colour": colour}
-                for name, colour in zip(bundle.class_names, bundle.colours, strict=True)
+                for name, colour in zip(labels.class_names, labels.colours, strict=True)
             ],
-            "device": bundle.device,
+            "device": labels.device,
         },
-        "source": {"name": session.source.name, "count": session.source.count},
+        "source": {"name": source.name, "count": source.count, "live": source.live},
         "windows": windows,
-        "backends": list(bundle.backends),
+        "backends": list(labels.backends),
         "backend": session.backend,
         "threads": {"current": session.threads, "max": max(session.threads, os.cpu_count() or 1)},
         "playing": session.playing,
+        "meter": session.meter.name,
+        "fp32": {"state": float_model.state if float_model else "", "error": float_model.error if float_model else ""},
     }

@@ -9,6 +9,7 @@ import io
 import numpy as np
 
 from nerone.errors import ConfigurationError
+from nerone.live.record import COLUMNS
 from nerone.live.session import Session
 
 __all__ = ["masks_nifti", "statistics_csv"]
@@ -37,10 +38,12 @@ def masks_nifti(session: Session) -> bytes:
 
 
 def statistics_csv(session: Session) -> str:
-    """Return the run so far, two rows a second: time, backend, threads, frames, FPS, latency, power."""
+    """Return the last hour, two rows a second: time, backend, frames, FPS, latency, stages, device, queue, power.
+
+    What cannot be measured is an empty field.
+    """
     text = io.StringIO()
-    if session.rows:
-        writer = csv.DictWriter(text, fieldnames=list(session.rows[0]))
-        writer.writeheader()
-        writer.writerows(session.rows)
+    writer = csv.DictWriter(text, fieldnames=COLUMNS)
+    writer.writeheader()
+    writer.writerows(list(session.record.rows))
     return text.getvalue()

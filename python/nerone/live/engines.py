@@ -1,15 +1,13 @@
-"""A bundle as the viewer's engine: the C++ pipeline, or the paper's Python loop for comparison."""
+"""A bundle as the viewer's engine: a pipeline of either backend, with its results on the image's grid."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +15,17 @@ from numpy.typing import NDArray
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.geometry import on_image_grid
 from nerone.errors import ConfigurationError
-from nerone.live.session import Engine, Pending, Result
+from nerone.evaluation.devices import Device
+from nerone.live.results import Engine, Pending, Result
 from nerone.live.sources import LiveFrame
+from nerone.runtime.engines import BACKENDS
 from nerone.runtime.futures import Future as PipelineFuture
 from nerone.runtime.pipeline import Pipeline
 
 __all__ = ["BundleLabels", "engine_factory", "labels_of"]
+
+_STAGES = ("queue", "preprocess", "device", "postprocess")
+_STATISTICS_INTERVAL_S = 0.4
 
 
 @dataclass(frozen=True)
@@ -33,143 +36,121 @@ class BundleLabels:
     class_names: tuple[str, ...]
     colours: tuple[str, ...]
     device: str
-    backends: tuple[str, ...] = ("vart", "pynq")
+    backends: tuple[str, ...] = BACKENDS
 
 
-def labels_of(bundle: Bundle, device: str) -> BundleLabels:
+def labels_of(bundle: Bundle, device: Device) -> BundleLabels:
     """Return a bundle's classes and colours, and where it runs."""
     colours = tuple(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in bundle.output.colours)
-    where = "software DPU, the same bits as the board's" if device == "softdpu" else device
+    where = "software DPU, the same bits as the board's" if device.name == "softdpu" else device.label
     return BundleLabels(bundle.output.kind, tuple(bundle.output.class_names), colours, where)
 
 
-def engine_factory(bundle: Bundle, device: str = "softdpu") -> Callable[[str, int], Engine]:
-    """Return the function with which a session opens and changes its engine."""
+def engine_factory(bundle: Bundle, device: Device, *, compute: bool = True) -> Callable[[str, int], Engine]:
+    """Return the function with which a session opens and changes its engine.
+
+    Parameters
+    ----------
+    device : of `nerone.evaluation.devices.find_device`
+    compute : whether the software DPU computes; without, masks are empty and only the host's side is exercised
+    """
 
     def make(backend: str, threads: int) -> Engine:
         if not 1 <= threads <= 4 * (os.cpu_count() or 1):
             raise ConfigurationError(f"{threads} threads were asked for; this machine has {os.cpu_count()} cores")
-        if backend == "vart":
-            return _PipelineEngine(bundle, device, threads)
-        if backend == "pynq":
-            return _LoopEngine(bundle, device, threads)
-        raise ConfigurationError(f"there is no backend '{backend}'; choose vart or pynq")
+        if backend not in BACKENDS:
+            raise ConfigurationError(f"there is no backend '{backend}'; choose {' or '.join(BACKENDS)}")
+        return _PipelineEngine(bundle, device, cast(Literal["vart", "pynq"], backend), threads, compute)
 
     return make
 
 
-def _result(bundle: Bundle, frame: LiveFrame, found: NDArray[Any]) -> Result:
-    """Turn what the network said into a mask on the image's grid, or probabilities."""
-    if bundle.output.kind == "classification":
-        return Result(probabilities=np.asarray(found, np.float32).reshape(-1))
-    size = (int(frame.image.shape[0]), int(frame.image.shape[1]))
-    return Result(lambda: on_image_grid(bundle.preprocessing, found, size, spacing_mm=frame.stored.spacing_mm))
-
-
 class _PipelineEngine:
-    """The C++ pipeline."""
+    """A pipeline whose statistics are those of the last half second."""
 
-    name = "vart"
-
-    def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
+    def __init__(
+        self, bundle: Bundle, device: Device, backend: Literal["vart", "pynq"], threads: int, compute: bool
+    ) -> None:
         self._bundle = bundle
-        wanted: Literal["classes", "probabilities"] = "classes"
-        if bundle.output.kind == "classification":
-            wanted = "probabilities"
-        self._pipeline = Pipeline(bundle, threads=threads, device=device, result=wanted)
+        self.name: str = backend
+        self._classification = bundle.output.kind == "classification"
+        self._pipeline = Pipeline(
+            bundle,
+            threads=threads,
+            backend=backend,
+            device=device.device,
+            cores=device.cores,
+            job_latency_us=device.job_latency_us,
+            compute=compute,
+            result="probabilities" if self._classification else "classes",
+        )
         self.threads = threads
+        self._cores = device.cores or threads
+        self._in_flight = 0
+        self._lock = threading.Lock()
+        self._taken_s = 0.0
+        self._numbers: dict[str, Any] = {"latency_ms": {"p50": None, "p99": None}, "stages_ms": {}, "utilisation": None}
 
     def submit(self, frame: LiveFrame) -> Pending:
         """Queue a frame; waits while the queue is full."""
         future = self._pipeline.submit(
             frame.image, spacing_mm=frame.stored.spacing_mm, statistics=frame.statistics, timeout_ms=30_000
         )
-        return _Mapped(future, lambda found: _result(self._bundle, frame, found))
+        with self._lock:
+            self._in_flight += 1
+        return _Mapped(future, lambda found: self._result(frame, found), self._finished)
+
+    def _finished(self) -> None:
+        with self._lock:
+            self._in_flight -= 1
+
+    def _result(self, frame: LiveFrame, found: NDArray[Any]) -> Result:
+        """Turn what the network said into a mask on the image's grid, or probabilities."""
+        if self._classification:
+            return Result(probabilities=np.asarray(found, np.float32).reshape(-1))
+        size = (int(frame.image.shape[0]), int(frame.image.shape[1]))
+        spacing = frame.stored.spacing_mm
+        return Result(lambda: on_image_grid(self._bundle.preprocessing, found, size, spacing_mm=spacing))
 
     def statistics(self) -> Mapping[str, Any]:
-        """Return the pipeline's numbers in the page's words."""
+        """Return the pipeline's numbers in the page's words, of the time since the last call but one."""
+        with self._lock:
+            if time.monotonic() - self._taken_s >= _STATISTICS_INTERVAL_S:
+                self._taken_s = time.monotonic()
+                self._take()
+            return {**self._numbers, "queue": self._in_flight}
+
+    def _take(self) -> None:
         stats = self._pipeline.stats()
-        stages = {name: getattr(stats, name).mean_ms for name in ("queue", "preprocess", "device", "postprocess")}
-        busy = stats.fps * (stages["preprocess"] + stages["device"] + stages["postprocess"]) / 1e3 / self.threads
-        return {
+        if stats.completed == 0:
+            self._numbers["utilisation"] = 0.0 if self.name == "vart" else None
+            return
+        self._pipeline.reset_stats()
+        stages = {name: getattr(stats, name).mean_ms for name in _STAGES if getattr(stats, name).max_ms > 0}
+        busy = stats.fps * stats.device.mean_ms / 1e3 / min(self._cores, self.threads)
+        self._numbers = {
             "latency_ms": {"p50": stats.latency.p50_ms, "p99": stats.latency.p99_ms},
-            "stages_ms": stages,
-            "utilisation": min(1.0, busy),
-            "queue": stats.submitted - stats.completed - stats.failed,
+            "stages_ms": stages or {"whole loop": stats.latency.mean_ms},
+            # The paper's loop does not tell the device's time apart.
+            "utilisation": min(1.0, busy) if stats.device.mean_ms > 0 else None,
         }
 
     def close(self) -> None:
         """Drain and stop."""
-        self._pipeline.close()
+        self._pipeline.close(timeout_ms=30_000)
 
 
 class _Mapped:
     """A pipeline's future as a pending result of the viewer."""
 
-    def __init__(self, future: PipelineFuture, make: Callable[[Any], Result]) -> None:
-        self._future, self._make = future, make
+    def __init__(self, future: PipelineFuture, make: Callable[[Any], Result], finished: Callable[[], None]) -> None:
+        self._future, self._make, self._finished = future, make, finished
 
     def done(self) -> bool:
         return self._future.done()
 
     def result(self, timeout: float | None = None) -> Result:
-        return self._make(self._future.result(None if timeout is None else round(timeout * 1e3)))
-
-
-class _LoopEngine:
-    """The paper's Python loop, one per thread."""
-
-    name = "pynq"
-
-    def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
-        from nerone import _core
-        from nerone.backends.pynq.loop import PynqLoop
-
-        self._bundle = bundle
-        self.threads = threads
-        options = _core.DeviceOptions(device, "auto", 0, 0, True)
-        self._make: Callable[[], PynqLoop] = lambda: PynqLoop(
-            bundle.host_model_path, preprocessing=bundle.preprocessing, options=options
-        )
-        self._loops = threading.local()
-        self._taken: deque[float] = deque(maxlen=512)
-        self._waiting = 0
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nerone-pynq")
-        self._pool.submit(self._loop).result()  # a model that cannot be loaded is told here
-
-    def _loop(self) -> Any:
-        if not hasattr(self._loops, "loop"):
-            self._loops.loop = self._make()
-        return self._loops.loop
-
-    def submit(self, frame: LiveFrame) -> Pending:
-        """Queue a frame."""
-        self._waiting += 1
-        return self._pool.submit(self._run, frame)
-
-    def _run(self, frame: LiveFrame) -> Result:
-        began = time.perf_counter()
         try:
-            scores = self._loop().scores(frame.image, spacing_mm=frame.stored.spacing_mm, statistics=frame.statistics)
-            if self._bundle.output.kind == "classification":
-                shifted = np.exp(scores.reshape(-1) - scores.max())
-                return Result(probabilities=(shifted / shifted.sum()).astype(np.float32))
-            return _result(self._bundle, frame, scores.argmax(-1).astype(np.uint8))
+            return self._make(self._future.result(None if timeout is None else round(timeout * 1e3)))
         finally:
-            self._waiting -= 1
-            self._taken.append((time.perf_counter() - began) * 1e3)
-
-    def statistics(self) -> Mapping[str, Any]:
-        """Return the loop's numbers in the page's words; it does not tell stages apart."""
-        taken = list(self._taken)
-        p50, p99 = np.percentile(taken, (50, 99)) if taken else (None, None)
-        return {
-            "latency_ms": {"p50": p50, "p99": p99},
-            "stages_ms": {"whole loop": float(np.mean(taken)) if taken else 0.0},
-            "utilisation": None,
-            "queue": self._waiting,
-        }
-
-    def close(self) -> None:
-        """Drain and stop."""
-        self._pool.shutdown()
+            self._finished()

@@ -88,7 +88,7 @@ class Live:
     Parameters
     ----------
     bundle : Bundle or path
-    source : file or folder of scans or pictures
+    source : as for `nerone live`: file or folder of scans or pictures, a video, "camera", or "phantoms"
     rate_hz : pictures a second at most
 
     The widget is ``widget``; a notebook shows it when this object is a cell's last line.

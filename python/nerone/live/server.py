@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,8 @@ from nerone.errors import ConfigurationError, Error
 from nerone.live.access import Access
 from nerone.live.description import describe
 from nerone.live.downloads import masks_nifti, statistics_csv
+from nerone.live.engines import BundleLabels
+from nerone.live.fp32 import FloatModel
 from nerone.live.screen import Screen
 from nerone.live.session import Session
 from nerone.live.uploads import receive
@@ -36,9 +39,19 @@ class LiveServer:
     ----------
     session : Session, closed with the server
     access : Access, address, token and limits
+    title, bundle : what the page shows of the bundle
+    float_model : FloatModel or None, shown beside the bundle
     """
 
-    def __init__(self, session: Session, access: Access, *, title: str, bundle: Any) -> None:
+    def __init__(
+        self,
+        session: Session,
+        access: Access,
+        *,
+        title: str,
+        bundle: BundleLabels,
+        float_model: FloatModel | None = None,
+    ) -> None:
         self.session = session
         self.access = access
         self.port = access.port
@@ -47,7 +60,8 @@ class LiveServer:
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
-        self._screen = Screen(session, self._encoder)
+        self._float_model = float_model
+        self._screen = Screen(session, self._encoder, float_model)
 
     @property
     def url(self) -> str:
@@ -72,6 +86,9 @@ class LiveServer:
         app.router.add_get("/api/masks.nii.gz", self._masks)
         app.router.add_get("/api/statistics.csv", self._statistics)
         app.router.add_static("/static", _STATIC)
+        if self._float_model is not None:
+            loop = asyncio.get_running_loop()
+            self._float_model.when_done(lambda: self._refresh_from(loop))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
@@ -92,6 +109,10 @@ class LiveServer:
         if self._runner is not None:
             await self._runner.cleanup()
         self._encoder.shutdown(wait=False)
+
+    def _refresh_from(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(self._screen.refresh)
 
     # Requests.
 
@@ -127,11 +148,11 @@ class LiveServer:
         from aiohttp import web
 
         try:
-            source = await receive(request.content, request.query.get("name", ""), self.access.max_upload_bytes)
+            source = await receive(request, self.access.max_upload_bytes)
         except Error as error:
             return web.Response(status=400, text=str(error))
         self.session.use_source(source)
-        return web.Response(text="playing the uploaded scan")
+        return web.Response(text=f"playing {source.name}")
 
     async def _masks(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
@@ -186,7 +207,7 @@ class LiveServer:
 
     async def _send_frames(self, socket: web.WebSocketResponse, ready: asyncio.Event) -> None:
         """Send the newest frame whenever the viewer has shown the last one, at most at the screen's rate."""
-        sent = 0
+        sent = (0, -1)
         while not socket.closed:
             await ready.wait()
             sent, message = await self._screen.newer_than(sent)
@@ -197,14 +218,17 @@ class LiveServer:
         error = ""
         told: dict[str, Any] = {}
         while not socket.closed:
-            hello = describe(self.session, self._bundle, self._title)
+            hello = describe(self.session, self._bundle, self._title, self._float_model)
+            hello["upload"] = {"max_bytes": self.access.max_upload_bytes}
             if hello != told:
                 told = hello
                 await socket.send_json({"type": "hello", **hello})
             await socket.send_json({"type": "statistics", **self.session.statistics()})
             if self.session.error != error:
                 error = self.session.error
-                await socket.send_json({"type": "error", "text": error} if error else {"type": "recovered"})
+                await socket.send_json(
+                    {"type": "error", "text": error, "lasting": True} if error else {"type": "recovered"}
+                )
             await asyncio.sleep(_STATISTICS_INTERVAL_S)
 
     def _handle(self, text: str, ready: asyncio.Event) -> dict[str, Any] | None:

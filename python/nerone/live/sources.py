@@ -1,10 +1,9 @@
-"""What can be watched: a scan, a folder, a folder that is being filled, a camera or a video; all by frame number."""
+"""What can be watched, by frame number: files and folders here, other sources in modules of their own."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,23 +15,24 @@ from numpy.typing import NDArray
 
 from nerone.data.frame import Frame
 from nerone.data.sources import Source, find_sources
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, Error
 from nerone.runtime.preprocessing import Statistics
 
-__all__ = ["LiveFrame", "LiveSource", "ScanSource", "WatchedFolder", "open_source"]
+__all__ = ["LiveFrame", "LiveSource", "ScanSource", "damaged_source", "no_statistics", "no_truths", "open_source"]
 
 _CACHE_BYTES = 512 * 1024 * 1024
-_LOOK_INTERVAL_S = 0.25
 
 Truths = Callable[[Source], Mapping[int, NDArray[np.uint8]]]
 VolumeStatistics = Callable[[Source], Statistics | None]
 
 
-def _no_truths(_: Source) -> Mapping[int, NDArray[np.uint8]]:
+def no_truths(_: Source) -> Mapping[int, NDArray[np.uint8]]:
+    """Find no ground truth."""
     return {}
 
 
-def _none(_: Source) -> Statistics | None:
+def no_statistics(_: Source) -> Statistics | None:
+    """Need none."""
     return None
 
 
@@ -57,24 +57,33 @@ class LiveFrame:
         return self.stored.image
 
 
-class LiveSource:
-    """Frames by number. Thread-safe; the frames of the current volume stay in memory up to 512 MiB."""
+class LiveSource(ABC):
+    """Frames by number, thread-safe.
+
+    Attributes
+    ----------
+    name : str, as the page shows it
+    hounsfield : bool, whether the values are Hounsfield units, for which there are window presets
+    live : bool, whether there is but one frame, the newest, as of a camera
+    affine : (4, 4) float64 of the one volume that the frames are slices of, or None
+    """
 
     name: str = ""
     hounsfield: bool = False
+    live: bool = False
     affine: NDArray[np.float64] | None = None
 
     def __init__(self) -> None:
         self._closers: list[Callable[[], None]] = []
 
     @property
+    @abstractmethod
     def count(self) -> int:
         """Frames there are now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frame(self, index: int) -> LiveFrame:
-        """Return frame ``index``. Raises ConfigurationError where it cannot be read."""
-        raise NotImplementedError
+        """Return frame ``index``. Raises ConfigurationError or DeviceError where it cannot be had."""
 
     def on_close(self, action: Callable[[], None]) -> None:
         """Run ``action`` when the source is closed."""
@@ -110,17 +119,24 @@ class _Cache:
 
 
 class ScanSource(LiveSource):
-    """The frames of files on disk, one volume or series after the other.
+    """The frames of files on disk, one volume or series after the other; those read last stay in memory.
 
     Parameters
     ----------
     sources : what :func:`nerone.data.sources.find_sources` found
     truths : function from a file to its ground truth, class numbers (H, W) uint8 by slice
     statistics : function from a file to the statistics of its volume
+    cache_bytes : int, size of the frames that are kept
     """
 
     def __init__(
-        self, name: str, sources: list[Source], truths: Truths = _no_truths, statistics: VolumeStatistics = _none
+        self,
+        name: str,
+        sources: list[Source],
+        truths: Truths = no_truths,
+        statistics: VolumeStatistics = no_statistics,
+        *,
+        cache_bytes: int = _CACHE_BYTES,
     ) -> None:
         super().__init__()
         self.name = name
@@ -128,11 +144,19 @@ class ScanSource(LiveSource):
         self._truths = truths
         self._statistics = statistics
         self._lock = threading.Lock()
-        self._cache = _Cache(_CACHE_BYTES)
+        self._cache = _Cache(cache_bytes)
         self._reading: tuple[int, Iterator[LiveFrame], int] | None = None
-        first = self.frame(0).stored
-        self.affine = first.affine if len(sources) == 1 else None
-        self.hounsfield = first.image.dtype == np.int16 and int(first.image.min()) < -200
+        first = self._first_readable()
+        if first is not None:
+            self.affine = first.affine if len(sources) == 1 else None
+            self.hounsfield = first.image.dtype == np.int16 and int(first.image.min()) < -200
+
+    def _first_readable(self) -> Frame | None:
+        """Return the first frame, or None where its file is damaged, which is told when it is played."""
+        try:
+            return self.frame(0).stored
+        except Error:
+            return None
 
     @property
     def count(self) -> int:
@@ -182,51 +206,28 @@ class ScanSource(LiveSource):
             yield LiveFrame(stored, {"truth": truth} if truth is not None and fits else {}, statistics)
 
 
-class WatchedFolder(LiveSource):
-    """A folder that another program fills: each new picture becomes a frame; the newest 1,000 are kept."""
+def damaged_source(path: Path, reason: str) -> Source:
+    """Return a source of one frame that raises why the file cannot be read."""
 
-    def __init__(self, folder: Path, *, kept: int = 1000) -> None:
-        super().__init__()
-        self.name = f"{folder.name} (watched)"
-        self._folder = folder
-        self._kept = kept
-        self._files: list[Path] = []
-        self._looked_s = float("-inf")
-        self._lock = threading.Lock()
+    def read() -> Iterator[Frame]:
+        raise ConfigurationError(reason)
+        yield  # makes it a generator
 
-    @property
-    def count(self) -> int:
-        """Pictures in the folder, newest 1,000; looked up four times a second at most."""
-        with self._lock:
-            if time.monotonic() - self._looked_s > _LOOK_INTERVAL_S:
-                self._looked_s = time.monotonic()
-                self._files = self._look()
-            return len(self._files)
-
-    def _look(self) -> list[Path]:
-        aged = []
-        for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            with contextlib.suppress(OSError):  # a file may vanish between the listing and the look
-                if path.is_file() and not path.name.startswith("."):
-                    aged.append((path.stat().st_mtime_ns, path.name, path))
-        return [path for _, _, path in sorted(aged)[-self._kept :]]
-
-    def frame(self, index: int) -> LiveFrame:
-        """Return the picture that is ``index``-th by age."""
-        with self._lock:
-            files = self._files
-        if not 0 <= index < len(files):
-            raise ConfigurationError(f"'{self._folder}' has {len(files)} pictures, frame {index} is not there any more")
-        sources, _ = find_sources(files[index])
-        return LiveFrame(next(iter(sources[0].read())))
+    return Source(path, 1, read, "picture")
 
 
-def open_source(path: Path, truths: Truths = _no_truths, statistics: VolumeStatistics = _none) -> LiveSource:
+def open_source(path: Path, truths: Truths = no_truths, statistics: VolumeStatistics = no_statistics) -> LiveSource:
     """Open a file or folder of scans or pictures; ``truths`` and ``statistics`` as for :class:`ScanSource`.
+
+    Of a folder, files that cannot be opened are frames that say so.
 
     Raises
     ------
-    ConfigurationError : it is missing, empty, or of no readable kind
+    ConfigurationError : it is missing, empty, of no readable kind, or a file that is damaged
     """
-    sources, _ = find_sources(path)
-    return ScanSource(path.name, sources, truths, statistics)
+    sources, skipped = find_sources(path, skip_bad=path.is_dir())
+    sources += [damaged_source(file, reason) for file, reason in skipped]
+    opened = ScanSource(path.name, sources, truths, statistics)
+    if len(sources) == 1:
+        opened.frame(0)
+    return opened

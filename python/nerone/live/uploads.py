@@ -4,54 +4,157 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nerone.errors import ConfigurationError
+from nerone.data.dicom import is_dicom
+from nerone.data.nifti import is_nifti, open_nifti
+from nerone.errors import ConfigurationError, Error
 from nerone.live.sources import LiveSource, open_source
 
 if TYPE_CHECKING:
-    from aiohttp import StreamReader
+    from aiohttp import web
 
 __all__ = ["receive"]
 
-_SUFFIXES = (".nii", ".nii.gz", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
-_CHUNK_BYTES = 1 << 18
+_SUFFIXES = (".nii", ".nii.gz", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_MAX_FILES = 4096
+_MAX_NAME = 60
+# A small compressed file may unpack to any size: 2 Gi voxels are a CT of 512 x 512 x 8192.
+_MAX_VOXELS = 1 << 31
 
 
-async def receive(content: StreamReader, name: str, max_bytes: int) -> LiveSource:
-    """Store an uploaded scan and open it as a source, which deletes it when closed.
+async def receive(request: web.Request, max_bytes: int) -> LiveSource:
+    """Store uploaded scans and open them as a source, which deletes them when closed.
 
     Parameters
     ----------
-    content : the request's body
-    name : str, the file's name on the sender's side; only its ending is used
-    max_bytes : int, size at which the upload is refused
+    request : its body is one file, called as the query's ``name`` says, or multipart/form-data with several, such as
+        the slices of a DICOM series
+    max_bytes : int, size of all files at which the upload is refused
 
     Raises
     ------
-    ConfigurationError : another type than NIfTI, PNG, JPEG or TIFF, too large, empty, or not readable
+    ConfigurationError : another type than NIfTI, DICOM, PNG, JPEG, TIFF or BMP, too large, empty, or not readable
     """
-    suffix = next(
-        (ending for ending in sorted(_SUFFIXES, key=len, reverse=True) if name.lower().endswith(ending)), None
-    )
-    if suffix is None:
-        raise ConfigurationError(f"files of this type are not accepted; send one of {', '.join(_SUFFIXES)}")
     folder = tempfile.TemporaryDirectory(prefix="nerone-upload-")
-    file = Path(folder.name) / f"scan{suffix}"
+    store = _Store(Path(folder.name), max_bytes)
     try:
-        size = 0
-        with file.open("wb") as out:
-            async for chunk in content.iter_chunked(_CHUNK_BYTES):
-                size += len(chunk)
-                if size > max_bytes:
-                    raise ConfigurationError(f"the file is larger than {max_bytes >> 20} MiB, the limit for an upload")
-                out.write(chunk)
-        if size == 0:
-            raise ConfigurationError("the uploaded file is empty")
-        source = await asyncio.get_running_loop().run_in_executor(None, open_source, file)
+        if request.content_type.startswith("multipart/"):
+            await _receive_parts(request, store)
+        else:
+            await store.add(request.query.get("name", ""), request.content.iter_any())
+        source = await asyncio.get_running_loop().run_in_executor(None, store.open)
     except BaseException:
         folder.cleanup()
         raise
     source.on_close(folder.cleanup)
     return source
+
+
+async def _receive_parts(request: web.Request, store: _Store) -> None:
+    from aiohttp import BodyPartReader
+
+    try:
+        reader = await request.multipart()
+        while True:
+            part = await reader.next()
+            if part is None:
+                return
+            if not isinstance(part, BodyPartReader):
+                raise ConfigurationError("the upload is nested; send plain files")
+            await store.add(part.filename or "", _chunks(part))
+    except (ValueError, AssertionError, KeyError, EOFError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError("the upload cannot be understood; send the files again") from error
+
+
+async def _chunks(part: object) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(1 << 18):  # type: ignore[attr-defined]
+        yield chunk
+
+
+class _Store:
+    """The files of one upload, under names of our own."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._files: list[Path] = []
+        self._first_name = ""
+
+    async def add(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        """Write one file; of ``name`` only the ending is used, and the text for the page."""
+        if len(self._files) >= _MAX_FILES:
+            raise ConfigurationError(f"more than {_MAX_FILES} files were sent; send one scan at a time")
+        ending = _ending(name)
+        file = self._folder / f"{len(self._files):05d}{ending}"
+        before = self._size
+        with file.open("wb") as out:
+            async for chunk in chunks:
+                self._size += len(chunk)
+                if self._size > self._max_bytes:
+                    raise ConfigurationError(
+                        f"more than {self._max_bytes >> 20} MiB were sent, the limit for an upload"
+                    )
+                out.write(chunk)
+        if self._size == before:
+            raise ConfigurationError("the uploaded file is empty")
+        if not ending:
+            if not is_dicom(file):
+                raise ConfigurationError(_refusal())
+            file = file.rename(file.with_suffix(".dcm"))
+        self._files.append(file)
+        self._first_name = self._first_name or "".join(c for c in name if c.isprintable())[-_MAX_NAME:]
+
+    def open(self) -> LiveSource:
+        """Open what came as one source."""
+        if not self._files:
+            raise ConfigurationError("the upload holds no file")
+        try:
+            for file in self._files:
+                _check_extent(file)
+            source = open_source(self._files[0] if len(self._files) == 1 else self._folder)
+        except Error as error:
+            raise ConfigurationError(str(error).replace(f"{self._folder}/", "")) from error
+        more = f" and {len(self._files) - 1} more" if len(self._files) > 1 else ""
+        source.name = self._first_name + more
+        return source
+
+
+def _ending(name: str) -> str:
+    """Return the accepted ending of a name; empty where there is none, as DICOM slices often have none."""
+    found = next((e for e in sorted(_SUFFIXES, key=len, reverse=True) if name.lower().endswith(e)), None)
+    if found is not None:
+        return found
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)
+    if len(last) == 1 or last[1].isdecimal():  # a UID such as 1.2.840.113619 has no ending either
+        return ""
+    raise ConfigurationError(_refusal())
+
+
+def _refusal() -> str:
+    return f"files of this type are not accepted; send DICOM slices, or one of {', '.join(_SUFFIXES)}"
+
+
+def _check_extent(file: Path) -> None:
+    """Refuse what would unpack to more than fits; pictures are guarded by their own reader."""
+    shape: tuple[int, ...] = ()
+    if is_nifti(file):
+        shape = open_nifti(file).shape
+    elif file.suffix == ".dcm":
+        import pydicom
+
+        try:
+            header = pydicom.dcmread(file, stop_before_pixels=True)
+            shape = tuple(int(header.get(name) or 1) for name in ("Rows", "Columns", "NumberOfFrames"))
+        except Exception as error:
+            raise ConfigurationError(f"a file cannot be read as DICOM ({error}); it may be damaged") from error
+    voxels = 1
+    for extent in shape:
+        voxels *= int(extent)
+    if voxels > _MAX_VOXELS:
+        raise ConfigurationError(f"the scan would unpack to {voxels:.3g} voxels; at most {_MAX_VOXELS:.3g} are read")

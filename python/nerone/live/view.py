@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,17 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data.labelled import LabelledSource, pair_sources
+from nerone.data.phantom_sets import PHANTOM_TASKS, write_phantoms
 from nerone.data.sources import Source
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.calibration import source_statistics
 from nerone.errors import ConfigurationError
+from nerone.evaluation.devices import find_device
+from nerone.evaluation.power import open_meter
 from nerone.live.access import Access
 from nerone.live.engines import engine_factory, labels_of
+from nerone.live.fp32 import FloatModel
+from nerone.live.meter import PowerWatch
 from nerone.live.server import LiveServer
 from nerone.live.session import Session
-from nerone.live.sources import LiveSource, WatchedFolder, open_source
+from nerone.live.sources import LiveSource, open_source
+from nerone.live.video import CameraSource, VideoSource, camera_capture, is_camera, is_video
+from nerone.live.watched import WatchedFolder
 
-__all__ = ["open_session", "open_truths", "view"]
+__all__ = ["open_live_source", "open_session", "open_truths", "view"]
+
+_PHANTOMS = "phantoms"
 
 
 def open_truths(bundle: Bundle, root: Path) -> Callable[[Source], Mapping[int, NDArray[np.uint8]]]:
@@ -39,37 +49,99 @@ def open_truths(bundle: Bundle, root: Path) -> Callable[[Source], Mapping[int, N
     return truths
 
 
+def open_live_source(bundle: Bundle, source: str | Path, *, watch: bool = False) -> LiveSource:
+    """Open what a bundle is to be played on.
+
+    Parameters
+    ----------
+    source : file or folder of scans or pictures, a video file, "camera", "camera:N" or "/dev/videoN", or "phantoms",
+        which draws some of the bundle's task (where no file is called so)
+    watch : keep looking into the folder for new files
+
+    Raises
+    ------
+    ConfigurationError, DeviceError
+        where it cannot be had.
+    """
+    text, path = str(source), Path(source)
+    grey = bundle.preprocessing.input_channels == 1
+    if is_camera(text):
+        return CameraSource(text, camera_capture(text), grey=grey)
+    if text == _PHANTOMS and not path.exists():
+        return _phantoms(bundle)
+    root = path if path.is_dir() else path.parent
+    truths = open_truths(bundle, root)
+    if watch:
+        if not path.is_dir():
+            raise ConfigurationError(f"'{path}' is no folder; only a folder can be watched")
+        return WatchedFolder(path, truths, lambda one: source_statistics(one, bundle.preprocessing))
+    if is_video(path) and not path.is_dir():
+        return VideoSource(path, grey=grey)
+    return open_source(path, truths, lambda one: source_statistics(one, bundle.preprocessing))
+
+
+def _phantoms(bundle: Bundle) -> LiveSource:
+    task = bundle.preset.removeprefix("paper-").removesuffix("-3t")
+    if task not in PHANTOM_TASKS:
+        raise ConfigurationError("this bundle has no preset with phantoms; name a file or folder of scans or pictures")
+    folder = tempfile.TemporaryDirectory(prefix="nerone-phantoms-")
+    try:
+        write_phantoms(task, folder.name, count=8 if task == "bccd" else 1, slices=24)
+        opened = open_live_source(bundle, folder.name)
+    except BaseException:
+        folder.cleanup()
+        raise
+    opened.name = f"{task} phantoms"
+    opened.on_close(folder.cleanup)
+    return opened
+
+
 def open_session(
-    bundle: Bundle, source: str | Path, *, device: str = "softdpu", threads: int = 2, watch: bool = False
+    bundle: Bundle,
+    source: str | Path,
+    *,
+    device: str = "softdpu",
+    threads: int = 2,
+    watch: bool = False,
+    power: str = "none",
 ) -> Session:
     """Start playing a source through a bundle.
 
     Parameters
     ----------
     bundle : Bundle
-    source : file or folder of scans or pictures
-    watch : keep looking into the folder for new pictures, newest 1,000
+    source, watch : as for :func:`open_live_source`
+    device : "softdpu", "board", or simulated: "zcu104-sim", "kv260-sim", "ultra96v2-sim"
+    power : as for `nerone.evaluation.power.open_meter`
 
     Raises
     ------
     ConfigurationError, ModelError, DeviceError
-        where the source or the bundle cannot be used.
+        where the source, the bundle or the meter cannot be used.
     """
-    path = Path(source)
-    opened: LiveSource
-    if watch:
-        if not path.is_dir():
-            raise ConfigurationError(f"'{path}' is no folder; only a folder can be watched")
-        opened = WatchedFolder(path)
-    else:
-        root = path if path.is_dir() else path.parent
-        opened = open_source(path, open_truths(bundle, root), lambda one: source_statistics(one, bundle.preprocessing))
-    return Session(opened, engine_factory(bundle, device), "vart", threads)
+    runs_on = find_device(device, bundle.host_model_path, preset=bundle.preset)
+    meter = PowerWatch(open_meter(power))
+    opened = open_live_source(bundle, source, watch=watch)
+    try:
+        return Session(opened, engine_factory(bundle, runs_on), "vart", threads, meter=meter)
+    except BaseException:
+        opened.close()
+        meter.close()
+        raise
 
 
-async def view(bundle: Bundle, session: Session, access: Access, *, told: Callable[[str], None]) -> None:
+async def view(
+    bundle: Bundle,
+    session: Session,
+    access: Access,
+    *,
+    told: Callable[[str], None],
+    device: str = "softdpu",
+    float_model: FloatModel | None = None,
+) -> None:
     """Serve a session until the task is cancelled; ``told`` gets the address once it can be opened."""
-    server = LiveServer(session, access, title=bundle.name, bundle=labels_of(bundle, "softdpu"))
+    labels = labels_of(bundle, find_device(device, bundle.host_model_path, preset=bundle.preset))
+    server = LiveServer(session, access, title=bundle.name, bundle=labels, float_model=float_model)
     await server.start()
     told(server.url)
     try:

@@ -16,7 +16,9 @@ import pytest
 
 from nerone.live.access import Access
 from nerone.live.server import LiveServer
-from nerone.live.session import Result, Session
+from nerone.live.engines import BundleLabels
+from nerone.live.results import Result
+from nerone.live.session import Session
 from nerone.live.sources import LiveFrame, LiveSource, open_source
 
 SIDE = 64
@@ -50,20 +52,13 @@ class SquareEngine:
             "stages_ms": {"preprocess": 0.2, "device": 1.5},
             "utilisation": 0.5,
             "queue": 1,
-            "watts": None,
         }
 
     def close(self) -> None:
         self._switches["closed"] = self._switches.get("closed", 0) + 1
 
 
-@dataclass
-class Labels:
-    kind: str = "segmentation"
-    class_names: tuple[str, ...] = ("background", "liver", "bladder")
-    colours: tuple[str, ...] = COLOURS
-    device: str = "engine of the tests"
-    backends: tuple[str, ...] = ("vart", "pynq")
+LABELS = BundleLabels("segmentation", ("background", "liver", "bladder"), COLOURS, "engine of the tests")
 
 
 @dataclass
@@ -94,13 +89,13 @@ def start(folder: Path, source: LiveSource, access: Access) -> Running:
     made: list[tuple[str, int]] = []
 
     def make(backend: str, threads: int) -> SquareEngine:
-        if backend not in Labels.backends:
+        if backend not in LABELS.backends:
             raise ValueError(f"there is no backend '{backend}'")
         made.append((backend, threads))
         return SquareEngine(backend, threads, switches)
 
     session = Session(source, make, "vart", 1)
-    server = LiveServer(session, access, title="test bundle", bundle=Labels())
+    server = LiveServer(session, access, title="test bundle", bundle=LABELS)
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)

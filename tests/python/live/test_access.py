@@ -16,7 +16,8 @@ from tests.python.live.conftest import SIDE, Running, start, stop, write_volume
 
 from nerone.errors import ConfigurationError
 from nerone.live.access import Access
-from nerone.live.sources import WatchedFolder, open_source
+from nerone.live.sources import open_source
+from nerone.live.watched import WatchedFolder
 
 aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
 
@@ -102,7 +103,7 @@ def test_upload_is_limited_in_type_and_size(guarded: Running) -> None:
     status, text = ask(guarded, "POST", "/api/upload?name=evil.py", b"x", Cookie=cookie)
     assert (status, b"not accepted" in text) == (400, True)
     status, text = ask(guarded, "POST", "/api/upload?name=big.png", bytes(3 << 20), Cookie=cookie)
-    assert (status, b"larger than 1 MiB" in text) == (400, True)
+    assert (status, b"more than 1 MiB" in text) == (400, True)
     status, text = ask(guarded, "POST", "/api/upload?name=broken.nii.gz", b"no nifti at all", Cookie=cookie)
     assert status == 400
     assert b"\n" not in text.strip()

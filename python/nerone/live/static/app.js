@@ -1,6 +1,7 @@
 // The page's one state, its connection and its controls. Drawing is in draw.js, charts in charts.js.
-import { drawViews, viewsOf, snapshot } from "./draw.js";
+import { captions, choicesOf, drawViews, snapshot } from "./draw.js";
 import { LineChart, showStages } from "./charts.js";
+import { acceptFiles } from "./files.js";
 
 const byId = (id) => document.getElementById(id);
 const state = {
@@ -10,14 +11,21 @@ const state = {
   mode: "overlay",
   opacity: 0.5,
   swipe: 0.5,
+  left: "image",
+  right: "int8",
+  floatModel: false,
   hidden: new Set(),
 };
 let socket = null;
 let dragging = false;
 
-function showMessage(text) {
+// A failure of the run stays until the run recovers; an answer to something the visitor did goes by itself.
+let fading = null;
+function showMessage(text, lasting = true) {
+  clearTimeout(fading);
   byId("message").textContent = text || "";
   byId("message").hidden = !text;
+  if (text && !lasting) fading = setTimeout(() => showMessage(""), 8000);
 }
 
 function send(message) {
@@ -28,8 +36,25 @@ function redraw() {
   if (state.hello && state.frame) drawViews(byId("views"), state);
 }
 
+// Options are replaced only where they changed, so that an open list stays open and a choice stays chosen.
 function fillSelect(select, values, current) {
-  select.replaceChildren(...values.map(([value, text]) => new Option(text, value, false, value === current)));
+  const shown = JSON.stringify(values);
+  if (select.dataset.options !== shown) {
+    const chosen = select.value;
+    select.replaceChildren(...values.map(([value, text]) => new Option(text, value)));
+    select.dataset.options = shown;
+    if (values.some(([value]) => value === chosen)) select.value = chosen;
+  }
+  if (current !== undefined) select.value = current;
+}
+
+// What can be compared: offered once it has been there, so that a mask that is late does not make the lists jump.
+const offered = new Set(["image"]);
+function offerMasks() {
+  choicesOf(state.frame).forEach((name) => offered.add(name));
+  const values = Object.keys(captions).filter((name) => offered.has(name)).map((name) => [name, captions[name]]);
+  fillSelect(byId("left"), values, state.left);
+  fillSelect(byId("right"), values, offered.has(state.right) ? state.right : "image");
 }
 
 function showClasses(classes) {
@@ -57,10 +82,12 @@ function showClasses(classes) {
 function onHello(hello) {
   state.hello = hello;
   byId("bundle-name").textContent = hello.bundle.name;
-  byId("device").textContent = hello.bundle.device;
+  byId("device").textContent = `${hello.source.name} on ${hello.bundle.device}`;
   document.title = `NERONE live: ${hello.bundle.name}`;
   const segmentation = hello.bundle.kind === "segmentation";
+  document.body.dataset.kind = hello.bundle.kind;
   byId("probabilities").hidden = segmentation;
+  byId("view-masks").hidden = !segmentation;
   byId("class-controls").hidden = !segmentation;
   byId("masks").hidden = !segmentation;
   showClasses(hello.bundle.classes);
@@ -68,8 +95,12 @@ function onHello(hello) {
   const threads = Array.from({ length: hello.threads.max }, (_, i) => String(i + 1));
   fillSelect(byId("threads"), threads.map((n) => [n, n]), String(hello.threads.current));
   byId("window-label").hidden = hello.windows.length === 0;
-  fillSelect(byId("window"), hello.windows.map((w, i) => [String(i), w.name]), "0");
+  fillSelect(byId("window"), hello.windows.map((w, i) => [String(i), w.name]));
   byId("position").max = String(Math.max(0, hello.source.count - 1));
+  for (const id of ["position", "previous", "next"]) byId(id).disabled = hello.source.live;
+  state.floatModel = hello.fp32.state === "loading" || hello.fp32.state === "ready";
+  byId("fp32-state").hidden = hello.fp32.state === "" || hello.fp32.state === "ready";
+  byId("fp32-state").textContent = hello.fp32.error || "FP32: the trained model is being loaded";
   setPlaying(hello.playing);
 }
 
@@ -79,36 +110,49 @@ function setPlaying(playing) {
   byId("play").setAttribute("aria-pressed", String(playing));
 }
 
-const fpsChart = new LineChart(byId("chart-fps"), ["FPS"], "");
-const latencyChart = new LineChart(byId("chart-latency"), ["p50", "p99"], " ms");
+const charts = {
+  fps: new LineChart(byId("chart-fps"), ["FPS"], [""], true),
+  latency: new LineChart(byId("chart-latency"), ["p50", "p99"], [" ms", " ms"], true),
+  power: new LineChart(byId("chart-power"), ["power", "FPS/W"], [" W", ""], false),
+  load: new LineChart(byId("chart-load"), ["device", "queue"], [" %", ""], false),
+};
 const text = (value, digits, unit = "") => (value === null || value === undefined ? "n/a" : value.toFixed(digits) + unit);
 
 function onStatistics(s) {
+  const use = s.utilisation === null ? null : 100 * s.utilisation;
   byId("fps").textContent = text(s.fps, 1);
   byId("p50").textContent = text(s.latency_ms.p50, 1, " ms");
   byId("p99").textContent = text(s.latency_ms.p99, 1, " ms");
   byId("watts").textContent = text(s.watts, 1);
   byId("efficiency").textContent = text(s.fps_per_watt, 2);
-  byId("utilisation").textContent = s.utilisation === null ? "n/a" : text(100 * s.utilisation, 0, " %");
+  byId("utilisation").textContent = text(use, 0, " %");
   byId("queue").textContent = text(s.queue, 0);
   byId("frames").textContent = String(s.frames);
-  fpsChart.push([s.fps]);
-  latencyChart.push([s.latency_ms.p50, s.latency_ms.p99]);
+  charts.fps.push([s.fps]);
+  charts.latency.push([s.latency_ms.p50, s.latency_ms.p99]);
+  charts.power.push([s.watts, s.fps_per_watt]);
+  charts.load.push([use, s.queue]);
   showStages(byId("stages"), s.stages_ms);
   if (s.backend !== byId("backend").value) byId("backend").value = s.backend;
 }
 
-function showProbabilities(values) {
+function share(name, value) {
+  const bar = document.createElement("span");
+  bar.className = `bar ${name}`;
+  bar.style.width = `${100 * value}%`;
+  const number = document.createElement("span");
+  number.textContent = `${(100 * value).toFixed(1)} %`;
+  return [bar, number];
+}
+
+// The five most probable classes of INT8, each with FP32's probability below it where there is one.
+function showProbabilities(values, float) {
   const classes = state.hello.bundle.classes;
-  const order = values.map((p, id) => [p, id]).sort((a, b) => b[0] - a[0]).slice(0, 5);
-  const rows = order.map(([p, id]) => {
+  const best = values.map((p, id) => [p, id]).sort((a, b) => b[0] - a[0]).slice(0, 5);
+  const rows = best.map(([p, id]) => {
     const row = document.createElement("li");
-    const bar = document.createElement("span");
-    bar.className = "bar";
-    bar.style.width = `${100 * p}%`;
-    const share = document.createElement("span");
-    share.textContent = `${(100 * p).toFixed(1)} %`;
-    row.append(classes[id] ? classes[id].name : `class ${id}`, bar, share);
+    row.append(classes[id] ? classes[id].name : `class ${id}`, ...share("int8", p));
+    if (float) row.append(float.indexOf(Math.max(...float)) === id ? "FP32 (its first)" : "FP32", ...share("fp32", float[id]));
     return row;
   });
   byId("probabilities").replaceChildren(...rows);
@@ -135,8 +179,9 @@ async function onFrame(buffer) {
   if (state.frame && state.frame.parts.image.close) state.frame.parts.image.close();
   state.frame = frame;
   if (!dragging) byId("position").value = String(frame.index);
-  byId("position-text").textContent = `${frame.index + 1} / ${state.hello.source.count}`;
-  if (frame.probabilities) showProbabilities(frame.probabilities);
+  byId("position-text").textContent = state.hello.source.live ? "live" : `${frame.index + 1} / ${state.hello.source.count}`;
+  if (frame.probabilities) showProbabilities(frame.probabilities, frame.probabilities_fp32);
+  offerMasks();
   redraw();
   document.body.dataset.sequence = String(frame.sequence);
 }
@@ -164,7 +209,7 @@ function connect() {
     if (message.type === "hello") onHello(message);
     else if (message.type === "statistics") onStatistics(message);
     else if (message.type === "playing") setPlaying(message.playing);
-    else if (message.type === "error") showMessage(message.text);
+    else if (message.type === "error") showMessage(message.text, Boolean(message.lasting));
     else if (message.type === "recovered") showMessage("");
   };
 }
@@ -181,11 +226,6 @@ function download(url) {
   link.click();
 }
 
-async function upload(file) {
-  const answer = await fetch(`api/upload?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
-  if (!answer.ok) showMessage(await answer.text());
-}
-
 byId("play").addEventListener("click", () => send({ type: state.playing ? "pause" : "play" }));
 byId("previous").addEventListener("click", () => seek(Number(byId("position").value) - 1));
 byId("next").addEventListener("click", () => seek(Number(byId("position").value) + 1));
@@ -196,9 +236,17 @@ byId("position").addEventListener("input", (event) => {
 byId("position").addEventListener("change", () => (dragging = false));
 byId("mode").addEventListener("change", (event) => {
   state.mode = event.target.value;
-  byId("swipe-label").hidden = state.mode !== "swipe";
+  for (const id of ["swipe-label", "left-label"]) byId(id).hidden = state.mode !== "swipe";
+  byId("right-label").hidden = state.mode === "side";
+  byId("right-name").textContent = state.mode === "swipe" ? "Right" : "Mask";
   redraw();
 });
+for (const id of ["left", "right"]) {
+  byId(id).addEventListener("change", (event) => {
+    state[id] = event.target.value;
+    redraw();
+  });
+}
 byId("opacity").addEventListener("input", (event) => {
   state.opacity = Number(event.target.value) / 100;
   redraw();
@@ -218,14 +266,7 @@ for (const id of ["backend", "threads"]) {
 byId("snapshot").addEventListener("click", async () => download(await snapshot(byId("views"))));
 byId("masks").addEventListener("click", () => download("api/masks.nii.gz"));
 byId("statistics").addEventListener("click", () => download("api/statistics.csv"));
-byId("upload").addEventListener("change", (event) => event.target.files[0] && upload(event.target.files[0]));
-for (const name of ["dragover", "dragleave", "drop"]) {
-  byId("drop").addEventListener(name, (event) => {
-    event.preventDefault();
-    byId("drop").classList.toggle("over", name === "dragover");
-    if (name === "drop" && event.dataTransfer.files[0]) upload(event.dataTransfer.files[0]);
-  });
-}
+acceptFiles(byId("upload"), byId("drop"), () => state.hello.upload.max_bytes, (refused) => showMessage(refused, false));
 document.addEventListener("keydown", (event) => {
   if (["INPUT", "SELECT", "BUTTON"].includes(event.target.tagName)) return;
   if (event.key === " ") byId("play").click();
@@ -235,5 +276,4 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-export { viewsOf };
 connect();

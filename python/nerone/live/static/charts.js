@@ -1,44 +1,59 @@
-// Two small charts, drawn by hand: lines over the last two minutes, and one bar per stage.
+// Small charts, drawn by hand: lines over the last two minutes, each on its own scale, and one bar per stage.
 
 const colours = ["#6cb6ff", "#ffb454"];
 const kept = 240;
+const density = 2;
+
+const written = (value) => value.toFixed(value < 10 ? 1 : 0);
 
 export class LineChart {
-  constructor(canvas, names, unit) {
-    this.canvas = canvas;
-    this.names = names;
-    this.unit = unit;
-    this.values = [];
+  // names and units: of each line. shared: whether all lines have one scale.
+  constructor(canvas, names, units, shared) {
+    Object.assign(this, { canvas, names, units, shared, values: [] });
+    canvas.width = density * canvas.clientWidth || canvas.width;
+    canvas.height = density * canvas.clientHeight || canvas.height;
   }
 
   push(values) {
-    this.values.push(values);
+    this.values.push(values.map((value) => (Number.isFinite(value) ? value : null)));
     if (this.values.length > kept) this.values.shift();
     this.draw();
   }
 
+  top(line) {
+    const values = this.shared ? this.values.flat() : this.values.map((all) => all[line]);
+    return Math.max(1e-9, ...values.filter((value) => value !== null));
+  }
+
   draw() {
-    const { canvas } = this;
-    const context = canvas.getContext("2d");
-    const top = Math.max(1e-9, ...this.values.flat().filter((value) => Number.isFinite(value)));
-    context.clearRect(0, 0, canvas.width, canvas.height);
+    const context = this.canvas.getContext("2d");
+    context.setTransform(density, 0, 0, density, 0, 0);
+    const width = this.canvas.width / density;
+    const height = this.canvas.height / density;
+    context.clearRect(0, 0, width, height);
     context.font = "11px system-ui, sans-serif";
+    context.lineWidth = 1.5;
     this.names.forEach((name, line) => {
+      const top = this.top(line);
+      const newest = this.values[this.values.length - 1][line];
       context.strokeStyle = context.fillStyle = colours[line];
+      context.setLineDash(line === 0 ? [] : [4, 2]);
       context.beginPath();
+      let open = false;
       this.values.forEach((values, i) => {
-        const x = (i / (kept - 1)) * canvas.width;
-        const y = canvas.height - 2 - (values[line] / top) * (canvas.height - 18);
-        if (i === 0) context.moveTo(x, y);
-        else context.lineTo(x, y);
+        if (values[line] === null) return (open = false);
+        const x = (i / (kept - 1)) * width;
+        const y = height - 2 - (values[line] / top) * (height - 18);
+        if (open) context.lineTo(x, y);
+        else context.moveTo(x, y);
+        return (open = true);
       });
       context.stroke();
-      context.fillText(name, 4 + 36 * line, 11);
+      const label = `${name} ${newest === null ? "n/a" : written(newest) + this.units[line]}`;
+      context.fillText(label, line === 0 ? 3 : width - context.measureText(label).width - 3, 11);
     });
-    context.fillStyle = "#b9c3d0";
-    const label = `${top.toFixed(top < 100 ? 1 : 0)}${this.unit}`;
-    context.fillText(label, canvas.width - context.measureText(label).width - 3, 11);
-    canvas.dataset.points = String(this.values.length);
+    this.canvas.dataset.points = String(this.values.length);
+    this.canvas.dataset.measured = String(this.values.filter((values) => values[0] !== null).length);
   }
 }
 
