@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["BOARDS", "DPUS", "Board", "Dpu", "find_board"]
+__all__ = ["BOARDS", "DPUS", "Board", "Dpu", "boards_of_fingerprint", "find_board", "vitis_ai_image"]
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,18 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
         )
     }
 )
+
+
+_IMAGES = {
+    "1.4": "xilinx/vitis-ai-cpu:1.4.1.978",
+    "2.5": "xilinx/vitis-ai-cpu:2.5",
+    "3.0": "xilinx/vitis-ai-tensorflow2-cpu:ubuntu2004-3.0.0.106",
+}
+
+
+def vitis_ai_image(version: str) -> str:
+    """Return the container image with the vendor's tools of a Vitis AI version."""
+    return _IMAGES[version]
 
 
 def find_board(name: str) -> Board:

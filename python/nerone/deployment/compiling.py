@@ -7,14 +7,15 @@ from pathlib import Path
 
 from nerone.compilation import CompiledModel, find_board
 from nerone.compilation import compile as compile_model
-from nerone.compilation.vendor import VendorCompilation, vendor_compile
+from nerone.compilation.vendor import TIME_LIMIT_S, VendorCompilation, vendor_compile
+from nerone.compilation.vendor_arch import arch_for
 from nerone.deployment.models import already_quantized, quantized_model
 from nerone.deployment.quiet import import_quietly
 from nerone.errors import ConfigurationError
 from nerone.quantization.quantized import QuantizedModel
 from nerone.runtime.presets import preset as find_preset
 
-__all__ = ["compile_file", "quantized_from_file"]
+__all__ = ["compile_file", "quantized_from_file", "vendor_source"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -30,7 +31,12 @@ def compile_file(
     calibration: str | Path | None = None,
     preset: str | None = None,
     images: int | None = None,
+    compiler: str = "auto",
+    image: str | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
     progress: Progress | None = None,
+    report: Callable[[CompiledModel], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> tuple[CompiledModel, VendorCompilation | None]:
     """Compile a quantized model, or quantize a trained one first.
 
@@ -40,6 +46,8 @@ def compile_file(
     output : xmodel to write; for a board the vendor's folder lies beside it, NAME_vitis_ai
     arch, name : the board's arch.json and the network's name, for the vendor's compiler
     calibration, preset : images and their preprocessing; needed for a trained model
+    compiler, image, time_limit_s, log : how the vendor's compiler is run, see `nerone.compilation.vendor_compile`
+    report : called with the compilation for the software DPU before the vendor's compiler starts
 
     Returns
     -------
@@ -52,13 +60,33 @@ def compile_file(
     """
     target = find_board(board)
     target.dpu_of(vitis_ai)
+    if not target.is_host:
+        arch_for(target, arch, vitis_ai)
     quantized = quantized_from_file(model, calibration=calibration, preset=preset, images=images, progress=progress)
     compiled = compile_model(quantized, board=board, output=output, vitis_ai=vitis_ai)
+    if report is not None:
+        report(compiled)
     if target.is_host:
         return compiled, None
-    folder = compiled.path.with_name(f"{compiled.path.stem}_vitis_ai")
-    vendor = vendor_compile(quantized, board=board, output=folder, name=name, arch=arch, vitis_ai=vitis_ai)
+    vendor = vendor_compile(
+        quantized,
+        board=board,
+        output=compiled.path.with_name(f"{compiled.path.stem}_vitis_ai"),
+        name=name,
+        arch=arch,
+        vitis_ai=vitis_ai,
+        q_model=vendor_source(model, quantized),
+        compiler=compiler,
+        image=image,
+        time_limit_s=time_limit_s,
+        log=log,
+    )
     return compiled, vendor
+
+
+def vendor_source(model: object, quantized: QuantizedModel) -> Path | None:
+    """Return the h5 of vai_q that a model was read from, which the vendor's compiler takes as it is; else None."""
+    return Path(model) if isinstance(model, (str, Path)) and quantized.report.get("method") == "vai_q" else None
 
 
 def quantized_from_file(

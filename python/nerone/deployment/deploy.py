@@ -11,10 +11,12 @@ from typing import Any
 
 from nerone.compilation import Board, find_board
 from nerone.compilation import compile as compile_model
-from nerone.compilation.vendor import check_vendor_model, read_arch, vendor_compile
+from nerone.compilation.vendor import check_vendor_model, vendor_compile
+from nerone.compilation.vendor_arch import Arch, arch_for
 from nerone.data.sources import find_sources
 from nerone.deployment.bundle import Bundle, bundle_path, is_bundle
 from nerone.deployment.checks import check_fit
+from nerone.deployment.compiling import vendor_source
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.models import already_quantized, quantized_model
 from nerone.deployment.quiet import import_quietly
@@ -59,6 +61,7 @@ def deploy(
     arch: str | Path | None = None,
     board_model: str | Path | None = None,
     progress: Progress | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Bundle:
     """Quantize and compile a trained model and put it into a bundle with its preprocessing.
 
@@ -77,8 +80,9 @@ def deploy(
     vitis_ai : version of the board's overlay
     arch : the board's own arch.json, in place of the board table's fingerprint
     board_model : xmodel that the vendor's compiler made of this model; it is checked against the host compilation.
-        Where not given, ``vai_c_xir`` from PATH makes it, if it is there
+        Where not given, the vendor's compiler from PATH or from its container image makes it, if it is there
     progress : called with (what, done, total)
+    log : called with each line of the vendor's compiler
 
     Returns
     -------
@@ -95,6 +99,7 @@ def deploy(
     """
     target, place = find_board(board), bundle_path(output)
     target.dpu_of(vitis_ai)
+    known = Arch(None) if target.is_host else arch_for(target, arch, vitis_ai)
     check_target(place, is_bundle)
     if isinstance(calibration, (str, Path)):
         find_sources(calibration)  # says what is wrong with a folder before the long work begins
@@ -112,7 +117,10 @@ def deploy(
         raise write_error(place, error) from error
     with scratch as folder:
         compiled = compile_model(quantized, board=target.name, output=Path(folder) / "model.xmodel", vitis_ai=vitis_ai)
-        fingerprint, board_xmodel = _for_board(quantized, target, vitis_ai, arch, board_model, Path(folder))
+        source = vendor_source(model, quantized)
+        fingerprint, board_xmodel = _for_board(
+            quantized, target, vitis_ai, known, board_model, source, place, Path(folder), log
+        )
         return Bundle.create(
             place,
             xmodel=compiled.path,
@@ -132,25 +140,51 @@ def _for_board(
     quantized: QuantizedModel,
     target: Board,
     vitis_ai: str | None,
-    arch: str | Path | None,
+    arch: Arch,
     board_model: str | Path | None,
+    q_model: Path | None,
+    place: Path,
     folder: Path,
+    log: Callable[[str], None] | None,
 ) -> tuple[int | None, Path | None]:
     """Return the board's fingerprint and the model that the vendor's compiler made for it, where there is one."""
     if target.is_host:
         return None, None
-    fingerprint = read_arch(arch) if arch else target.fingerprint_of(vitis_ai)
     if board_model is not None:
-        check_vendor_model(Path(board_model), quantized, fingerprint)
-        return fingerprint, Path(board_model)
-    made = vendor_compile(quantized, board=target.name, output=folder / "vendor", arch=arch, vitis_ai=vitis_ai)
-    if made.xmodel is None:
-        warnings.warn(
-            f"the vendor's compiler is not here, so the bundle runs on the software DPU only: 'nerone compile --board "
-            f"{target.name}' leaves a folder for its container, then deploy again with --board-model",
-            stacklevel=3,
+        made = Path(board_model)
+        check = check_vendor_model(
+            made, quantized, arch.fingerprint, board=target.name, vitis_ai=vitis_ai, target=arch.target
         )
-    return fingerprint, made.xmodel
+        _warn(check.notes())
+        return check.fingerprint, made
+    # Outside of the scratch folder, so that it can be read where the compiler fails.
+    log_file = place.with_name(f"{place.stem}_compile.log")
+    compilation = vendor_compile(
+        quantized,
+        board=target.name,
+        output=folder / "vendor",
+        arch=arch,
+        vitis_ai=vitis_ai,
+        q_model=q_model,
+        log=log,
+        log_file=log_file,
+    )
+    log_file.unlink(missing_ok=True)
+    if compilation.xmodel is None or compilation.check is None:
+        _warn(
+            [
+                "the vendor's compiler is not here, so the bundle runs on the software DPU only: 'nerone compile "
+                f"--board {target.name}' leaves a folder for it, then deploy again with --board-model"
+            ]
+        )
+        return arch.fingerprint, None
+    _warn(compilation.check.notes())
+    return compilation.check.fingerprint, compilation.xmodel
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        warnings.warn(sentence, stacklevel=4)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""Whether an xmodel of the vendor's compiler is for this board and computes what the host compilation computes."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nerone.compilation.compiler import CompiledModel
+from nerone.compilation.compiler import compile as compile_for_host
+from nerone.compilation.vendor_arch import Arch
+from nerone.compilation.vendor_difference import first_difference
+from nerone.compilation.vendor_run import Feed, paired, random_feeds, run_model
+from nerone.errors import ConfigurationError, ModelError
+from nerone.quantization.quantized import QuantizedModel
+
+__all__ = ["VendorCheck", "check_vendor_model"]
+
+
+@dataclass(frozen=True)
+class VendorCheck:
+    """What was found about an xmodel that computes what the host compilation computes.
+
+    Attributes
+    ----------
+    fingerprint : int, of its DPU subgraphs
+    dpu_subgraphs, host_dpu_subgraphs : int, in this file and in the host compilation
+    images : int, on how many images the results were compared, bit for bit
+    """
+
+    fingerprint: int
+    dpu_subgraphs: int
+    host_dpu_subgraphs: int
+    images: int
+
+    def notes(self) -> tuple[str, ...]:
+        """Return one sentence for each thing worth knowing."""
+        if self.dpu_subgraphs == self.host_dpu_subgraphs:
+            return ()
+        return (
+            f"the vendor's compiler made {self.dpu_subgraphs} DPU subgraphs, the host compilation has "
+            f"{self.host_dpu_subgraphs}; each further one costs a round trip between DPU and CPU",
+        )
+
+
+def check_vendor_model(
+    xmodel: Path,
+    quantized: QuantizedModel,
+    fingerprint: int | None,
+    *,
+    board: str = "host",
+    vitis_ai: str | None = None,
+    target: str = "",
+    images: Sequence[Sequence[Feed]] = (),
+) -> VendorCheck:
+    """Check an xmodel that the vendor's compiler made of a quantized model.
+
+    Parameters
+    ----------
+    fingerprint : of the board's DPU; None where it is not known
+    board, vitis_ai : whose limits the host compilation respects
+    target : name of the DPU in arch.json, where it has no fingerprint
+    images : each one `Feed` per input of the model; random ones are taken in any case
+
+    Raises
+    ------
+    ConfigurationError
+        where there is no such file.
+    ModelError
+        with the fingerprint that differs, the lack of a DPU subgraph, or the first layer that differs and by how much.
+    """
+    from nerone import _core
+
+    if not xmodel.is_file():
+        raise ConfigurationError(f"there is no xmodel '{xmodel}'; check the path")
+    graph = _core.read_xmodel(str(xmodel))
+    parts = _dpu_parts(graph)
+    if not parts:
+        raise ModelError(f"'{xmodel}' has no DPU subgraph; give what the vendor's compiler made")
+    found = _check_dpu(xmodel, parts, Arch(fingerprint, target))
+    with tempfile.TemporaryDirectory(prefix="nerone-") as scratch:
+        own = compile_for_host(quantized, board=board, output=Path(scratch) / "host.xmodel", vitis_ai=vitis_ai)
+        count = _compare(xmodel, own, images)
+        host_parts = len(_dpu_parts(_core.read_xmodel(str(own.path))))
+    return VendorCheck(found, len(parts), host_parts, count)
+
+
+def _dpu_parts(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [part for part in graph["root"]["children"] if part["attrs"].get("device") == "DPU"]
+
+
+def _check_dpu(xmodel: Path, parts: Sequence[Mapping[str, Any]], arch: Arch) -> int:
+    for part in parts:
+        found = int(part["attrs"].get("dpu_fingerprint", 0))
+        if arch.fingerprint is not None and found != arch.fingerprint:
+            raise ModelError(
+                f"'{xmodel}' was compiled for fingerprint 0x{found:x}, the board has 0x{arch.fingerprint:x}; "
+                "compile it with the board's arch.json"
+            )
+        name = str(part["attrs"].get("dpu_name", ""))
+        if arch.target and not (name and (arch.target.startswith(name) or name.startswith(arch.target))):
+            raise ModelError(
+                f"'{xmodel}' was compiled for the DPU '{name}', arch.json names '{arch.target}'; compile it with the "
+                "board's arch.json"
+            )
+    return int(parts[0]["attrs"].get("dpu_fingerprint", 0))
+
+
+def _compare(xmodel: Path, own: CompiledModel, images: Sequence[Sequence[Feed]]) -> int:
+    """Run both files on the given and on random images; return on how many they agreed."""
+    from nerone import _core
+
+    until_dpu = False
+    try:
+        theirs = _core.Model(str(xmodel), _core.DeviceOptions())
+    except ModelError:
+        # A CPU subgraph with an op of the vendor's own: what the DPU computes can be compared all the same.
+        until_dpu = True
+        theirs = _core.Model(str(xmodel), _core.DeviceOptions(), until_dpu)
+    mine = _core.Model(str(own.path), _core.DeviceOptions(), until_dpu)
+    _check_interface(xmodel, mine, theirs)
+    trials = [*images, *random_feeds(mine.inputs)]
+    for number, feeds in enumerate(trials):
+        expected, results = run_model(mine, feeds), run_model(theirs, feeds)
+        got = paired(list(expected), results)
+        if any(first.tobytes() != second.tobytes() for first, second in zip(expected.values(), got, strict=True)):
+            rows = [row for row in own.report["layers"] if not row["fused_into"]]
+            layers = {op: str(row["layer"]) for row in rows for op in row["xir_ops"]}
+            graphs = (_core.read_xmodel(str(own.path)), _core.read_xmodel(str(xmodel)))
+            kind = f"image {number}" if number < len(images) else f"random image {number - len(images)}"
+            raise ModelError(
+                f"'{xmodel}' and the host compilation differ on {kind}: {first_difference(*graphs, layers, feeds)}"
+            )
+    return len(trials)
+
+
+def _check_interface(xmodel: Path, mine: Any, theirs: Any) -> None:
+    for what in ("inputs", "outputs"):
+        own = {info.name: info for info in getattr(mine, what)}
+        other = {info.name: info for info in getattr(theirs, what)}
+        found = paired(list(own), other)
+        sizes = [[math.prod(info.shape) for info in infos] for infos in (found, own.values())]
+        if sizes[0] != sizes[1]:
+            shapes = [[tuple(info.shape) for info in infos.values()] for infos in (other, own)]
+            raise ModelError(
+                f"'{xmodel}' has {what} of shapes {shapes[0]}, the model {shapes[1]}; it was made of another model"
+            )
+        for info, expected in zip(found, own.values(), strict=True):
+            known = None not in (info.fix_point, expected.fix_point)
+            if what == "inputs" and known and info.fix_point != expected.fix_point:
+                raise ModelError(
+                    f"input '{info.name}' of '{xmodel}' has fix point {info.fix_point}, the model's has "
+                    f"{expected.fix_point}; it was made of another quantization"
+                )
