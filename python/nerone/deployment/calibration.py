@@ -14,7 +14,7 @@ from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.runtime.numpy_preprocessing import apply, volume_statistics
 from nerone.runtime.preprocessing import Preprocessing, Statistics
 
-__all__ = ["DEFAULT_IMAGES", "calibration_images", "source_statistics"]
+__all__ = ["DEFAULT_IMAGES", "calibration_images", "source_statistics", "spread"]
 
 DEFAULT_IMAGES = 200
 
@@ -58,7 +58,7 @@ def calibration_images(
     return _from_arrays(source, preprocessing, wanted, seed, progress)
 
 
-def _spread(count: int, wanted: int, seed: int) -> NDArray[np.int64]:
+def spread(count: int, wanted: int, seed: int) -> NDArray[np.int64]:
     """Return ``wanted`` indices below ``count``, evenly spread, sorted."""
     if wanted >= count:
         return np.arange(count)
@@ -70,7 +70,7 @@ def _from_sources(
     sources: Sequence[Source], preprocessing: Preprocessing, wanted: int, seed: int, progress: Progress | None
 ) -> Iterator[NDArray[np.float32]]:
     total = sum(source.count for source in sources)
-    picked = _spread(total, wanted, seed)
+    picked = spread(total, wanted, seed)
     done, start = 0, 0
     for source in sources:
         own = set((picked[(picked >= start) & (picked < start + source.count)] - start).tolist())
@@ -106,7 +106,7 @@ def _from_arrays(
     listed = arrays if isinstance(arrays, (np.ndarray, Sequence)) else list(arrays)
     if isinstance(listed, np.ndarray) and listed.ndim not in (3, 4):
         raise ShapeError(f"the calibration array has shape {listed.shape}; expected (N, H, W) or (N, H, W, C)")
-    picked = _spread(len(listed), wanted, seed)
+    picked = spread(len(listed), wanted, seed)
     for done, index in enumerate(picked):
         image = np.asarray(listed[int(index)])
         yield apply(preprocessing, image.astype(np.float32) if image.dtype == np.float64 else image)

@@ -128,13 +128,17 @@ def _checked(graph: Graph, labelled: Any) -> Data:
         )
     if len({len(array) for array in (*inputs, *labels)}) != 1:
         raise ShapeError(f"there are {len(inputs[0])} images and {len(labels[0])} labels; give one label per image")
-    for name, array in zip(graph.outputs, labels, strict=True):
-        shape = graph[name].shape
-        if array.shape[1:] not in (shape, shape[:-1], (*shape[:-1], 1)):
-            raise ShapeError(
-                f"labels have shape {array.shape}; output '{name}' is {shape}: give class numbers or targets"
-            )
-    return inputs, labels
+    return inputs, [_fitted(name, graph[name].shape, array) for name, array in zip(graph.outputs, labels, strict=True)]
+
+
+def _fitted(name: str, shape: tuple[int, ...], labels: Any) -> Any:
+    """Labels in the shape that Keras's losses take: like the output, or without its axis of classes."""
+    if labels.shape[1:] == shape:
+        return labels
+    places = shape[:-1]
+    if labels.shape[1:] not in (places, (*places, 1), tuple(size for size in places if size != 1)):
+        raise ShapeError(f"labels have shape {labels.shape}; output '{name}' is {shape}: give class numbers or targets")
+    return labels.reshape(len(labels), *(shape if shape[-1] == 1 else places))
 
 
 def _columns(value: Any) -> Columns:
@@ -145,10 +149,15 @@ def _part(data: Data, chosen: Any) -> Data:
     return [array[chosen] for array in data[0]], [array[chosen] for array in data[1]]
 
 
-def _default_loss(graph: Graph, labels: Any, distilled: bool) -> str:
+def _default_loss(graph: Graph, labels: Any, distilled: bool) -> Any:
+    import keras
+
     last = graph[graph.outputs[0]]
+    numbers = labels.shape[1:] != last.shape
     if last.op is Op.SOFTMAX:
         if distilled:
             return "kl_divergence"
-        return "categorical_crossentropy" if labels.shape[1:] == last.shape else "sparse_categorical_crossentropy"
+        return "sparse_categorical_crossentropy" if numbers else "categorical_crossentropy"
+    if numbers and not distilled:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return "mean_squared_error" if distilled or last.op is not Op.SIGMOID else "binary_crossentropy"

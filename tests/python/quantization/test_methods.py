@@ -111,16 +111,33 @@ def test_training_through_fit_gives_a_model_that_computes_the_same():
 
 
 def test_labels_are_learnt():
+    keras.utils.set_random_seed(4)
     source = layers.Input((8, 8, 1))
     pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, activation="relu")(source))
     graph = from_keras(keras.Model(source, layers.Dense(2, activation="softmax")(pooled)))
     labels = np.arange(64) % 2
     images = noise(graph, 64, 0) * np.where(labels, 1.0, 0.2)[:, None, None, None].astype(np.float32)
-    options = QuantizeOptions(train_epochs=25, train_rate=1e-2)
+    options = QuantizeOptions(train_epochs=12, train_rate=3e-2)
     trained = quantize(graph, images, method="qat", labelled=(images, labels), options=options)
     before = accuracy(labels, QuantizedExecutor(quantize(graph, images))(images)[0])
     assert accuracy(labels, QuantizedExecutor(trained)(images)[0]) > before + 0.2
     assert trained.report["training"]["labelled"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "end", "shape"),
+    [(2, None, (32,)), (2, "softmax", (32, 1, 1, 1)), (1, "sigmoid", (32,))],
+)
+def test_class_numbers_fit_every_kind_of_end(classes, end, shape):
+    keras.utils.set_random_seed(4)
+    source = layers.Input((8, 8, 1))
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(layers.Conv2D(8, 3, activation="relu")(source))
+    graph = from_keras(keras.Model(source, layers.Conv2D(classes, 1, activation=end)(pooled)))
+    labels = np.arange(32) % 2
+    images = noise(graph, 32, 0) * np.where(labels, 1.0, 0.2)[:, None, None, None].astype(np.float32)
+    options = QuantizeOptions(train_epochs=4, train_rate=3e-2)
+    losses = quantize(graph, images, method="qat", labelled=(images, labels.reshape(shape)), options=options).report
+    assert min(losses["training"]["held_out_loss"]) < 0.9 * losses["training"]["held_out_loss"][0]
 
 
 def test_max_drop_stops_at_the_first_method_within_it(hard):

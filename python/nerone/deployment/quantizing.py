@@ -1,0 +1,138 @@
+"""Quantization as a deployment does it: images and labels from folders, through the preprocessing of the bundle."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nerone.deployment.drawing import ClassTargets, Drawn, Reader, draw, labelled_arrays
+from nerone.errors import ConfigurationError
+from nerone.graph import Graph
+from nerone.quantization.executor import Executor
+from nerone.quantization.metrics import Metric
+from nerone.quantization.options import QuantizeOptions
+from nerone.quantization.quantized import QuantizedModel
+
+__all__ = ["Quantization", "quantize_for_bundle"]
+
+# Images at most that are read for the metric, and for training with labels.
+VALIDATION_IMAGES = 200
+TRAINING_IMAGES = 1000
+# Images that the float model looks at where no labels tell their classes.
+_LOOKED_AT = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantization:
+    """What `nerone.deploy` is told about quantization; the names are those of its arguments.
+
+    Attributes
+    ----------
+    method, strategy, backend, vitis, options : as of `nerone.quantize`
+    max_drop : float, allowed fall of the metric, or None
+    validation, labelled : labelled images as :func:`nerone.deployment.drawing.labelled_arrays` takes them, or None
+    metric : "dice", "accuracy" or a function, or None
+    images, seed, class_shares, class_factors : of the draw of calibration images
+    """
+
+    method: Any = "ptq"
+    strategy: Any = "default"
+    max_drop: float | None = None
+    validation: Any = None
+    labelled: Any = None
+    metric: str | Metric | None = None
+    images: int | None = None
+    seed: int = 0
+    class_shares: ClassTargets = field(default_factory=dict)
+    class_factors: ClassTargets = field(default_factory=dict)
+    options: QuantizeOptions = field(default_factory=QuantizeOptions)
+
+
+def quantize_for_bundle(
+    graph: Graph,
+    calibration: Any,
+    reader: Reader,
+    wanted: Quantization,
+) -> QuantizedModel:
+    """Quantize a graph, draw its images, and warn where they are poor.
+
+    Parameters
+    ----------
+    graph : Graph as imported
+    calibration : source of images as :func:`nerone.deployment.drawing.draw` takes it
+    reader : Reader
+    wanted : Quantization
+
+    Returns
+    -------
+    QuantizedModel
+        Its report has the part "calibration"; its warnings were also given as Python warnings.
+
+    Raises
+    ------
+    ConfigurationError, ModelError, ShapeError, DtypeError
+        as of the parts; before the long work where that can be.
+    """
+    from nerone.quantization import quantize
+
+    if calibration is None:
+        raise ConfigurationError("no calibration images were given; give a folder with 100 to 1000 of them")
+    validation = _labelled(wanted.validation, reader, VALIDATION_IMAGES, wanted.seed, "validation images")
+    labelled = _labelled(wanted.labelled, reader, TRAINING_IMAGES, wanted.seed, "training images")
+    drawn = draw(
+        calibration,
+        graph,
+        reader,
+        images=wanted.images,
+        seed=wanted.seed,
+        class_shares=wanted.class_shares,
+        class_factors=wanted.class_factors,
+    )
+    if labelled is None and drawn.labels is not None:
+        labelled = (drawn.images.arrays[0], drawn.labels)
+    quantized = quantize(
+        graph,
+        drawn.images,
+        method=wanted.method,
+        strategy=wanted.strategy,
+        options=wanted.options,
+        labelled=labelled,
+        max_drop=wanted.max_drop,
+        validation=validation,
+        metric=wanted.metric or ("dice" if reader.segmentation else "accuracy"),
+        progress=_progress(reader),
+    )
+    found = [*quantized.report.get("warnings", ()), *drawn.warnings, *_one_class(graph, drawn, reader)]
+    for warning in found:
+        warnings.warn(warning, stacklevel=3)
+    facts = {"images": len(drawn.images), **drawn.facts}
+    return replace(quantized, report={**quantized.report, "calibration": facts, "warnings": found})
+
+
+def _labelled(source: Any, reader: Reader, images: int, seed: int, what: str) -> Any:
+    return None if source is None else labelled_arrays(source, reader, images=images, seed=seed, what=what)
+
+
+def _progress(reader: Reader) -> Callable[[int, int], None] | None:
+    report = reader.progress
+    return None if report is None else lambda done, total: report("quantization", done, total)
+
+
+def _one_class(graph: Graph, drawn: Drawn, reader: Reader) -> list[str]:
+    """Ask the float model where no labels tell which classes the images show."""
+    channels = graph[graph.outputs[0]].shape[-1]
+    if drawn.labels is not None or channels < 2 or len(drawn.images) < 2:
+        return []
+    scores = Executor(graph, graph.outputs[:1])(drawn.images.first(_LOOKED_AT))[0]
+    shown = np.unique(scores.argmax(-1))
+    if len(shown) > 1:
+        return []
+    name = reader.class_names[int(shown[0])]
+    return [
+        f"the float model finds class '{name}' only in all {len(scores)} calibration images that it was shown; draw "
+        "images of every class, and check the preprocessing"
+    ]
