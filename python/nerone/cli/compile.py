@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from nerone.cli.console import chosen, file_argument, print_json, print_table, progress_bars
+from nerone.cli.console import chosen, file_argument, print_json, print_log, progress_bars
+from nerone.cli.mapping import print_mapping
 
 if TYPE_CHECKING:
     import typer
+
+    from nerone.compilation import CompiledModel
+    from nerone.compilation.vendor import VendorCompilation
 
 __all__ = ["register"]
 
@@ -20,7 +26,13 @@ def register(application: typer.Typer) -> None:
     def compile(
         model: str = typer.Argument(None, help="q_model.h5, *_int.xmodel, or a trained model with --calibration."),
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
-        output: str = typer.Option(..., "-o", "--output", "--output_dir", help="The xmodel to write."),
+        output: str = typer.Option(
+            ...,
+            "-o",
+            "--output",
+            "--output_dir",
+            help="The xmodel to write; for a board NAME_vitis_ai/ lies beside it.",
+        ),
         board: str = typer.Option("host", "--board", help="host, ultra96v2, kv260 or zcu104."),
         vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
@@ -28,13 +40,30 @@ def register(application: typer.Typer) -> None:
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),
         preset: str = typer.Option(None, "--preset", help="Preprocessing of the calibration images."),
         images: int = typer.Option(None, "--images", help="Calibration images at most."),
+        compiler: str = typer.Option(
+            "auto",
+            "--compiler",
+            help="Where the vendor's compiler is: path, docker, podman or none; auto: PATH, else an image here.",
+        ),
+        container_image: str = typer.Option(
+            None, "--container-image", help="The vendor's image, in place of the one of that Vitis AI version."
+        ),
+        time_limit: float = typer.Option(1800.0, "--time-limit", help="Seconds for the vendor's compiler."),
         as_json: bool = typer.Option(False, "--json", help="Write the mapping report as JSON."),
     ) -> None:
         """Compile a model and report what runs where; for a board also with the vendor's compiler."""
         from nerone.deployment.compiling import compile_file
 
         path = file_argument(chosen(model, model_option, "model"), "model")
-        with progress_bars(quiet=as_json) as progress:
+        with contextlib.ExitStack() as bars:
+            progress = bars.enter_context(progress_bars(quiet=as_json))
+
+            def show(compiled: CompiledModel) -> None:
+                # Before the vendor's compiler starts; its log then has the terminal for itself.
+                bars.close()
+                if not as_json:
+                    print_mapping(compiled.report)
+
             compiled, vendor = compile_file(
                 path,
                 output=output,
@@ -45,25 +74,37 @@ def register(application: typer.Typer) -> None:
                 calibration=calibration,
                 preset=preset,
                 images=images,
+                compiler=compiler,
+                image=container_image,
+                time_limit_s=time_limit,
                 progress=progress,
+                report=show,
+                log=print_log,
             )
         if as_json:
-            made = {"folder": vendor.folder, "xmodel": vendor.xmodel, "script": vendor.script} if vendor else None
-            print_json({"output": compiled.path, "vendor": made, **compiled.report})
+            print_json({"output": compiled.path, "vendor": _vendor(vendor), **compiled.report})
             return
-        _print(compiled.report)
         print(f"{compiled.path}: for the software DPU")
-        if vendor and vendor.xmodel:
-            print(f"{vendor.xmodel}: for {board}, equal to the software DPU bit for bit")
-        elif vendor:
-            print(f"{vendor.folder}: run {vendor.script.name} there in the vendor's container for {board}'s own model")
+        for line in _lines(vendor, board) if vendor else ():
+            print(line)
 
 
-def _print(report: Any) -> None:
-    rows = [
-        (row["layer"], row["op"], row["device"], f"{row['macs'] / 1e6:.2f}", row["fix_point"], row["reason"])
-        for row in report["layers"]
+def _vendor(vendor: VendorCompilation | None) -> dict[str, Any] | None:
+    if vendor is None:
+        return None
+    made = {"folder": vendor.folder, "xmodel": vendor.xmodel, "script": vendor.script, "compiler": vendor.compiler}
+    return {**made, "check": asdict(vendor.check) if vendor.check else None}
+
+
+def _lines(vendor: VendorCompilation, board: str) -> list[str]:
+    if vendor.xmodel is None or vendor.check is None:
+        return [
+            f"{vendor.folder}: ready for the vendor's compiler, which is not here; run {vendor.script.name} there, "
+            f"then give {vendor.folder.name}/compiled/*.xmodel to nerone deploy --board-model"
+        ]
+    check = vendor.check
+    return [
+        f"{vendor.xmodel}: for {board}, fingerprint 0x{check.fingerprint:x}, DPU subgraphs: {check.dpu_subgraphs}; "
+        f"equal to the software DPU's bit for bit on {check.images} images",
+        *check.notes(),
     ]
-    print_table(("layer", "op", "device", "MMAC", "fix point", "why"), rows)
-    share = f"{report['on_dpu']:.1%} on the {report['dpu']} of {report['board']}"
-    print(f"{report['macs'] / 1e9:.3f} GMAC per image, {share}")

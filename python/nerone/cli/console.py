@@ -11,7 +11,7 @@ from typing import Any
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["chosen", "file_argument", "print_json", "print_table", "progress_bars"]
+__all__ = ["chosen", "file_argument", "print_json", "print_log", "print_table", "progress_bars"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -32,6 +32,11 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield show
+
+
+def print_log(line: str) -> None:
+    """Write a line of another program's to stderr, as it comes."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def print_json(values: Any) -> None:

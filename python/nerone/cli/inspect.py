@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import chosen, file_argument, print_json, print_table
+from nerone.cli.mapping import print_mapping
 
 if TYPE_CHECKING:
     import typer
@@ -56,6 +57,9 @@ def _print(found: dict[str, Any], ops: bool) -> None:
             for row in model["subgraphs"]
         ],
     )
+    compilation = found.get("report", {}).get("compilation")
+    if compilation:
+        print_mapping(compilation)
     if ops or not model["compiled"]:
         print_table(
             ("op", "type", "device", "shape", "fix point", "MMAC"),
@@ -64,7 +68,7 @@ def _print(found: dict[str, Any], ops: bool) -> None:
                 for row in model["ops"]
             ],
         )
-    if model["on_cpu"]:
+    if model["on_cpu"] and not compilation:
         print_table(("on the CPU", "type", "why"), [(row["op"], row["type"], row["reason"]) for row in model["on_cpu"]])
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from nerone.compilation.boards import Board, find_board
+from nerone.compilation.estimate import layer_times
+from nerone.compilation.limits import dpu_limits
 from nerone.compilation.lowering import lower
 from nerone.compilation.mapping import mapping_report
 from nerone.compilation.partition import partition
 from nerone.errors import ConfigurationError, ModelError
 from nerone.quantization.quantized import QuantizedModel
 
-__all__ = ["CompiledModel", "check_memory", "compile", "lower_to_xir"]
+__all__ = ["CompiledModel", "check_memory", "compile", "lower_to_xir", "max_parameters"]
 
 _PARAMETERS_PER_GIB = 198_000_000 / 4  # the paper: 198 M parameters on a board with 4 GB
 
@@ -92,18 +94,26 @@ def lower_to_xir(
     """
     lowered, outputs, decisions = lower(quantized, board.dpu_of(vitis_ai))
     cut, root = partition(lowered, uint64=uint64)
-    report = mapping_report(decisions, cut, root, board, vitis_ai)
+    values = cut.to_dict(root, {"origin": "nerone"})
+    times = {layer.name: layer.time_us for layer in layer_times(values, board, vitis_ai)}
+    report = mapping_report(decisions, cut, root, board, vitis_ai, times)
+    report["limits"] = dpu_limits(board.dpu_of(vitis_ai)) | {"parameters": max_parameters(board)}
     check_memory(report["weight_bytes"], board)
     if not any(child.attrs["device"] == "DPU" for child in root.children):
         reasons = sorted({decision.reason for decision in decisions if decision.device == "CPU"})
         why = "; ".join(reasons) or "none of them computes anything"
         raise ModelError(f"no layer of '{lowered.name}' can run on the DPU: {why}. Change these layers")
-    return cut.to_dict(root, {"origin": "nerone"}), outputs, report
+    return values, outputs, report
+
+
+def max_parameters(board: Board) -> int:
+    """Return how many parameters fit the board's memory."""
+    return int(board.memory_gib * _PARAMETERS_PER_GIB)
 
 
 def check_memory(weight_bytes: int, board: Board) -> None:
     """Refuse a model whose weights do not fit the board's memory."""
-    most = int(board.memory_gib * _PARAMETERS_PER_GIB)
+    most = max_parameters(board)
     if weight_bytes > most:
         raise ConfigurationError(
             f"the model has {weight_bytes / 1e6:.0f} M parameters; '{board.name}' with {board.memory_gib:g} GiB holds "

@@ -18,7 +18,7 @@ from typing import Any
 from nerone.compilation.boards import Board, Dpu, find_board
 from nerone.errors import ConfigurationError
 
-__all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph"]
+__all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph", "layer_times"]
 
 _PORT_BYTES_PER_CYCLE = 2 * 128 // 8
 _VIEWS = frozenset({"concat-fix", "reshape-fix", "upload", "download", "data-fix", "const-fix"})
@@ -93,11 +93,7 @@ def estimate_graph(
     graph: Mapping[str, Any], board: Board, vitis_ai: str | None = None, watts: float | None = None
 ) -> Estimate:
     """Predict from a graph in the schema of `nerone._core.read_xmodel`."""
-    dpu = board.dpu_of(vitis_ai)
-    ops = {op["name"]: op for op in graph["ops"]}
-    layers = [
-        _layer(op, ops, board, dpu) for op in graph["ops"] if op["type"].endswith("-fix") and op["type"] not in _VIEWS
-    ]
+    dpu, layers = board.dpu_of(vitis_ai), layer_times(graph, board, vitis_ai)
     total_us = sum(layer.time_us for layer in layers)
     if total_us <= 0:
         raise ConfigurationError(f"'{graph['name']}' has no op of a DPU; compile it first")
@@ -105,6 +101,13 @@ def estimate_graph(
     used = sum(layer.macs for layer in layers) / (total_us * board.clock_mhz * dpu.peak_macs_per_cycle)
     efficiency = None if watts is None else fps / watts
     return Estimate(board.name, dpu.name, board.cores, total_us / 1e3, fps, used, watts, efficiency, tuple(layers))
+
+
+def layer_times(graph: Mapping[str, Any], board: Board, vitis_ai: str | None = None) -> list[LayerTime]:
+    """Return the time of every op that the DPU computes, in the order of the file; views have none."""
+    ops, dpu = {op["name"]: op for op in graph["ops"]}, board.dpu_of(vitis_ai)
+    computing = [op for op in graph["ops"] if op["type"].endswith("-fix") and op["type"] not in _VIEWS]
+    return [_layer(op, ops, board, dpu) for op in computing]
 
 
 def _layer(op: Mapping[str, Any], ops: Mapping[str, Any], board: Board, dpu: Dpu) -> LayerTime:

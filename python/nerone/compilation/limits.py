@@ -10,7 +10,15 @@ import math
 
 from nerone.compilation.boards import Dpu
 
-__all__ = ["alpha_limit", "channel_limit", "convolution_limit", "depthwise_limit", "pool_limit", "transposed_limit"]
+__all__ = [
+    "alpha_limit",
+    "channel_limit",
+    "convolution_limit",
+    "depthwise_limit",
+    "dpu_limits",
+    "pool_limit",
+    "transposed_limit",
+]
 
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
@@ -19,6 +27,17 @@ MAX_KERNEL = 16
 MAX_STRIDE = 8
 MAX_WINDOW = 256  # pools and depthwise convolutions
 LEAKY_ALPHA = 26 / 256
+
+
+def dpu_limits(dpu: Dpu) -> dict[str, int]:
+    """Return the largest sizes that a DPU takes, for the mapping report."""
+    return {
+        "kernel": MAX_KERNEL,
+        "stride": MAX_STRIDE,
+        "window": MAX_WINDOW,
+        "channels": dpu.max_channels,
+        "bank_words": dpu.bank_depth,
+    }
 
 
 def _outside(what: str, sizes: Pair, low: int, high: int) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nerone.compilation.boards import Board
@@ -13,17 +13,28 @@ __all__ = ["mapping_report"]
 
 
 def mapping_report(
-    decisions: Sequence[Decision], graph: XirGraph, root: XirSubgraph, board: Board, vitis_ai: str | None
+    decisions: Sequence[Decision],
+    graph: XirGraph,
+    root: XirSubgraph,
+    board: Board,
+    vitis_ai: str | None,
+    times_us: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the report as JSON-ready values.
+
+    Parameters
+    ----------
+    times_us : estimated microseconds of each op of the DPU, see `nerone.compilation.estimate`
 
     Returns
     -------
     dict with "board", "dpu", "subgraphs" (device and number of ops), "macs", "weight_bytes", "on_dpu" (share of the
-    multiply-accumulates) and "layers": one row per node with layer, op, device, reason, macs, fix_point, subgraph
+    multiply-accumulates), "estimated_ms" (of the DPU's work on one core) and "layers": one row per node with layer, op,
+    device, reason, macs, time_share (of the DPU's estimated time; None on the CPU), fix_point, subgraph
     """
     where = {name: child.name for child in root.children for name in child.ops}
-    rows = [_row(decision, graph, where) for decision in decisions]
+    total_us = sum(times_us.values())
+    rows = [_row(decision, graph, where, times_us, total_us) for decision in decisions]
     total = sum(op.macs for op in graph)
     on_dpu = sum(op.macs for op in graph if op.device == "DPU")
     weights = sum(_bytes(op.shape) for op in graph if op.type == "const-fix")
@@ -37,6 +48,7 @@ def mapping_report(
         "macs": total,
         "on_dpu": on_dpu / total if total else 1.0,
         "weight_bytes": weights,
+        "estimated_ms": total_us / 1e3,
         "layers": rows,
     }
 
@@ -48,10 +60,13 @@ def _bytes(shape: tuple[int, ...]) -> int:
     return count
 
 
-def _row(decision: Decision, graph: XirGraph, where: dict[str, str]) -> dict[str, Any]:
+def _row(
+    decision: Decision, graph: XirGraph, where: dict[str, str], times_us: Mapping[str, float], total_us: float
+) -> dict[str, Any]:
     node = decision.node
     own = [graph[name] for name in decision.ops if name in graph]
     computing = [op for op in own if not op.type.startswith("const")]
+    own_us = 0.0 if decision.fused_into else sum(times_us.get(op.name, 0.0) for op in computing)
     fixes = [op.fix_point for op in computing if op.fix_point is not None]
     return {
         "layer": node.layer or node.name,
@@ -61,6 +76,7 @@ def _row(decision: Decision, graph: XirGraph, where: dict[str, str]) -> dict[str
         "reason": decision.reason,
         "fused_into": decision.fused_into,
         "macs": 0 if decision.fused_into else sum(op.macs for op in own),
+        "time_share": own_us / total_us if decision.device == "DPU" and total_us else None,
         "shape": list(node.shape),
         "fix_point": fixes[-1] if fixes else None,
         "subgraph": where.get(computing[0].name, "") if computing else "",

@@ -17,7 +17,7 @@ from nerone.quantization.quantized import QuantizedModel
 __all__ = ["lower"]
 
 _NEVER_ON_DPU = {
-    Op.SOFTMAX: "softmax is computed in float",
+    Op.SOFTMAX: "the DPU has no softmax",
     Op.TANH: "the DPU has no tanh",
     Op.PERMUTE: "the DPU cannot permute axes",
     Op.BATCH_NORM: "a batch normalization that was not folded",
@@ -113,11 +113,11 @@ def _dpu_reason(context: Context, unit: Unit, op: XirOp) -> str:
 def _cpu_reason(context: Context, unit: Unit) -> str | None:
     """Say why a unit has to run on the CPU, or None."""
     quantized, node = context.quantized, unit.node
+    if node.op in _NEVER_ON_DPU:
+        return _NEVER_ON_DPU[node.op]
     for part in (unit.node, unit.output):
         if part.name in quantized.float_nodes:
             return quantized.float_nodes[part.name] or "stays in float"
-    if node.op in _NEVER_ON_DPU:
-        return _NEVER_ON_DPU[node.op]
     for name in unit.inputs:
         if context.fix_point(name) is None:
             return f"its input '{name}' is in float"

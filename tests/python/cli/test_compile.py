@@ -1,0 +1,92 @@
+"""nerone compile: the mapping report before the vendor's compiler, its log while it runs, and what it left."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cli.conftest import segmentation_model
+from compilation.vendor_stand_ins import StandIns
+from nerone.compilation.export import export_quantized_xir
+from nerone.compilation.quantized_xir import load_quantized_xir
+
+
+@pytest.fixture
+def source(tmp_path):
+    return export_quantized_xir(segmentation_model(), tmp_path / "net_int.xmodel")
+
+
+@pytest.fixture
+def stand_ins(tmp_path, monkeypatch):
+    return StandIns(tmp_path / "programs", monkeypatch)
+
+
+def test_the_mapping_has_a_row_per_layer(run, source, tmp_path):
+    code, out, _ = run("compile", source, "-o", tmp_path / "net.xmodel", "--json")
+    assert code == 0
+    report = json.loads(out)
+    rows = {row["layer"]: row for row in report["layers"]}
+    assert [(name, rows[name]["device"]) for name in rows] == [
+        ("x", "USER"),
+        ("conv", "DPU"),
+        ("head", "DPU"),
+        ("soft", "CPU"),
+    ]
+    assert sum(row["time_share"] for row in rows.values() if row["device"] == "DPU") == pytest.approx(1)
+    assert rows["conv"]["macs"] == 16 * 16 * 9 * 4
+    assert rows["soft"]["time_share"] is None
+    assert rows["soft"]["reason"] == "the DPU has no softmax"
+    assert report["estimated_ms"] > 0
+    assert report["limits"] == {
+        "kernel": 16,
+        "stride": 8,
+        "window": 256,
+        "channels": 4096,
+        "bank_words": 2048,
+        "parameters": 198_000_000,
+    }
+    assert report["vendor"] is None
+
+
+def test_the_compilers_log_is_shown_and_its_result_named(run, source, stand_ins, tmp_path):
+    stand_ins.compiler(load_quantized_xir(source))
+    code, out, err = run("compile", source, "--board", "kv260", "-n", "net", "-o", tmp_path / "net.xmodel")
+    assert code == 0
+    assert "[UNILOG][INFO] begin net" in err
+    assert "kv260 holds" in out
+    assert "net_vitis_ai/compiled/net.xmodel: for kv260, fingerprint 0x1000020f6014407, DPU subgraphs: 1; equal" in out
+    code, out, _ = run("compile", source, "--board", "kv260", "-n", "net", "-o", tmp_path / "net.xmodel", "--json")
+    assert json.loads(out)["vendor"]["check"]["images"] == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "words"),
+    [
+        ("fails", [], "vai_c_xir failed with exit code 1: "),
+        ("hangs", ["--time-limit", "1"], "did not finish in 1 s"),
+        ("fine", ["--compiler", "docker"], "docker is not in PATH"),
+        ("fine", ["--compiler", "none", "-n", "a b"], "'a b' is no name for a network"),
+        ("fine", ["-a", "none.json"], "'none.json' cannot be read"),
+    ],
+)
+def test_a_compiler_that_does_not_work(run, source, stand_ins, tmp_path, monkeypatch, mode, options, words):
+    monkeypatch.setenv("PATH", f"{tmp_path}/programs/bin:/bin")
+    stand_ins.compiler(mode=mode)
+    code, _, err = run("compile", source, "--board", "kv260", "-o", tmp_path / "net.xmodel", *options)
+    assert code == 2
+    assert words in err.splitlines()[-1]
+
+
+def test_without_the_compiler_a_folder_is_left(run, source, tmp_path):
+    code, out, _ = run("compile", source, "--board", "ultra96v2", "--compiler", "none", "-o", tmp_path / "net.xmodel")
+    assert code == 0
+    assert "ready for the vendor's compiler, which is not here; run compile.sh there" in out
+    assert (tmp_path / "net_vitis_ai" / "compile.sh").is_file()
+
+
+def test_inspect_shows_a_bundles_mapping(run, bundle):
+    code, out, _ = run("inspect", bundle.path)
+    assert code == 0
+    assert "of a DPU core, estimated" in out
+    assert "the DPU has no softmax" in out
