@@ -7,6 +7,7 @@
 #include "kernels/resize/combine.hpp"
 #include "preprocess/chain.hpp"
 #include "preprocess/measure.hpp"
+#include "preprocess/prefetch.hpp"
 
 namespace nerone::preprocess {
 namespace {
@@ -25,15 +26,6 @@ bool in_order(const Stage& stage) {
   if (stage.select.size() != extent(stage.in.channels)) return false;
   for (std::size_t c = 0; c < stage.select.size(); ++c) {
     if (stage.select[c] != c) return false;
-  }
-  return true;
-}
-
-bool is_halving(const Band& band, int old_extent) {
-  if (band.taps != 2 || band.padded || static_cast<int>(2 * band.count()) != old_extent) return false;
-  for (std::size_t x = 0; x < band.count(); ++x) {
-    const bool pair = band.first[x] == static_cast<std::int32_t>(2 * x);
-    if (!pair || band.weights[x] != 0.5F || band.weights[band.count() + x] != 0.5F) return false;
   }
   return true;
 }
@@ -105,7 +97,9 @@ void Execution::run_stage(const Stage& stage, const Source& source, const Sink& 
   const std::size_t height = extent(stage.out.height);
   const std::size_t width = extent(stage.out.width);
   Rows rows{};
+  Prefetch prefetch(source);
   for (std::size_t y = 0; y < height; ++y) {
+    prefetch.before(stage.moves ? extent(stage.rows.first[y]) : y, stage.select);
     for (std::size_t c = 0; c < extent(stage.out.channels); ++c) {
       rows[c] = sink.planes != nullptr ? sink.planes + (c * height + y) * width : floats(rows_) + c * row_pitch_;
     }

@@ -166,4 +166,13 @@ Band band_of(const AxisMap& map) {
   return band;
 }
 
+bool is_halving(const Band& band, int old_extent) {
+  if (band.taps != 2 || band.padded || static_cast<int>(2 * band.count()) != old_extent) return false;
+  for (std::size_t x = 0; x < band.count(); ++x) {
+    const bool pair = band.first[x] == static_cast<std::int32_t>(2 * x);
+    if (!pair || band.weights[x] != 0.5F || band.weights[band.count() + x] != 0.5F) return false;
+  }
+  return true;
+}
+
 }  // namespace nerone::preprocess

@@ -43,4 +43,7 @@ struct Band {
 
 Band band_of(const AxisMap& map);
 
+// Whether each new pixel is the mean of two old ones, and each old one is used once.
+bool is_halving(const Band& band, int old_extent);
+
 }  // namespace nerone::preprocess

@@ -2,9 +2,12 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantize/quantize.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <type_traits>
 
 #include "kernels/dispatch.hpp"
@@ -194,10 +197,14 @@ HWY_INLINE Ints pair_sums(const T* pixels) {
 }
 
 template <typename T>
-std::size_t halved_typed(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::size_t count, const Chain& chain,
-                         std::int8_t* HWY_RESTRICT destination) {
+std::size_t halved_typed(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::ptrdiff_t ahead_bytes,
+                         std::size_t count, const Chain& chain, std::int8_t* HWY_RESTRICT destination) {
   const FloatTag d;
+  const auto fetch = [ahead_bytes](const T* pixels)
+                         NERONE_INLINE { hwy::Prefetch(reinterpret_cast<const char*>(pixels) + ahead_bytes); };
   return one_plane(count, chain, destination, [&](std::size_t at) NERONE_INLINE {
+    fetch(a + 2 * at);
+    fetch(b + 2 * at);
     const auto sum = hn::Add(pair_sums(a + 2 * at), pair_sums(b + 2 * at));
     return hn::Mul(hn::ConvertTo(d, sum), hn::Set(d, 0.25F));
   });
@@ -205,6 +212,11 @@ std::size_t halved_typed(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::
 
 void halved(DType dtype, const void* pixels, std::ptrdiff_t row_stride_bytes, std::size_t height, std::size_t width,
             const Chain& chain, std::int8_t* destination) {
+  // Frames come from memory, not from a cache, and processors do not look beyond a page of it.
+  constexpr std::ptrdiff_t ahead = 4096;
+  const std::ptrdiff_t pair_bytes = 2 * row_stride_bytes;
+  const std::ptrdiff_t pairs = pair_bytes == 0 ? 0 : std::max<std::ptrdiff_t>(1, ahead / std::abs(pair_bytes));
+  const std::ptrdiff_t ahead_bytes = pairs * pair_bytes;
   for_pixel_type(dtype, [&](auto type) {
     using T = decltype(type);
     const auto* row = static_cast<const char*>(pixels);
@@ -212,7 +224,7 @@ void halved(DType dtype, const void* pixels, std::ptrdiff_t row_stride_bytes, st
       const auto* upper = reinterpret_cast<const T*>(row);
       const auto* lower = reinterpret_cast<const T*>(row + row_stride_bytes);
       std::size_t x = 0;
-      if constexpr (sizeof(T) <= 2) x = halved_typed(upper, lower, width, chain, destination);
+      if constexpr (sizeof(T) <= 2) x = halved_typed(upper, lower, ahead_bytes, width, chain, destination);
       if (x < width) {
         scalar::quantize_halved(dtype, upper + 2 * x, row_stride_bytes, 1, width - x, chain, destination + x);
       }
