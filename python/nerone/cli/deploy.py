@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import chosen, file_argument, print_json, progress_bars
+from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import typer
 
 __all__ = ["register"]
+
+FINE, MISSED = 0, 1
 
 
 def register(application: typer.Typer) -> None:
@@ -18,18 +23,38 @@ def register(application: typer.Typer) -> None:
 
     @application.command()
     def deploy(
-        model: str = typer.Argument(None, help="Trained model: .keras, .h5, or a quantized q_model.h5."),
+        model: str = typer.Argument(None, help="Trained .keras or .h5, quantized q_model.h5, or a bundle to send."),
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),
         preset: str = typer.Option(
             None, "--preset", help="Preprocessing and classes: ct-org, brats, prostate-3t, bccd ..."
         ),
-        board: str = typer.Option("host", "--board", help="host, ultra96v2, kv260 or zcu104."),
-        output: str = typer.Option(..., "-o", "--output", help="The bundle to make: NAME.nerone."),
+        board: str = typer.Option(None, "--board", help="host (the default), ultra96v2, kv260 or zcu104."),
+        output: str = typer.Option(
+            None, "-o", "--output", help="The bundle to make: NAME.nerone; what is not given is kept from an older one."
+        ),
         classes: str = typer.Option(None, "--classes", help="Class names in place of the preset's: liver,bone,..."),
         method: str = typer.Option("ptq", "--method", help="ptq, ffq or qat."),
-        images: int = typer.Option(None, "--images", help="Calibration images at most."),
-        seed: int = typer.Option(0, "--seed", help="Shifts which calibration images are taken."),
+        strategy: str = typer.Option("default", "--strategy", help="default, or vitis: the vendor's scheme."),
+        max_drop: float = typer.Option(
+            None, "--max-drop", help="Allowed fall of the metric; methods are tried until one keeps it. Exit 1 if none."
+        ),
+        validation: str = typer.Option(None, "--validation", help="Labelled folder on which the drop is measured."),
+        metric: str = typer.Option(None, "--metric", help="dice or accuracy; by default what fits the network."),
+        labelled: str = typer.Option(None, "--labelled", help="Labelled folder that qat learns from."),
+        images: int = typer.Option(None, "--images", help="Calibration images at most, 200 by default."),
+        seed: int = typer.Option(0, "--seed", help="Chooses which calibration images are taken."),
+        class_share: str = typer.Option(
+            None, "--class-share", help="Share of calibration images that show a class: bladder=0.3,kidneys=0.4."
+        ),
+        class_factor: str = typer.Option(
+            None,
+            "--class-factor",
+            help="Factor by which the share of a class is raised or lowered: bladder=3,bone=0.5.",
+        ),
+        option: str = typer.Option(
+            None, "--option", help="Settings of the quantizer: finetune_epochs=4,train_rate=1e-4."
+        ),
         vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
         board_model: str = typer.Option(None, "--board-model", help="xmodel that the vendor's compiler made."),
@@ -37,16 +62,18 @@ def register(application: typer.Typer) -> None:
         remote_python: str = typer.Option("python3", "--remote-python", help="The Python there that has NERONE."),
         ssh_option: str = typer.Option(None, "--ssh-option", help="Settings of ssh_config: Port=2222,User=root."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
-    ) -> None:
+    ) -> int:
         """Quantize and compile a trained model into a bundle."""
         from nerone.deployment import deploy as make_bundle
         from nerone.deployment.remote import deploy_to, examine_target
+        from nerone.deployment.summary import quantization_lines
+        from nerone.quantization.options import QuantizeOptions
 
         path = file_argument(chosen(model, model_option, "model"), "model")
         ssh_options = ssh_option.split(",") if ssh_option else []
         if to:
             # A board that is off is told before the minutes of quantization.
-            examine_target(to, output, remote_python=remote_python, ssh_options=ssh_options)
+            examine_target(to, output or str(path), remote_python=remote_python, ssh_options=ssh_options)
         with progress_bars(quiet=as_json) as progress:
             bundle = make_bundle(
                 path,
@@ -56,8 +83,16 @@ def register(application: typer.Typer) -> None:
                 output=output,
                 class_names=classes.split(",") if classes else None,
                 method=method,
+                strategy=strategy,
+                options=QuantizeOptions.read(_pairs(option, "--option")),
+                max_drop=max_drop,
+                validation=validation,
+                metric=metric,
+                labelled=labelled,
                 images=images,
                 seed=seed,
+                class_shares=_targets(class_share, "--class-share"),
+                class_factors=_targets(class_factor, "--class-factor"),
                 vitis_ai=vitis_ai,
                 arch=arch,
                 board_model=file_argument(board_model, "xmodel") if board_model else None,
@@ -66,14 +101,48 @@ def register(application: typer.Typer) -> None:
             sent = None
             if to:
                 sent = deploy_to(bundle, to, remote_python=remote_python, ssh_options=ssh_options, progress=progress)
-        compilation = bundle.report()["compilation"]
+        report = bundle.report()
+        missed = report["quantization"].get("within") is False
         if as_json:
-            values = {"bundle": str(bundle.path), "board": bundle.board, "compilation": compilation}
+            values = {"bundle": str(bundle.path), "board": bundle.board, **_chosen_facts(report)}
             print_json({**values, "deployment": sent.to_dict()} if sent else values)
-            return
-        print(f"{bundle.path}: {compilation['macs'] / 1e9:.3f} GMAC per image, {compilation['on_dpu']:.1%} on the DPU")
-        for row in compilation["layers"]:
-            if row["device"] == "CPU" and row["xir_ops"]:
-                print(f"on the CPU: {row['op']} of {row['layer']}, {row['reason']}")
+            return MISSED if missed else FINE
+        for line in (*quantization_lines(report["quantization"]), *_mapping_lines(bundle.path, report["compilation"])):
+            print(line)
         for line in sent.lines() if sent else ():
             print(line)
+        return MISSED if missed else FINE
+
+
+def _mapping_lines(path: Path, compilation: Mapping[str, Any]) -> list[str]:
+    on_cpu = [row for row in compilation["layers"] if row["device"] == "CPU" and row["xir_ops"]]
+    return [
+        f"{path}: {compilation['macs'] / 1e9:.3f} GMAC per image, {compilation['on_dpu']:.1%} on the DPU",
+        *(f"on the CPU: {row['op']} of {row['layer']}, {row['reason']}" for row in on_cpu),
+    ]
+
+
+def _chosen_facts(report: Mapping[str, Any]) -> dict[str, Any]:
+    quantization = {key: value for key, value in report["quantization"].items() if key != "layers"}
+    return {"quantization": quantization, "compilation": report["compilation"]}
+
+
+def _pairs(text: str | None, option: str) -> dict[str, str]:
+    """Read "a=1,b=2"."""
+    found = {}
+    for part in text.split(",") if text else ():
+        name, separator, value = part.partition("=")
+        if not separator or not name.strip() or not value.strip():
+            raise ConfigurationError(f"{option} has '{part}'; expected NAME=VALUE,NAME=VALUE")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _targets(text: str | None, option: str) -> dict[str | int, float] | None:
+    found: dict[str | int, float] = {}
+    for name, value in _pairs(text, option).items():
+        try:
+            found[int(name) if name.isdecimal() else name] = float(value)
+        except ValueError as error:
+            raise ConfigurationError(f"{option} of '{name}' is '{value}'; expected a number") from error
+    return found or None

@@ -9,7 +9,9 @@ from nerone.compilation import CompiledModel, find_board
 from nerone.compilation import compile as compile_model
 from nerone.compilation.vendor import TIME_LIMIT_S, VendorCompilation, vendor_compile
 from nerone.compilation.vendor_arch import arch_for
-from nerone.deployment.models import already_quantized, quantized_model
+from nerone.deployment.drawing import Reader
+from nerone.deployment.models import already_quantized
+from nerone.deployment.quantizing import Quantization, quantize_for_bundle
 from nerone.deployment.quiet import import_quietly
 from nerone.errors import ConfigurationError
 from nerone.quantization.quantized import QuantizedModel
@@ -111,5 +113,8 @@ def quantized_from_file(
     import_quietly("tensorflow", "keras")
     graph = import_model(path)
     height, width = graph[graph.inputs[0]].shape[:2]
-    steps = find_preset(preset).preprocessing.with_output_size(height, width)
-    return quantized_model(graph, calibration, steps, images=images, progress=progress)
+    chosen = find_preset(preset)
+    steps = chosen.preprocessing.with_output_size(height, width)
+    segmentation = chosen.output == "segmentation"
+    reader = Reader(steps, chosen.class_names, segmentation, progress)
+    return quantize_for_bundle(graph, calibration, reader, Quantization(images=images))

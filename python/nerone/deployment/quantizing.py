@@ -131,7 +131,7 @@ def _one_class(graph: Graph, drawn: Drawn, reader: Reader) -> list[str]:
     shown = np.unique(scores.argmax(-1))
     if len(shown) > 1:
         return []
-    name = reader.class_names[int(shown[0])]
+    name = reader.class_names[int(shown[0])] if shown[0] < len(reader.class_names) else str(shown[0])
     return [
         f"the float model finds class '{name}' only in all {len(scores)} calibration images that it was shown; draw "
         "images of every class, and check the preprocessing"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from nerone.errors import ConfigurationError
 
@@ -48,6 +50,21 @@ class QuantizeOptions:
     train_rate: float = 3e-4
     train_batch_size: int = 8
 
+    @classmethod
+    def read(cls, texts: Mapping[str, str]) -> QuantizeOptions:
+        """Return options from their names and values as text; "true" and "false" for yes and no.
+
+        Raises
+        ------
+        ConfigurationError
+            An unknown name, or a value of another kind.
+        """
+        defaults = {field.name: field.default for field in fields(cls)}
+        unknown = [name for name in texts if name not in defaults]
+        if unknown:
+            raise ConfigurationError(f"there is no option '{unknown[0]}'; choose from {', '.join(defaults)}")
+        return cls(**{name: _value(name, text, type(defaults[name])) for name, text in texts.items()})
+
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigurationError(f"batch_size is {self.batch_size}; it must be at least 1")
@@ -61,3 +78,13 @@ class QuantizeOptions:
             raise ConfigurationError("train_batch_size must be 1 or more, train_epochs 0 or more")
         if not (self.finetune_rate > 0 and self.train_rate > 0):
             raise ConfigurationError("finetune_rate and train_rate must be above 0")
+
+
+def _value(name: str, text: str, kind: type) -> Any:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError) as error:
+        expected = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise ConfigurationError(f"option '{name}' is '{text}'; expected {expected}") from error

@@ -1,0 +1,103 @@
+"""What goes around the network of a bundle: preprocessing, class names, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nerone.deployment.bundle import Bundle
+from nerone.deployment.checks import check_fit
+from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
+from nerone.deployment.quiet import import_quietly
+from nerone.errors import ConfigurationError
+from nerone.graph import Graph
+from nerone.runtime.preprocessing import Preprocessing
+from nerone.runtime.presets import Preset
+
+__all__ = ["Plan", "imported", "make_plan"]
+
+# Colours of classes that no preset names: Okabe and Ito's palette after a black background.
+_PALETTE = (
+    (0, 0, 0),
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a bundle does before and after its network."""
+
+    preprocessing: Preprocessing
+    output: OutputDeclaration
+    preset: str = ""
+
+
+def imported(model: Any) -> Graph:
+    """Return the graph of a trained model, and keep TensorFlow quiet while it loads."""
+    if not isinstance(model, Graph):
+        import_quietly("tensorflow", "keras")
+    from nerone.graph import import_model
+
+    graph: Graph = import_model(model)
+    return graph
+
+
+def make_plan(
+    graph: Graph,
+    chosen: Preset | None,
+    preprocessing: Preprocessing | None,
+    class_names: Sequence[str] | None,
+    older: Bundle | None = None,
+) -> Plan:
+    """Decide preprocessing and classes: as given, else of the preset, else of the bundle that is replaced.
+
+    Raises
+    ------
+    ConfigurationError
+        Nothing was given, or it does not fit the network.
+    """
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise ConfigurationError(
+            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; a bundle takes one image and "
+            "gives one result. Cut the model to one of each, or use nerone.compile"
+        )
+    shape, out = graph[graph.inputs[0]].shape, graph[graph.outputs[0]].shape
+    if len(shape) != 3:
+        raise ConfigurationError(f"the model's input has shape {shape}; a bundle takes images (H, W, C)")
+    steps = preprocessing or (chosen.preprocessing.with_output_size(shape[0], shape[1]) if chosen else None)
+    name = chosen.name if chosen else ""
+    if steps is None and older is not None:
+        steps, name = older.preprocessing, older.preset
+    if steps is None:
+        raise ConfigurationError("neither a preset nor a preprocessing was given; name the preset of this network")
+    kept = older.output if older and not chosen and class_names is None else None
+    if kept:
+        kept.check_classes(int(out[-1]))
+    found = Plan(steps, kept or _output(out, chosen, class_names), name)
+    check_fit(steps, TensorDeclaration("", (1, *shape), None), TensorDeclaration("", (1, *out), None), found.output)
+    return found
+
+
+def _output(shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence[str] | None) -> OutputDeclaration:
+    classes = int(shape[-1])
+    image = len(shape) == 3 and shape[0] * shape[1] > 1
+    if chosen and class_names is None:
+        declared = OutputDeclaration(chosen.output, chosen.class_names, chosen.colours, chosen.label_ids)
+    else:
+        names = tuple(class_names) if class_names else tuple(f"class {number}" for number in range(classes))
+        colours = tuple(_PALETTE[number % len(_PALETTE)] for number in range(len(names)))
+        declared = OutputDeclaration("segmentation" if image else "classification", names, colours)
+    declared.check_classes(classes)
+    if (declared.kind == "segmentation") != image:
+        raise ConfigurationError(
+            f"the preset '{chosen.name if chosen else ''}' is for {declared.kind}, the network's output has shape "
+            f"{shape}; take the preset of this network"
+        )
+    return declared
