@@ -102,49 +102,37 @@ void add_bias(const Convolution& conv, const void* const* inputs, float* y) {
   for (std::int64_t c = 0; c < conv.out.c; ++c) y[c] += bias[c];
 }
 
-template <bool Depthwise>
-Kernel make_conv(const Node& node) {
-  const auto conv = convolution_of(node, Depthwise);
-  return [conv](const void* const* inputs, void* output) {
-    const auto* x = static_cast<const float*>(inputs[conv.input]);
-    const auto* w = static_cast<const float*>(inputs[conv.weights]);
-    const auto& k = conv.window;
-    auto* y = static_cast<float*>(output);
-    for (std::int64_t pixel = 0; pixel < conv.out.n * conv.out.h * conv.out.w; ++pixel, y += conv.out.c) {
-      const auto ow = pixel % conv.out.w, oh = pixel / conv.out.w % conv.out.h, n = pixel / conv.out.w / conv.out.h;
-      std::fill(y, y + conv.out.c, 0.0F);
-      for (std::int64_t ky = 0; ky < k.kh; ++ky) {
-        const auto iy = oh * k.sh - k.top + ky * k.dh;
-        if (iy < 0 || iy >= conv.in.h) continue;
-        for (std::int64_t kx = 0; kx < k.kw; ++kx) {
-          const auto ix = ow * k.sw - k.left + kx * k.dw;
-          if (ix >= 0 && ix < conv.in.w) conv.accumulate(x + conv.in.at(n, iy, ix), w, ky, kx, y);
-        }
-      }
-      add_bias(conv, inputs, y);
-    }
-  };
-}
+// Where along one axis the kernel's element k meets the input under output o; outside of it, or between its pixels
+// of a transposed convolution, a number that is no index.
+struct Axis {
+  std::int64_t stride, dilation, pad, kernel;
 
-// Zeros between the input's pixels, pad by kernel - 1 - pad, correlate with the weights as stored (not flipped).
-template <bool Depthwise>
-Kernel make_transposed(const Node& node) {
+  std::int64_t direct(std::int64_t o, std::int64_t k) const { return o * stride - pad + k * dilation; }
+  // Zeros between the input's pixels, pad by kernel - 1 - pad, correlate with the weights as stored (not flipped).
+  std::int64_t transposed(std::int64_t o, std::int64_t k) const {
+    const auto spread = o + pad - (kernel - 1 - k) * dilation;
+    return spread % stride == 0 ? spread / stride : -1;
+  }
+};
+
+template <bool Depthwise, std::int64_t (Axis::*Position)(std::int64_t, std::int64_t) const>
+Kernel make_convolution(const Node& node) {
   const auto conv = convolution_of(node, Depthwise);
-  return [conv](const void* const* inputs, void* output) {
+  const auto& k = conv.window;
+  const Axis rows{k.sh, k.dh, k.top, k.kh}, columns{k.sw, k.dw, k.left, k.kw};
+  return [conv, rows, columns](const void* const* inputs, void* output) {
     const auto* x = static_cast<const float*>(inputs[conv.input]);
     const auto* w = static_cast<const float*>(inputs[conv.weights]);
-    const auto& k = conv.window;
     auto* y = static_cast<float*>(output);
     for (std::int64_t pixel = 0; pixel < conv.out.n * conv.out.h * conv.out.w; ++pixel, y += conv.out.c) {
       const auto ow = pixel % conv.out.w, oh = pixel / conv.out.w % conv.out.h, n = pixel / conv.out.w / conv.out.h;
       std::fill(y, y + conv.out.c, 0.0F);
-      for (std::int64_t ky = 0; ky < k.kh; ++ky) {
-        const auto sy = oh + k.top - (k.kh - 1 - ky) * k.dh;
-        if (sy < 0 || sy % k.sh != 0 || sy / k.sh >= conv.in.h) continue;
-        for (std::int64_t kx = 0; kx < k.kw; ++kx) {
-          const auto sx = ow + k.left - (k.kw - 1 - kx) * k.dw;
-          if (sx < 0 || sx % k.sw != 0 || sx / k.sw >= conv.in.w) continue;
-          conv.accumulate(x + conv.in.at(n, sy / k.sh, sx / k.sw), w, ky, kx, y);
+      for (std::int64_t ky = 0; ky < conv.window.kh; ++ky) {
+        const auto iy = (rows.*Position)(oh, ky);
+        if (iy < 0 || iy >= conv.in.h) continue;
+        for (std::int64_t kx = 0; kx < conv.window.kw; ++kx) {
+          const auto ix = (columns.*Position)(ow, kx);
+          if (ix >= 0 && ix < conv.in.w) conv.accumulate(x + conv.in.at(n, iy, ix), w, ky, kx, y);
         }
       }
       add_bias(conv, inputs, y);
@@ -210,10 +198,10 @@ Kernel make_pool(const Node& node) {
 }  // namespace
 
 Kernels window_kernels() {
-  return {{"conv2d", make_conv<false>},
-          {"depthwise-conv2d", make_conv<true>},
-          {"transposed-conv2d", make_transposed<false>},
-          {"transposed-depthwise-conv2d", make_transposed<true>},
+  return {{"conv2d", make_convolution<false, &Axis::direct>},
+          {"depthwise-conv2d", make_convolution<true, &Axis::direct>},
+          {"transposed-conv2d", make_convolution<false, &Axis::transposed>},
+          {"transposed-depthwise-conv2d", make_convolution<true, &Axis::transposed>},
           {"maxpool2d", make_pool<false>},
           {"avgpool2d", make_pool<true>}};
 }

@@ -125,39 +125,33 @@ void narrow_all(const std::int32_t* values, std::int64_t count, std::int32_t fac
 
 namespace {
 
-// A constant size becomes one or two moves.
-template <std::size_t kBlock>
-void copy_fixed(const std::int8_t* source, std::int64_t source_step, std::int8_t* destination,
-                std::int64_t destination_step, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    std::memcpy(destination + i * destination_step, source + i * source_step, kBlock);
+struct Blocks {
+  const std::int8_t* source;
+  std::int64_t source_step;
+  std::int8_t* destination;
+  std::int64_t destination_step;
+  std::int64_t count;
+
+  void copy(std::size_t block) const {
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::memcpy(destination + i * destination_step, source + i * source_step, block);
+    }
   }
+};
+
+// A size that the compiler knows becomes one or two moves. Whether `block` is one of them.
+template <std::size_t... kSizes>
+bool copy_known(const Blocks& blocks, std::size_t block) {
+  return ((block == kSizes && (blocks.copy(kSizes), true)) || ...);
 }
 
 }  // namespace
 
 void copy_blocks(const std::int8_t* source, std::int64_t source_step, std::int8_t* destination,
                  std::int64_t destination_step, std::int64_t block, std::int64_t count) {
-  switch (block) {
-    case 1:
-      return copy_fixed<1>(source, source_step, destination, destination_step, count);
-    case 2:
-      return copy_fixed<2>(source, source_step, destination, destination_step, count);
-    case 4:
-      return copy_fixed<4>(source, source_step, destination, destination_step, count);
-    case 8:
-      return copy_fixed<8>(source, source_step, destination, destination_step, count);
-    case 16:
-      return copy_fixed<16>(source, source_step, destination, destination_step, count);
-    case 32:
-      return copy_fixed<32>(source, source_step, destination, destination_step, count);
-    case 64:
-      return copy_fixed<64>(source, source_step, destination, destination_step, count);
-    default:
-      for (std::int64_t i = 0; i < count; ++i) {
-        std::memcpy(destination + i * destination_step, source + i * source_step, static_cast<std::size_t>(block));
-      }
-  }
+  const Blocks blocks{source, source_step, destination, destination_step, count};
+  const auto size = static_cast<std::size_t>(block);
+  if (!copy_known<1, 2, 4, 8, 16, 32, 64>(blocks, size)) blocks.copy(size);
 }
 
 }  // namespace nerone::softdpu::portable
