@@ -10,8 +10,13 @@ import pytest
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
-    """Print VART over PYNQ-DPU per model and device, from the mean times of this run."""
+    """Print what benchmarks say in a line, and VART over PYNQ-DPU per model and device, from this run's mean times."""
     session = getattr(config, "_benchmarksession", None)
+    lines = [line for one in getattr(session, "benchmarks", []) for line in one.extra_info.get("lines", ())]
+    if lines:
+        terminalreporter.section("The pipeline against the device alone, measured in turns")
+        for line in lines:
+            terminalreporter.write_line(line)
     means: dict[str, dict[str, float]] = defaultdict(dict)
     for one in getattr(session, "benchmarks", []):
         info = one.extra_info
