@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["encode_frame", "to_display", "window_of"]
+__all__ = ["encode_frame", "to_display", "upright", "window_of"]
 
 MAX_SIDE = 640
 
@@ -25,6 +25,29 @@ def window_of(image: NDArray[Any]) -> tuple[float, float]:
         return 0.0, 255.0
     low, high = np.percentile(image[::4, ::4], (1.0, 99.5))
     return float(low), float(max(high, low + 1e-6))
+
+
+def upright(array: NDArray[Any], affine: NDArray[np.float64] | None) -> NDArray[Any]:
+    """Turn a slice as radiologists look at it: head or front of the patient up, the patient's right on the left.
+
+    Parameters
+    ----------
+    array : (H, W) or (H, W, C), a slice of a volume or its mask
+    affine : (4, 4), (row, column, slice) to millimetres, right-anterior-superior; None leaves the picture as it is
+
+    Returns
+    -------
+    a view of ``array``; oblique slices are turned to the nearest right angle
+    """
+    if affine is None:
+        return array
+    of_rows, of_columns = (int(np.abs(affine[:3, axis]).argmax()) for axis in (0, 1))
+    if of_rows == of_columns:
+        return array
+    rising = [affine[of_rows, 0] > 0, affine[of_columns, 1] > 0]
+    if of_rows < of_columns:  # superior is above anterior is above right
+        array, rising = array.swapaxes(0, 1), rising[::-1]
+    return array[:: -1 if rising[0] else 1, :: -1 if rising[1] else 1]
 
 
 def _thin(array: NDArray[Any]) -> NDArray[Any]:
@@ -59,6 +82,7 @@ def encode_frame(
     image: NDArray[Any],
     masks: Mapping[str, NDArray[np.uint8]],
     window: tuple[float, float] | None,
+    affine: NDArray[np.float64] | None = None,
 ) -> bytes:
     """Pack a frame for the page: uint32 header length, JSON header, JPEG picture, deflated masks.
 
@@ -68,10 +92,11 @@ def encode_frame(
     image : (H, W) or (H, W, C) array
     masks : name to (H, W) uint8 class ids, on the image's grid
     window : (low, high) of the grey values, or None
+    affine : of the volume that the image is a slice of; it is shown upright then
     """
     from PIL import Image
 
-    picture = to_display(image, window)
+    picture = to_display(upright(image, affine), window)
     jpeg = io.BytesIO()
     Image.fromarray(picture).save(jpeg, "JPEG", quality=85)
     parts = [("image", "image/jpeg", jpeg.getvalue())]
@@ -80,7 +105,7 @@ def encode_frame(
             raise ConfigurationError(
                 f"mask '{name}' is {mask.shape}, the image {image.shape[:2]}; they must be on one grid"
             )
-        parts.append((name, "deflate", zlib.compress(_thin(mask).tobytes(), 1)))
+        parts.append((name, "deflate", zlib.compress(_thin(upright(mask, affine)).tobytes(), 1)))
     described = {
         **header,
         "height": picture.shape[0],

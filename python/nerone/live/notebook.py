@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nerone.deployment.bundle import Bundle
 from nerone.errors import ShapeError
-from nerone.live.encoding import to_display
+from nerone.live.encoding import to_display, upright
 from nerone.live.session import Session
 from nerone.runtime.presets import PRESETS
 
@@ -136,10 +136,9 @@ class Live:
     def _draw(self, shown: Any) -> None:
         from PIL import Image
 
-        mask, colours = shown.result.mask, self.bundle.output.colours
-        painted = (
-            to_display(shown.frame.image, None) if mask is None else paint(shown.frame.image, mask, colours=colours)
-        )
+        mask, colours, affine = shown.result.mask, self.bundle.output.colours, shown.frame.stored.affine
+        image = upright(shown.frame.image, affine)
+        painted = to_display(image, None) if mask is None else paint(image, upright(mask, affine), colours=colours)
         data = io.BytesIO()
         Image.fromarray(painted).save(data, "PNG", compress_level=1)
         self._picture.value = data.getvalue()

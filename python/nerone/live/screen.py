@@ -86,4 +86,4 @@ def _message(shown: Shown, float_result: Result | None, window: tuple[float, flo
         if float_result.probabilities is not None:
             header["probabilities_fp32"] = [float(p) for p in float_result.probabilities]
     masks.update(shown.frame.masks)
-    return encode_frame(header, shown.frame.image, masks, window)
+    return encode_frame(header, shown.frame.image, masks, window, shown.frame.stored.affine)

@@ -189,9 +189,11 @@ class LiveServer:
     async def _serve_viewer(self, socket: web.WebSocketResponse) -> None:
         ready = asyncio.Event()
         ready.set()
+        told = self._hello()
+        await socket.send_json(told)  # the page needs the classes before it can draw a frame
         tasks = [
             asyncio.create_task(self._send_frames(socket, ready)),
-            asyncio.create_task(self._send_numbers(socket)),
+            asyncio.create_task(self._send_numbers(socket, told)),
         ]
         try:
             async for message in socket:
@@ -214,15 +216,17 @@ class LiveServer:
             ready.clear()
             await socket.send_bytes(message)
 
-    async def _send_numbers(self, socket: web.WebSocketResponse) -> None:
+    def _hello(self) -> dict[str, Any]:
+        described = describe(self.session, self._bundle, self._title, self._float_model)
+        return {"type": "hello", **described, "upload": {"max_bytes": self.access.max_upload_bytes}}
+
+    async def _send_numbers(self, socket: web.WebSocketResponse, told: dict[str, Any]) -> None:
         error = ""
-        told: dict[str, Any] = {}
         while not socket.closed:
-            hello = describe(self.session, self._bundle, self._title, self._float_model)
-            hello["upload"] = {"max_bytes": self.access.max_upload_bytes}
+            hello = self._hello()
             if hello != told:
                 told = hello
-                await socket.send_json({"type": "hello", **hello})
+                await socket.send_json(hello)
             await socket.send_json({"type": "statistics", **self.session.statistics()})
             if self.session.error != error:
                 error = self.session.error

@@ -55,6 +55,7 @@ async def receive(request: web.Request, max_bytes: int) -> LiveSource:
 
 async def _receive_parts(request: web.Request, store: _Store) -> None:
     from aiohttp import BodyPartReader
+    from aiohttp.http_exceptions import HttpProcessingError
 
     try:
         reader = await request.multipart()
@@ -65,7 +66,7 @@ async def _receive_parts(request: web.Request, store: _Store) -> None:
             if not isinstance(part, BodyPartReader):
                 raise ConfigurationError("the upload is nested; send plain files")
             await store.add(part.filename or "", _chunks(part))
-    except (ValueError, AssertionError, KeyError, EOFError) as error:
+    except (ValueError, AssertionError, KeyError, EOFError, HttpProcessingError) as error:
         if isinstance(error, ConfigurationError):
             raise
         raise ConfigurationError("the upload cannot be understood; send the files again") from error
@@ -119,7 +120,8 @@ class _Store:
                 _check_extent(file)
             source = open_source(self._files[0] if len(self._files) == 1 else self._folder)
         except Error as error:
-            raise ConfigurationError(str(error).replace(f"{self._folder}/", "")) from error
+            text = str(error).replace(f"{self._folder}/", "").replace(str(self._folder), "the upload")
+            raise ConfigurationError(text) from error
         more = f" and {len(self._files) - 1} more" if len(self._files) > 1 else ""
         source.name = self._first_name + more
         return source

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from nerone.live.access import Access
-from nerone.live.server import LiveServer
 from nerone.live.engines import BundleLabels
 from nerone.live.results import Result
+from nerone.live.server import LiveServer
 from nerone.live.session import Session
 from nerone.live.sources import LiveFrame, LiveSource, open_source
 
@@ -75,12 +75,15 @@ class Running:
         return self.server.url
 
 
+# Rows run to the patient's back, columns to the left: upright as it is stored.
+AFFINE = np.array([[0, -0.8, 0, 0], [-0.8, 0, 0, 0], [0, 0, 3.0, 0], [0, 0, 0, 1]])
+
+
 def write_volume(path: Path, slices: int = 12) -> Path:
     nibabel = pytest.importorskip("nibabel", reason="nibabel is not installed")
     rng = np.random.default_rng(5)
     data = rng.integers(-900, 400, (SIDE, SIDE, slices)).astype(np.int16)
-    affine = np.diag([0.8, 0.8, 3.0, 1.0])
-    nibabel.save(nibabel.Nifti1Image(data, affine), path)
+    nibabel.save(nibabel.Nifti1Image(data, AFFINE), path)
     return path
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.python.live.conftest import SIDE, Running, start, stop, write_volume
+from tests.python.live.conftest import AFFINE, SIDE, Running, start, stop, write_volume
 
 from nerone.errors import ConfigurationError
 from nerone.live.access import Access
@@ -195,7 +195,7 @@ def test_masks_and_statistics_can_be_taken_away(live: Running, tmp_path: Path) -
     (tmp_path / "masks.nii.gz").write_bytes(body)
     masks = nibabel.load(tmp_path / "masks.nii.gz")
     assert masks.shape == (SIDE, SIDE, 12)
-    assert np.allclose(masks.affine, np.diag([0.8, 0.8, 3.0, 1.0]))
+    assert np.allclose(masks.affine, AFFINE)
     assert np.asarray(masks.dataobj)[0, 0, 0] == 1
     status, text = ask(live, "GET", "/api/statistics.csv")
     assert status == 200

@@ -87,7 +87,6 @@ function onHello(hello) {
   const segmentation = hello.bundle.kind === "segmentation";
   document.body.dataset.kind = hello.bundle.kind;
   byId("probabilities").hidden = segmentation;
-  byId("view-masks").hidden = !segmentation;
   byId("class-controls").hidden = !segmentation;
   byId("masks").hidden = !segmentation;
   showClasses(hello.bundle.classes);
@@ -202,7 +201,10 @@ function connect() {
   };
   socket.onmessage = (event) => {
     if (event.data instanceof ArrayBuffer) {
-      frames = frames.then(() => onFrame(event.data)).then(() => send({ type: "shown" }));
+      frames = frames
+        .then(() => onFrame(event.data))
+        .catch((error) => showMessage(`A frame cannot be shown (${error.message}).`, false))
+        .then(() => send({ type: "shown" }));
       return;
     }
     const message = JSON.parse(event.data);

@@ -10,8 +10,6 @@ export class LineChart {
   // names and units: of each line. shared: whether all lines have one scale.
   constructor(canvas, names, units, shared) {
     Object.assign(this, { canvas, names, units, shared, values: [] });
-    canvas.width = density * canvas.clientWidth || canvas.width;
-    canvas.height = density * canvas.clientHeight || canvas.height;
   }
 
   push(values) {
@@ -27,9 +25,11 @@ export class LineChart {
 
   draw() {
     const context = this.canvas.getContext("2d");
+    const width = this.canvas.clientWidth;
+    const height = this.canvas.clientHeight;
+    if (this.canvas.width !== density * width) this.canvas.width = density * width;
+    if (this.canvas.height !== density * height) this.canvas.height = density * height;
     context.setTransform(density, 0, 0, density, 0, 0);
-    const width = this.canvas.width / density;
-    const height = this.canvas.height / density;
     context.clearRect(0, 0, width, height);
     context.font = "11px system-ui, sans-serif";
     context.lineWidth = 1.5;

@@ -61,6 +61,7 @@ export function drawViews(container, state) {
   const { frame } = state;
   const views = viewsOf(state);
   while (container.children.length > views.length) container.lastChild.remove();
+  container.dataset.count = String(views.length);
   views.forEach((view, position) => {
     const [canvas, label] = figureOf(container, position).children;
     canvas.dataset.view = view.right;
