@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nerone.cli.console import chosen, file_argument, print_json, progress_bars
+from nerone.cli.console import chosen, file_argument, print_json, print_log, progress_bars
+from nerone.cli.mapping import print_mapping
 from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import typer
+
+    from nerone.deployment import Bundle
 
 __all__ = ["register"]
 
@@ -60,7 +63,9 @@ def register(application: typer.Typer) -> None:
         board_model: str = typer.Option(None, "--board-model", help="xmodel that the vendor's compiler made."),
         to: str = typer.Option(None, "--to", help="Copy it to a board over ssh and check it there: user@board[:dir]."),
         remote_python: str = typer.Option("python3", "--remote-python", help="The Python there that has NERONE."),
-        ssh_option: str = typer.Option(None, "--ssh-option", help="Settings of ssh_config: Port=2222,User=root."),
+        ssh_option: list[str] = typer.Option(  # noqa: B008
+            None, "--ssh-option", help="A setting of ssh_config, such as Port=2222; may be given several times."
+        ),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> int:
         """Quantize and compile a trained model into a bundle."""
@@ -70,7 +75,7 @@ def register(application: typer.Typer) -> None:
         from nerone.quantization.options import QuantizeOptions
 
         path = file_argument(chosen(model, model_option, "model"), "model")
-        ssh_options = ssh_option.split(",") if ssh_option else []
+        ssh_options = [setting for text in ssh_option or () for setting in _settings(text)]
         if to:
             # A board that is off is told before the minutes of quantization.
             examine_target(to, output or str(path), remote_python=remote_python, ssh_options=ssh_options)
@@ -97,34 +102,41 @@ def register(application: typer.Typer) -> None:
                 arch=arch,
                 board_model=file_argument(board_model, "xmodel") if board_model else None,
                 progress=progress,
+                log=print_log,
             )
             sent = None
             if to:
                 sent = deploy_to(bundle, to, remote_python=remote_python, ssh_options=ssh_options, progress=progress)
         report = bundle.report()
-        missed = report["quantization"].get("within") is False
+        quantization, compilation = report.get("quantization", {}), report.get("compilation")
+        missed = quantization.get("within") is False
         if as_json:
             values = {"bundle": str(bundle.path), "board": bundle.board, **_chosen_facts(report)}
             print_json({**values, "deployment": sent.to_dict()} if sent else values)
             return MISSED if missed else FINE
-        for line in (*quantization_lines(report["quantization"]), *_mapping_lines(bundle.path, report["compilation"])):
+        if compilation:
+            print_mapping(compilation)
+        for line in (*quantization_lines(quantization), f"{bundle.path}: {_runs(bundle)}"):
             print(line)
         for line in sent.lines() if sent else ():
             print(line)
         return MISSED if missed else FINE
 
 
-def _mapping_lines(path: Path, compilation: Mapping[str, Any]) -> list[str]:
-    on_cpu = [row for row in compilation["layers"] if row["device"] == "CPU" and row["xir_ops"]]
-    return [
-        f"{path}: {compilation['macs'] / 1e9:.3f} GMAC per image, {compilation['on_dpu']:.1%} on the DPU",
-        *(f"on the CPU: {row['op']} of {row['layer']}, {row['reason']}" for row in on_cpu),
-    ]
+def _runs(bundle: Bundle) -> str:
+    if bundle.board_model_path is None:
+        return "the host compilation, which the software DPU runs anywhere"
+    return f"the host compilation, and the vendor's for {bundle.board}, equal to it bit for bit"
+
+
+def _settings(text: str) -> list[str]:
+    """Split Port=2222,User=root; a comma stays where no setting follows it, as in Ciphers=aes128-ctr,aes256-ctr."""
+    return re.split(r",(?=[A-Z][A-Za-z]*[a-z][A-Za-z]*=)", text)
 
 
 def _chosen_facts(report: Mapping[str, Any]) -> dict[str, Any]:
-    quantization = {key: value for key, value in report["quantization"].items() if key != "layers"}
-    return {"quantization": quantization, "compilation": report["compilation"]}
+    quantization = {key: value for key, value in report.get("quantization", {}).items() if key != "layers"}
+    return {"quantization": quantization, "compilation": report.get("compilation")}
 
 
 def _pairs(text: str | None, option: str) -> dict[str, str]:

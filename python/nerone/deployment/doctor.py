@@ -8,16 +8,15 @@ import os
 import platform
 import re
 import shutil
-import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from nerone.compilation.boards import boards_of_fingerprint
+from nerone.deployment.doctor_hardware import FINE, NOTE, PROBLEM, Finding, sensor_finding, simd_finding
+from nerone.deployment.remote_probe import device_nodes, dpu_fingerprint, has_dpu
 
-__all__ = ["Finding", "examine"]
-
-FINE, NOTE, PROBLEM = "fine", "note", "problem"
+__all__ = ["FINE", "NOTE", "PROBLEM", "Finding", "examine"]
 
 _PACKAGES = {
     "numpy": "",
@@ -31,60 +30,52 @@ _PACKAGES = {
     "tensorflow": "quantize",
     "matplotlib": "pictures",
 }
-_SIMD = ("avx512_vnni", "avx_vnni", "avx512f", "avx2", "sse4_1", "asimddp", "asimd")
-_NODES = ("/dev/dri/renderD128", "/dev/dpu")
+_BOARD = re.compile(r"xlnx|xilinx|zynqmp|kria|kv260|zcu\d|ultra96", re.IGNORECASE)
+_OLDEST_PYTHON = (3, 10)
+_MEANS = {
+    "xrt_coreutil": ("XRT", "install the board's XRT: it drives the DPU"),
+    "vart-dpu-runner": ("DPU runner", "install the board's Vitis AI runtime: compiled models name its DPU runner"),
+}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the examination: what, how it stands ("fine", "note", "problem"), detail and remedy."""
-
-    what: str
-    state: str
-    detail: str
-    remedy: str = ""
-
-
-def examine(root: str | Path = "/") -> list[Finding]:
+def examine(root: str | Path = "/", machine: str | None = None) -> list[Finding]:
     """Examine the machine.
 
     Parameters
     ----------
     root : where /dev, /proc, /sys and /etc are; another folder in tests
+    machine : as uname -m; this machine's where not given
     """
-    place = Path(root)
-    board = _board(place)
+    place, kind = Path(root), machine or platform.machine()
+    model = _device_tree(place, "model")
+    on_board = bool(_BOARD.search(model + _device_tree(place, "compatible")))
+    name = model if on_board else "no DPU board"
     return [
-        Finding("machine", FINE, f"{board or 'no DPU board'}, {platform.machine()}, {os.cpu_count()} cores"),
-        Finding("Python", FINE, platform.python_version()),
-        _simd(place),
+        Finding("machine", FINE, f"{name or 'a DPU board'}, {kind}, {os.cpu_count()} cores"),
+        _python(),
+        simd_finding(place, kind),
         _core(),
         _software_dpu(),
         *_libraries(),
-        *_packages(bool(board)),
-        _vendor_compiler(),
-        *_board_findings(place, bool(board)),
-        _sensors(place),
+        *_packages(on_board),
+        *([] if on_board else _host_tools()),
+        *_board_findings(place, on_board, kind),
+        sensor_finding(place),
     ]
 
 
-def _board(root: Path) -> str:
+def _device_tree(root: Path, name: str) -> str:
     try:
-        return (root / "proc/device-tree/model").read_text("utf-8", "replace").strip("\0\n ")
+        return (root / "proc/device-tree" / name).read_text("utf-8", "replace").replace("\0", " ").strip()
     except OSError:
         return ""
 
 
-def _simd(root: Path) -> Finding:
-    try:
-        text = (root / "proc/cpuinfo").read_text("utf-8", "replace")
-    except OSError:
-        return Finding("SIMD", NOTE, "no /proc/cpuinfo to read")
-    words = set(text.split())
-    found = [name for name in _SIMD if name in words]
-    if found:
-        return Finding("SIMD", FINE, f"best of {', '.join(found)}")
-    return Finding("SIMD", NOTE, "none known", "the software DPU falls back to scalar code and is slow")
+def _python() -> Finding:
+    found = platform.python_version()
+    if sys.version_info[:2] >= _OLDEST_PYTHON:
+        return Finding("Python", FINE, found)
+    return Finding("Python", PROBLEM, f"{found} is too old", "install Python 3.10 or newer")
 
 
 def _guarded(what: str, action: Callable[[], str], remedy: str) -> Finding:
@@ -152,21 +143,43 @@ def _packages(on_board: bool) -> list[Finding]:
     return findings or [Finding("Python packages", FINE, "all there")]
 
 
-def _vendor_compiler() -> Finding:
-    path = shutil.which("vai_c_xir")
-    if path:
-        return Finding("vendor's compiler", FINE, path)
-    return Finding(
-        "vendor's compiler", NOTE, "vai_c_xir is not in PATH", "nerone compile leaves a folder for its container"
-    )
+def _host_tools() -> list[Finding]:
+    compiler = shutil.which("vai_c_xir") or shutil.which("docker") or shutil.which("podman")
+    found = [
+        Finding("vendor's compiler", FINE, compiler)
+        if compiler
+        else Finding(
+            "vendor's compiler",
+            NOTE,
+            "neither vai_c_xir nor docker nor podman in PATH",
+            "nerone compile leaves a folder for a machine that has one",
+        )
+    ]
+    if shutil.which("ssh") is None:
+        found.append(Finding("ssh", NOTE, "not in PATH", "install openssh-client to deploy with --to user@board"))
+    return found
 
 
-def _board_findings(root: Path, on_board: bool) -> list[Finding]:
-    nodes = [node for node in _NODES if (root / node.lstrip("/")).exists()]
+def _board_findings(root: Path, on_board: bool, machine: str) -> list[Finding]:
+    nodes, fingerprint = device_nodes(root), dpu_fingerprint()
+    if not has_dpu(fingerprint, nodes, machine) or not (on_board or fingerprint or "/dev/dpu" in nodes):
+        remedy = "load the DPU overlay (xmutil loadapp, or pynq_dpu.DpuOverlay) and its driver zocl"
+        if on_board:
+            return [Finding("DPU device", PROBLEM, "no /dev/dri/renderD* of zocl and no /dev/dpu", remedy)]
+        return [Finding("DPU device", NOTE, "none", "the software DPU runs every bundle here, bit for bit as a board")]
     if not nodes:
-        state = PROBLEM if on_board else NOTE
-        return [Finding("DPU device", state, f"neither {' nor '.join(_NODES)}", "on a board: load the DPU overlay")]
-    return [Finding("DPU device", FINE, ", ".join(nodes)), _firmware(root), _fingerprint()]
+        found = Finding("DPU device", PROBLEM, "a fingerprint, but no device node", "load the driver zocl, or unset it")
+    else:
+        found = Finding("DPU device", FINE, ", ".join(nodes))
+    return [found, *_board_libraries(), _firmware(root), _fingerprint(fingerprint)]
+
+
+def _board_libraries() -> list[Finding]:
+    found = []
+    for name, (title, remedy) in _MEANS.items():
+        library = ctypes.util.find_library(name)
+        found.append(Finding(title, FINE, library) if library else Finding(title, PROBLEM, f"no lib{name}.so", remedy))
+    return found
 
 
 def _firmware(root: Path) -> Finding:
@@ -186,22 +199,15 @@ def _firmware(root: Path) -> Finding:
     return Finding("firmware", FINE, named)
 
 
-def _fingerprint() -> Finding:
-    text = os.environ.get("NERONE_DPU_FINGERPRINT", "")
-    if not text and shutil.which("xdputil"):
-        done = subprocess.run(["xdputil", "query"], capture_output=True, text=True, check=False, timeout=60)
-        text = done.stdout
-    match = re.search(r"0x[0-9a-fA-F]+", text)
-    if not match:
-        return Finding("fingerprint", NOTE, "unknown", "install xdputil, or set NERONE_DPU_FINGERPRINT")
-    known = boards_of_fingerprint(int(match[0], 16))
+def _fingerprint(text: str) -> Finding:
+    if not text:
+        given = os.environ.get("NERONE_DPU_FINGERPRINT", "")
+        detail = f"NERONE_DPU_FINGERPRINT is '{given}', expected 0x..." if given else "unknown"
+        return Finding("fingerprint", PROBLEM, detail, "install xdputil, or set NERONE_DPU_FINGERPRINT to arch.json's")
+    known = boards_of_fingerprint(int(text, 16))
     names = ", ".join(f"{board} of Vitis AI {version}" for board, version in known)
-    return Finding("fingerprint", FINE, f"{match[0]} ({names or 'no board of the table'})")
-
-
-def _sensors(root: Path) -> Finding:
-    found = sorted(str(path.parent.name) for path in root.glob("sys/class/hwmon/hwmon*/power1_input"))
-    rapl = sorted(path.name for path in root.glob("sys/class/powercap/intel-rapl:*") if path.is_dir())
-    if found or rapl:
-        return Finding("power sensors", FINE, ", ".join([*found, *rapl]))
-    return Finding("power sensors", NOTE, "none", "power is n/a; give a meter's CSV or watts to nerone bench")
+    if names:
+        return Finding("fingerprint", FINE, f"{text} ({names})")
+    return Finding(
+        "fingerprint", NOTE, f"{text}, of no board of the table", "compile with this board's arch.json: --arch"
+    )

@@ -7,15 +7,12 @@ same golden frame with the same function.
 from __future__ import annotations
 
 import base64
-import ctypes.util
 import errno
 import hashlib
 import json
 import os
 import platform
-import re
 import shutil
-import subprocess
 import sys
 import time
 import zlib
@@ -23,13 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nerone.deployment.remote_probe import core_problem, device_nodes, dpu_fingerprint, program_versions
+
 __all__ = ["MARK", "golden_outputs", "main"]
 
 MARK = "NERONE-ANSWER:"
 MANIFEST = "bundle.json"
 # Names of the files that a deployment wrote: whatever else lies in the folder is the user's and stays.
 LISTING = ".deployed.json"
-NODES = ("dev/dpu", "dev/dri/renderD128")
 
 if TYPE_CHECKING:
     # Not at run time: the Pythons of old boards cannot subscript it, and are to say how old they are.
@@ -84,44 +82,6 @@ def _place(request: Request) -> Path:
     return (Path.home() / Path(directory).expanduser()).resolve() / name
 
 
-def _fingerprint() -> str:
-    text = os.environ.get("NERONE_DPU_FINGERPRINT", "")
-    if text:
-        text = "fingerprint: " + text
-    elif shutil.which("xdputil"):
-        try:
-            text = subprocess.run(["xdputil", "query"], stdout=subprocess.PIPE, timeout=60).stdout.decode(
-                "utf-8", "replace"
-            )
-        except (OSError, subprocess.SubprocessError):
-            text = ""
-    match = re.search(r"fingerprint[^\n]*?(0x[0-9a-fA-F]+)", text)
-    return match.group(1).lower() if match else ""
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "nerone": "", "vart": ctypes.util.find_library("vart-runner") or ""}
-    try:
-        from importlib import metadata
-    except ImportError:
-        # Before 3.8: too old anyway, which the host says.
-        return found
-    for package in ("nerone", "numpy"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = ""
-    return found
-
-
-def _core_problem() -> str:
-    try:
-        import nerone._core  # noqa: F401
-    except Exception as error:
-        return " ".join(str(error).split()) or type(error).__name__
-    return ""
-
-
 def examine(request: Request) -> dict[str, Any]:
     """Say what this machine is, and which files of the bundle it has."""
     target = _place(request)
@@ -145,11 +105,11 @@ def examine(request: Request) -> dict[str, Any]:
         "existing": str(existing),
         "free_bytes": free.f_bavail * free.f_frsize,
         "machine": platform.machine(),
-        "versions": _versions(),
-        "core_problem": _core_problem(),
+        "versions": program_versions(),
+        "core_problem": core_problem(),
         "rsync": shutil.which("rsync") or "",
-        "fingerprint": _fingerprint(),
-        "nodes": ["/" + node for node in NODES if (Path("/") / node).exists()],
+        "fingerprint": dpu_fingerprint(),
+        "nodes": device_nodes(Path("/")),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nerone.deployment.bundle import Bundle, fingerprint_text
 from nerone.deployment.checks import versions
+from nerone.deployment.remote_probe import has_dpu
 from nerone.errors import ConfigurationError, DeviceError
 
 __all__ = ["Board", "board_of", "check_board", "check_room", "plan_device"]
@@ -55,8 +56,8 @@ class Board:
 
     @property
     def has_dpu(self) -> bool:
-        """Whether a DPU is there; on a PC the render node belongs to the graphics card."""
-        return bool(self.fingerprint or "/dev/dpu" in self.nodes or (self.nodes and self.machine != "x86_64"))
+        """Whether a DPU is there."""
+        return has_dpu(self.fingerprint, self.nodes, self.machine)
 
 
 def check_board(board: Board) -> None:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from nerone.deployment import remote_agent
+from nerone.deployment.remote_agent import MARK
+from nerone.deployment.remote_program import agent_program
 from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
 
 __all__ = ["Connection", "Target", "parse_target", "shell_python"]
@@ -108,8 +109,7 @@ class Connection:
         DeviceError, ConfigurationError, TimeoutError
             one sentence with what is wrong and what to do.
         """
-        source = Path(remote_agent.__file__).read_text("utf-8")
-        program = (source + f"\nmain({json.dumps({**request, 'action': action})!r})\n").encode()
+        program = agent_program(action, request)
         remote = f"exec {shell_python(self.remote_python)} -c {shlex.quote(_BOOTSTRAP)}"
 
         def feed(pipe: IO[bytes]) -> None:
@@ -121,7 +121,7 @@ class Connection:
 
         command = [*self._ssh(), "--", self.target.host, remote]
         code, output, said = _finish(command, feed, None if send else self.timeout_s, self.target.host)
-        found = re.search(rf"^{remote_agent.MARK}(.*)$", output, re.MULTILINE)
+        found = re.search(rf"^{MARK}(.*)$", output, re.MULTILINE)
         if not found:
             raise self._failure(code, said)
         answer: dict[str, Any] = json.loads(found[1])

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nerone.deployment import doctor
 from nerone.deployment.doctor import FINE, NOTE, PROBLEM, examine
+from nerone.deployment.doctor_hardware import sensor_finding, simd_finding
+from nerone.deployment.remote_probe import device_nodes, has_dpu, parse_fingerprint
+
+KNOWN = 0x1000020F6014407
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    monkeypatch.delenv("XLNX_VART_FIRMWARE", raising=False)
+    monkeypatch.delenv("NERONE_DPU_FINGERPRINT", raising=False)
 
 
 def by_name(findings):
     return {finding.what: finding for finding in findings}
+
+
+def write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def test_this_machine():
@@ -18,40 +35,154 @@ def test_this_machine():
     assert all(finding.remedy for finding in found.values() if finding.state == PROBLEM)
 
 
+@pytest.fixture
 def board(tmp_path):
-    (tmp_path / "proc/device-tree").mkdir(parents=True)
-    (tmp_path / "proc/device-tree/model").write_bytes(b"ZynqMP ZCU104 RevC\0")
-    (tmp_path / "proc/cpuinfo").write_text("Features : fp asimd evtstrm aes")
-    (tmp_path / "dev/dri").mkdir(parents=True)
-    (tmp_path / "etc").mkdir()
+    write(tmp_path / "proc/device-tree/model", "ZynqMP ZCU104 RevC\0")
+    write(tmp_path / "proc/cpuinfo", "Features : fp asimd evtstrm aes")
     return tmp_path
 
 
-def test_a_board_without_its_overlay(tmp_path, monkeypatch):
-    monkeypatch.delenv("XLNX_VART_FIRMWARE", raising=False)
-    found = by_name(examine(board(tmp_path)))
+@pytest.fixture
+def laptop(tmp_path):
+    """A PC, or an ARM computer that is no DPU board, with a graphics card."""
+    write(tmp_path / "proc/cpuinfo", "flags : sse4_1 avx2")
+    write(tmp_path / "dev/dri/renderD128")
+    return tmp_path
+
+
+def test_a_board_without_its_overlay(board):
+    found = by_name(examine(board, "aarch64"))
     assert "ZCU104" in found["machine"].detail
-    assert found["SIMD"].detail == "best of asimd"
+    assert found["SIMD"].detail == "NEON"
     assert found["DPU device"].state == PROBLEM
-    assert "overlay" in found["DPU device"].remedy
+    assert "xmutil loadapp" in found["DPU device"].remedy
+    assert "vendor's compiler" not in found
 
 
-def test_a_board_with_firmware_and_fingerprint(tmp_path, monkeypatch):
-    root = board(tmp_path)
-    (root / "dev/dri/renderD128").touch()
-    monkeypatch.delenv("XLNX_VART_FIRMWARE", raising=False)
+def test_a_board_with_firmware_and_fingerprint(board, monkeypatch):
+    write(board / "dev/dri/renderD128")
+    write(board / "sys/class/drm/renderD128/device/uevent", "OF_NAME=zyxclmm_drm\nDRIVER=zocl-drm\n")
     monkeypatch.setenv("NERONE_DPU_FINGERPRINT", "0x1000020F6014407")
-    assert by_name(examine(root))["firmware"].state == PROBLEM
-    (root / "etc/vart.conf").write_text("firmware: /usr/lib/dpu.xclbin\n")
-    assert "does not exist" in by_name(examine(root))["firmware"].detail
-    (root / "usr/lib").mkdir(parents=True)
-    (root / "usr/lib/dpu.xclbin").touch()
-    (root / "sys/class/hwmon/hwmon0").mkdir(parents=True)
-    (root / "sys/class/hwmon/hwmon0/power1_input").write_text("5000000")
-    found = by_name(examine(root))
+    monkeypatch.setattr(doctor.ctypes.util, "find_library", lambda name: f"lib{name}.so.2")
+    assert by_name(examine(board, "aarch64"))["firmware"].state == PROBLEM
+    write(board / "etc/vart.conf", "firmware: /usr/lib/dpu.xclbin\n")
+    assert "does not exist" in by_name(examine(board, "aarch64"))["firmware"].detail
+    write(board / "usr/lib/dpu.xclbin")
+    write(board / "sys/class/hwmon/hwmon0/power1_input", "5000000")
+    findings = examine(board, "aarch64")
+    found = by_name(findings)
+    assert found["DPU device"].detail == "/dev/dri/renderD128"
     assert found["firmware"].detail == "/usr/lib/dpu.xclbin"
     assert "zcu104 of Vitis AI 1.4" in found["fingerprint"].detail
     assert found["power sensors"].detail == "hwmon0"
+    assert found["XRT"].state == found["DPU runner"].state == FINE
+    assert not [finding for finding in findings if finding.state == PROBLEM]
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "words"),
+    [
+        ("", PROBLEM, "unknown"),
+        ("4407", PROBLEM, "NERONE_DPU_FINGERPRINT is '4407', expected 0x"),
+        ("0x123", NOTE, "0x123, of no board of the table"),
+    ],
+)
+def test_fingerprints_of_a_board(board, monkeypatch, given, state, words):
+    write(board / "dev/dpu")
+    monkeypatch.setenv("NERONE_DPU_FINGERPRINT", given)
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = by_name(examine(board, "aarch64"))["fingerprint"]
+    assert found.state == state
+    assert words in found.detail
+    assert found.remedy
+
+
+def test_a_board_without_the_vendors_runner(board, monkeypatch):
+    write(board / "dev/dpu")
+    monkeypatch.setattr(doctor.ctypes.util, "find_library", lambda name: None)
+    found = by_name(examine(board, "aarch64"))
+    for what in ("VART", "XIR", "XRT", "DPU runner"):
+        assert found[what].state == PROBLEM
+        assert found[what].remedy
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("driver", ["i915", None])
+def test_a_graphics_card_is_no_dpu(laptop, machine, driver):
+    if driver:
+        write(laptop / "sys/class/drm/renderD128/device/uevent", f"DRIVER={driver}\n")
+    found = by_name(examine(laptop, machine))
+    assert found["DPU device"].state == NOTE
+    assert found["DPU device"].detail == "none"
+    assert "no DPU board" in found["machine"].detail
+    assert "firmware" not in found
+
+
+def test_another_arm_computer_is_no_board(laptop):
+    write(laptop / "proc/device-tree/model", "Raspberry Pi 4 Model B\0")
+    write(laptop / "proc/device-tree/compatible", "raspberrypi,4-model-b\0brcm,bcm2711\0")
+    found = by_name(examine(laptop, "aarch64"))
+    assert found["DPU device"].state == NOTE
+    assert found["SIMD"].detail == "NEON"
+
+
+def test_nodes_of_a_dpu(tmp_path):
+    assert device_nodes(tmp_path) == []
+    write(tmp_path / "dev/dri/renderD128")
+    assert device_nodes(tmp_path) == ["/dev/dri/renderD128"]
+    assert has_dpu("", device_nodes(tmp_path), "aarch64")
+    assert not has_dpu("", device_nodes(tmp_path), "x86_64")
+    # A Mali beside the DPU, as on an Ultra96.
+    write(tmp_path / "sys/class/drm/renderD128/device/uevent", "DRIVER=lima\n")
+    write(tmp_path / "dev/dri/renderD129")
+    write(tmp_path / "sys/class/drm/renderD129/device/uevent", "DRIVER=zocl-drm\n")
+    assert device_nodes(tmp_path) == ["/dev/dri/renderD129"]
+    assert has_dpu("0x1", [], "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '{\n "kernels":[\n {"DPU Arch":"DPUCZDX8G_ISA1_B4096",\n "fingerprint":"0x101000056010407"}]}',
+            "0x101000056010407",
+        ),
+        ("fingerprint: 0X1F", ""),
+        ("fingerprint: 0x1F", "0x1f"),
+        ("no such thing 0x12", ""),
+        ('"fingerprint": none\n 0x12', ""),
+        ("fingerprint: 0x0", ""),
+        ("", ""),
+    ],
+)
+def test_the_fingerprint_in_what_the_tool_prints(text, expected):
+    """The cases of the C++ reader's test."""
+    assert parse_fingerprint(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("machine", "line", "expected"),
+    [
+        ("x86_64", "flags : sse4_1 sse4_2 aes pclmulqdq avx2 fma bmi1 bmi2 f16c avx_vnni", "AVX2, with avx_vnni"),
+        ("x86_64", "flags : avx512f avx512vl avx512dq avx512bw avx512cd", "AVX3"),
+        ("x86_64", "model name : avx2 fma bmi1 bmi2 f16c", "none that the kernels know"),
+        ("aarch64", "Features : fp asimd", "NEON without AES"),
+        ("aarch64", "flags : avx2", "NEON"),
+    ],
+)
+def test_vector_instructions(tmp_path, machine, line, expected):
+    write(tmp_path / "proc/cpuinfo", line + "\n")
+    assert simd_finding(tmp_path, machine).detail == expected
+
+
+def test_sensors(tmp_path):
+    assert sensor_finding(tmp_path).state == NOTE
+    write(tmp_path / "sys/class/powercap/intel-rapl:0/name", "package-0")
+    assert sensor_finding(tmp_path).remedy == "run as root to measure power"
+    write(tmp_path / "sys/class/powercap/intel-rapl:0/energy_uj", "17")
+    write(tmp_path / "sys/class/hwmon/hwmon3/curr1_input", "17")
+    write(tmp_path / "sys/class/hwmon/hwmon3/name", "ina226")
+    assert sensor_finding(tmp_path).detail == "hwmon3 ina226, RAPL package-0"
 
 
 def test_missing_packages_name_their_extra(monkeypatch):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from deployment.remote_support import FINGERPRINT, failing, make_bundle
-from nerone.deployment import remote_ssh
 from nerone.deployment.checks import versions
 from nerone.deployment.remote_agent import golden_outputs
 from nerone.deployment.remote_board import Board, check_board, check_room, plan_device
 from nerone.deployment.remote_golden import compare_golden, host_golden
+from nerone.deployment.remote_program import agent_program
 from nerone.deployment.remote_ssh import Target, parse_target
 from nerone.errors import ConfigurationError, DeviceError, Error
 
@@ -101,9 +100,9 @@ def test_the_golden_frame_covers_every_value_and_compares_every_bit(bundle):
 
 
 def test_the_agent_needs_the_standard_library_alone():
-    source = Path(remote_ssh.remote_agent.__file__).read_text("utf-8")
+    program = agent_program("examine", {"directory": "", "name": "n"}).decode()
     done = subprocess.run(
-        [sys.executable, "-S", "-I", "-c", source + '\nmain(\'{"action": "examine", "directory": "", "name": "n"}\')'],
+        [sys.executable, "-S", "-I", "-c", program],
         capture_output=True,
         text=True,
         timeout=60,
