@@ -93,12 +93,12 @@ def sample(presence: NDArray[np.bool_], sampling: Sampling) -> NDArray[np.int64]
     wanted = min(count, sampling.images)
     order = np.random.default_rng(sampling.seed).permutation(count)
     targets = _targets(presence, sampling)
-    if not targets or wanted == count:
-        return np.sort(order[:wanted]).astype(np.int64)
     labels = sorted(targets)
     outside = [label for label in labels if not 0 <= label < classes]
     if outside:
         raise ConfigurationError(f"class {outside[0]} is not among the {classes} classes of the labels")
+    if not targets or wanted == count:
+        return np.sort(order[:wanted]).astype(np.int64)
     goal = np.array([targets[label] for label in labels]) * wanted
     shown = presence[order][:, labels].astype(np.float64)
     return np.sort(order[_closest(shown, goal, wanted)]).astype(np.int64)
