@@ -57,8 +57,8 @@ def _print(found: dict[str, Any], ops: bool) -> None:
             for row in model["subgraphs"]
         ],
     )
-    compilation = found.get("report", {}).get("compilation")
-    if compilation:
+    compilation = found.get("report", {}).get("compilation", {})
+    if compilation.get("layers"):
         print_mapping(compilation)
     if ops or not model["compiled"]:
         print_table(
@@ -68,7 +68,7 @@ def _print(found: dict[str, Any], ops: bool) -> None:
                 for row in model["ops"]
             ],
         )
-    if model["on_cpu"] and not compilation:
+    if model["on_cpu"] and not compilation.get("layers"):
         print_table(("on the CPU", "type", "why"), [(row["op"], row["type"], row["reason"]) for row in model["on_cpu"]])
 
 

@@ -12,6 +12,10 @@ __all__ = ["print_mapping"]
 
 def print_mapping(report: Mapping[str, Any]) -> None:
     """Write the mapping report of a compilation to stdout: one row per layer, then the sums and the DPU's limits."""
+    if not report.get("layers"):
+        # A bundle of a compiled file: what its compiler decided stands in the file.
+        print(f"{report['macs'] / 1e9:.3f} GMAC per image, {report['on_dpu']:.1%} on the DPU")
+        return
     columns = ("layer", "op", "device", "MMAC", "time", "fix point", "why")
     print_table(columns, [_cells(row) for row in report["layers"]])
     share = f"{report['on_dpu']:.1%} on the {report['dpu']} of {report['board']}"
