@@ -16,7 +16,7 @@ from nerone.data.pictures import is_picture
 from nerone.data.sources import Source, find_sources
 from nerone.errors import Error
 
-__all__ = ["DataReport", "check_data"]
+__all__ = ["DataReport", "check_data", "data_kind"]
 
 OBLIQUE_DEG = 5.0
 ANISOTROPY = 1.05
@@ -47,7 +47,8 @@ class DataReport:
     notes: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def _kind(sources: list[Source], path: Path) -> str:
+def data_kind(sources: list[Source], path: Path) -> str:
+    """Return "CT-ORG", "BraTS", "Prostate-3T", "BCCD", or what else the sources of a path are."""
     kinds = {source.kind for source in sources}
     if "brats" in kinds:
         return "BraTS"
@@ -119,7 +120,7 @@ def check_data(path: Path | str, *, progress: Callable[[int, int], None] | None 
     """
     root = Path(path)
     sources, skipped = find_sources(root, skip_bad=True)
-    report = DataReport(_kind(sources, root), len(sources), problems=list(skipped))
+    report = DataReport(data_kind(sources, root), len(sources), problems=list(skipped))
     pairs = pair_sources(sources, root)
     for done, (source, labels) in enumerate(zip(sources, pairs, strict=True), 1):
         if isinstance(labels, Error):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
 from nerone.runtime.preprocessing import Preprocessing
+from nerone.runtime.presets import PRESETS
 
 __all__ = [
     "Evaluation",
@@ -131,7 +132,7 @@ class Evaluation:
     def add(self, scored: Scored) -> None:
         """Count one frame."""
         self.frames += 1
-        first = next(iter(scored.classes.values()))
+        first, *_ = scored.classes
         for name, classes in scored.classes.items():
             counts = self.counts[name]
             if isinstance(counts, ClassificationCounts):
@@ -140,8 +141,9 @@ class Evaluation:
                 counts.add(classes, scored.truth)
                 if self.class_names == brats.CLASSES:
                     counts.add_regions(brats.regions(classes), brats.regions(scored.truth))
-            if classes is not first:
-                self._equal.setdefault(name, []).append(float(np.mean(np.asarray(classes) == np.asarray(first))))
+            if name != first:
+                equal = np.asarray(classes) == np.asarray(scored.classes[first])
+                self._equal.setdefault(name, []).append(float(np.mean(equal)))
 
 
 def _original(frame: LabelledFrame, class_names: tuple[str, ...]) -> str:
@@ -202,6 +204,34 @@ def evaluate(
     return result
 
 
+class _WholeTruth(Iterable[LabelledFrame]):
+    """Labelled frames whose classes from 1 are one."""
+
+    def __init__(self, found: Iterable[LabelledFrame]) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found) if isinstance(self._found, Sized) else 0
+
+    @property
+    def skipped(self) -> list[tuple[Path, str]]:
+        return list(getattr(self._found, "skipped", []))
+
+    def __iter__(self) -> Iterator[LabelledFrame]:
+        for item in self._found:
+            whole = item.truth if isinstance(item.truth, str) else np.minimum(item.truth, 1)
+            yield LabelledFrame(item.frame, whole)
+
+
+def _tells_the_whole_only(bundle: Bundle) -> bool:
+    known = PRESETS.get(bundle.preset)
+    return (
+        known is not None
+        and known.output == "segmentation"
+        and len(bundle.output.class_names) == 2 < len(known.class_names)
+    )
+
+
 def evaluate_bundle(
     bundle: Bundle,
     data: Path | str | Iterable[LabelledFrame],
@@ -221,6 +251,8 @@ def evaluate_bundle(
     baseline : path of a .keras or .h5 file or a Keras model, or None
     device : "softdpu" or "board"
 
+    Where a network knows only two classes of its preset's several (the whole gland), so does the truth.
+
     Raises
     ------
     ConfigurationError
@@ -230,9 +262,10 @@ def evaluate_bundle(
     networks: dict[str, Network] = {"INT8": XmodelNetwork(board or bundle.host_model_path, device=device)}
     if baseline is not None:
         networks["FP32"] = KerasNetwork(baseline)
+    found = labelled_frames(data, skip_bad=skip_bad) if isinstance(data, (str, Path)) else data
     return evaluate(
         networks,
-        data,
+        _WholeTruth(found) if _tells_the_whole_only(bundle) else found,
         bundle.preprocessing,
         bundle.output.class_names,
         segmentation=bundle.output.kind == "segmentation",

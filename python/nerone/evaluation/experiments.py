@@ -1,8 +1,8 @@
-"""One experiment per task of the paper: a trained network, its bundle, its scores and its speed, on this machine."""
+"""One experiment per task of the paper: trained networks, their bundles, scores and speed, on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,60 +11,35 @@ import numpy as np
 from nerone.data import bccd
 from nerone.data.frame import Frame
 from nerone.data.labelled import LabelledFrame, labelled_frames
-from nerone.data.phantom_sets import write_phantoms
 from nerone.data.pictures import read_picture
 from nerone.deployment.bundle import Bundle
+from nerone.deployment.compiled import wrap_compiled
 from nerone.deployment.deploy import deploy
-from nerone.errors import ConfigurationError
-from nerone.evaluation.evaluate import Evaluation, Scored, XmodelNetwork, evaluate, evaluate_bundle
+from nerone.errors import ConfigurationError, Error
+from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
+from nerone.evaluation.identity import PathsReport, compare_paths
 from nerone.evaluation.paper import PublishedModel
-from nerone.evaluation.power import open_meter
-from nerone.evaluation.speed import Speed, float_speed, integer_speed
+from nerone.evaluation.settings import Settings, phantom_folder
+from nerone.evaluation.throughput import Measured, measure_network, measure_task
+from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import preset
 from nerone.zoo.augment import augment_blood
-from nerone.zoo.models import NETWORKS
+from nerone.zoo.models import NETWORKS, VARIANTS
 from nerone.zoo.shipped import SHIPPED, shipped_model
 from nerone.zoo.tasks import train
-from nerone.zoo.training import TrainingOptions
 
-__all__ = ["Experiment", "Settings", "augmented_blood", "published_file", "run_published", "run_task", "test_frames"]
-
-TRAINING_SEED, TEST_SEED = 1_000, 90_000
+__all__ = [
+    "BloodFrames",
+    "Experiment",
+    "published_file",
+    "run_published",
+    "run_task",
+    "scored_folder",
+    "scored_frames",
+]
 
 Progress = Callable[[str, int, int], None]
 Seen = Callable[[Scored], None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How much is done.
-
-    Attributes
-    ----------
-    output : folder for phantoms, networks and bundles
-    data : mapping of task to a folder of real data; phantoms take its place where there is none
-    published : folder with the paper's compiled models, or None
-    quick : bool, a few minutes in all: small phantom sets, short training of networks that do not come trained
-    training : TrainingOptions of networks that do not come trained, or None for the usual ones
-    seconds : float, of each of five runs of a throughput measurement
-    power : str, power meter as of :func:`nerone.evaluation.power.open_meter`
-    """
-
-    output: Path
-    data: dict[str, Path] = field(default_factory=dict)
-    published: Path | None = None
-    quick: bool = False
-    training: TrainingOptions | None = None
-    seconds: float = 1.0
-    power: str = "auto"
-
-    def training_of(self, task: str) -> TrainingOptions:
-        """Return the options for a network that is trained here."""
-        if self.training is not None:
-            return self.training
-        if self.quick:
-            return TrainingOptions(epochs=3, steps=40 if task == "prostate" else 25, batch_size=4, last_rate=1e-4)
-        return TrainingOptions()
 
 
 @dataclass
@@ -75,119 +50,180 @@ class Experiment:
     ----------
     task : str
     network, data : str, in words: where the network comes from, what it was scored on
-    evaluation : Evaluation
-    integer, floating : Speed or None, of INT8 on the software DPU and FP32 on the CPU
+    runs : one Evaluation per trained network, all on the same frames
+    speeds : rows of Table I
+    paths : PathsReport or None, the same scans through VART, PYNQ, C++ and numpy
+    published : bool, whether the network is the paper's own
     """
 
     task: str
     network: str
     data: str
-    evaluation: Evaluation
-    integer: Speed | None = None
-    floating: Speed | None = None
+    runs: list[Evaluation]
+    speeds: list[Measured] = field(default_factory=list)
+    paths: PathsReport | None = None
+    published: bool = False
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The first network's."""
+        return self.runs[0]
 
 
-def _phantoms(settings: Settings, task: str, part: str) -> Path:
-    folder = settings.output / "phantoms" / f"{task}-{part}"
-    if folder.is_dir() and any(folder.iterdir()):
-        return folder
-    training = part == "training"
-    count = {"bccd": 40 if training else 15}.get(task, (6 if settings.quick else 24) if training else 2)
-    slices = {"ct-org": 24, "brats": 24, "prostate": 12, "bccd": 1}[task]
-    write_phantoms(task, folder, count=count, seed=TRAINING_SEED if training else TEST_SEED, slices=slices)
-    return folder
+@dataclass(frozen=True)
+class _Trained:
+    """Trained networks of one task, the preset that fits them, and where they come from."""
+
+    files: tuple[Path, ...]
+    preset: str
+    words: str
 
 
-def _trained(settings: Settings, task: str, progress: Progress | None) -> tuple[Path, str, str]:
-    """Return the network's file, its variant and where it comes from."""
+def _preset_for(task: str, model: Path) -> str:
+    """Return the preset of the variant whose input the network has."""
+    import keras
+
+    shape = keras.models.load_model(model, compile=False).input_shape[1:]
+    names = [NETWORKS[task].preset_of(variant) for variant in VARIANTS]
+    return next((name for name in names if _ends_at(preset(name).preprocessing, shape)), NETWORKS[task].preset)
+
+
+def _ends_at(steps: Preprocessing, shape: tuple[int, ...]) -> bool:
+    return steps.output_shape(300, 300, shape[-1]) == tuple(shape)
+
+
+def _trained(settings: Settings, task: str, progress: Progress | None) -> _Trained:
+    given = settings.weights.get(task)
+    if given:
+        count = f"{len(given)} trained networks" if len(given) > 1 else "trained network"
+        return _Trained(given, _preset_for(task, given[0]), f"{count} given: {', '.join(str(path) for path in given)}")
     if task in SHIPPED:
-        return shipped_model(task), "paper", "comes trained with NERONE"
+        model = shipped_model(task)
+        return _Trained((model,), _preset_for(task, model), "comes trained with NERONE")
     options = settings.training_of(task)
     real = settings.data.get(task) if task == "bccd" else None  # its train and test images are apart
-    data = real or _phantoms(settings, task, "training")
+    data = real or phantom_folder(settings, task, "training")
     said = None if progress is None else lambda done, total: progress(f"preparing {task}", done, total)
     result = train(task, data, settings.output / "networks" / task, options, progress=said)
     steps = f"{options.epochs} epochs" + (f" of {options.steps} steps" if options.steps else "")
-    return (
-        result.model,
-        options.variant,
-        f"trained here on {'real data' if real else 'phantoms'}, {steps}, seed {options.seed}",
-    )
+    words = f"trained here on {'real data' if real else 'phantoms'}, {steps}, seed {options.seed}"
+    return _Trained((result.model,), NETWORKS[task].preset_of(options.variant), words)
 
 
-def _blood_images(folder: Path) -> list[bccd.BloodImage]:
-    found = bccd.images(folder)
-    return [image for image in found if image.part == "test"] or found
+class BloodFrames(Iterable[LabelledFrame]):
+    """Photographs of blood cells to score on: those below a folder "test" where there is one.
+
+    Parameters
+    ----------
+    copies : int, of each class by the published recipe in place of the photographs; 0 for the photographs
+    seed : int, of the copies
+    skip_bad : leave out files that cannot be read, and list them in ``skipped``
+    """
+
+    def __init__(self, folder: Path, *, copies: int = 0, seed: int = 0, skip_bad: bool = False) -> None:
+        found = bccd.images(folder)
+        self._images = [image for image in found if image.part == "test"] or found
+        self._copies, self._seed, self._skip_bad = copies, seed, skip_bad
+        self.skipped: list[tuple[Path, str]] = []
+
+    def __len__(self) -> int:
+        return self._copies * len(bccd.CLASSES) if self._copies else len(self._images)
+
+    def __iter__(self) -> Iterator[LabelledFrame]:
+        self.skipped.clear()
+        readable = self._readable()
+        return self._drawn(list(readable)) if self._copies else readable
+
+    def _readable(self) -> Iterator[LabelledFrame]:
+        for image in self._images:
+            try:
+                yield LabelledFrame(Frame(read_picture(image.path), image.path), image.label)
+            except Error as error:
+                if not self._skip_bad:
+                    raise
+                self.skipped.append((image.path, str(error)))
+
+    def _drawn(self, originals: list[LabelledFrame]) -> Iterator[LabelledFrame]:
+        rng = np.random.default_rng([self._seed, 0xAB])
+        for name in bccd.CLASSES:
+            members = [item for item in originals if item.truth == name]
+            for number in range(self._copies if members else 0):
+                chosen = members[number % len(members)].frame
+                copy, _ = augment_blood(chosen.image.astype(np.float32), np.zeros((), np.uint8), rng)
+                yield LabelledFrame(Frame(np.clip(np.rint(copy), 0, 255).astype(np.uint8), chosen.source), name)
 
 
-def test_frames(task: str, folder: Path) -> Iterator[LabelledFrame]:
-    """Yield the labelled frames a task is scored on: of blood cells the folder "test" where there is one."""
-    if task != "bccd":
-        yield from labelled_frames(folder)
-        return
-    for image in _blood_images(folder):
-        yield LabelledFrame(Frame(read_picture(image.path), image.path), image.label)
+def scored_frames(task: str, folder: Path, *, skip_bad: bool = False) -> Iterable[LabelledFrame]:
+    """Return the labelled frames a task is scored on: of blood cells the folder "test" where there is one."""
+    return BloodFrames(folder, skip_bad=skip_bad) if task == "bccd" else labelled_frames(folder, skip_bad=skip_bad)
 
 
-def augmented_blood(folder: Path, per_class: int, seed: int = 0) -> Iterator[LabelledFrame]:
-    """Yield copies of the test originals by the published recipe, as many of each class."""
-    images = _blood_images(folder)
-    rng = np.random.default_rng([seed, 0xAB])
-    for name in bccd.CLASSES:
-        members = [image for image in images if image.label == name]
-        for number in range(per_class if members else 0):
-            image = members[number % len(members)]
-            copy, _ = augment_blood(read_picture(image.path).astype(np.float32), np.zeros((), np.uint8), rng)
-            yield LabelledFrame(Frame(np.clip(np.rint(copy), 0, 255).astype(np.uint8), image.path), name)
+def scored_folder(task: str, folder: Path) -> Path:
+    """Return the part of a data set that is scored on: of blood cells the folder "test" where there is one."""
+    return _part(folder, "test") if task == "bccd" else folder
+
+
+def _part(folder: Path, name: str) -> Path:
+    inside = [path for path in sorted(folder.rglob("*")) if path.is_dir() and path.name.lower() == name]
+    return inside[0] if inside else folder
 
 
 def run_task(
     task: str, settings: Settings, *, seen: Seen | None = None, progress: Progress | None = None
 ) -> Experiment:
-    """Deploy and score the project's own network of a task, INT8 beside FP32.
+    """Deploy and score the project's own networks of a task, INT8 beside FP32, and measure the first one's speed.
 
     Parameters
     ----------
     task : "ct-org", "brats", "prostate" or "bccd"
     settings : Settings
-    seen : called with every frame
+    seen : called with every frame of the first network
     """
     import keras
 
-    model, variant, source = _trained(settings, task, progress)
-    network = NETWORKS[task]
-    (settings.output / "bundles").mkdir(exist_ok=True)
-    bundle: Bundle = deploy(
-        model,
-        calibration=_phantoms(settings, task, "training") if task != "bccd" else _blood_calibration(settings),
-        preset=network.preset_of(variant),
-        output=settings.output / "bundles" / f"{task}.nerone",
-        images=128,
-        progress=progress,
-    )
-    folder = settings.data.get(task) or _phantoms(settings, task, "test")
-    words = f"real data in '{folder.name}'" if task in settings.data else "phantoms"
-    evaluation = evaluate_bundle(bundle, test_frames(task, folder), baseline=model, seen=seen, progress=progress)
-    found = Experiment(task, source, words, evaluation)
-    meter, loaded = open_meter(settings.power), keras.models.load_model(model, compile=False)
-    found.integer = integer_speed(bundle.host_model_path, seconds=settings.seconds, meter=meter)
-    found.floating = float_speed(loaded, seconds=settings.seconds, meter=meter)
+    trained = _trained(settings, task, progress)
+    real = settings.data.get(task)
+    if task == "bccd" and real is not None:
+        calibration = _part(real, "train")
+    else:
+        calibration = phantom_folder(settings, task, "training")
+    folder = real or phantom_folder(settings, task, "test")
+    words = f"real data in '{folder.name}'" if real else "phantoms"
+    found = Experiment(task, trained.words, words, [])
+    (settings.output / "bundles").mkdir(parents=True, exist_ok=True)
+    for number, model in enumerate(trained.files):
+        name = f"{task}.nerone" if number == 0 else f"{task}-{number + 1}.nerone"
+        bundle = deploy(
+            model,
+            calibration=calibration,
+            preset=trained.preset,
+            output=settings.output / "bundles" / name,
+            images=128,
+            progress=progress,
+        )
+        frames = scored_frames(task, folder, skip_bad=settings.skip_bad)
+        found.runs.append(
+            evaluate_bundle(bundle, frames, baseline=model, seen=seen if number == 0 else None, progress=progress)
+        )
+    first = Bundle.open(settings.output / "bundles" / f"{task}.nerone")
+    scans = scored_folder(task, folder)
+    found.paths = _compare(first, scans, settings, progress)
+    # Speed does not depend on what the images show, and phantoms are always whole.
+    steady = phantom_folder(settings, task, "test")
+    loaded = keras.models.load_model(trained.files[0], compile=False)
+    found.speeds = measure_task(first, steady, settings, trained=loaded, progress=progress)
     return found
 
 
-def _blood_calibration(settings: Settings) -> Path:
-    folder = settings.data.get("bccd")
-    if folder is None:
-        return _phantoms(settings, "bccd", "training")
-    inside = [path for path in sorted(folder.rglob("*")) if path.is_dir() and path.name.lower() == "train"]
-    return inside[0] if inside else folder
+def _compare(bundle: Bundle, scans: Path, settings: Settings, progress: Progress | None) -> PathsReport:
+    return compare_paths(bundle, scans, limit=settings.compared_frames, skip_bad=settings.skip_bad, progress=progress)
 
 
-def published_file(model: PublishedModel, folder: Path | None) -> Path | None:
-    """Return the file of a published model below a folder, or None."""
+def published_file(names: Iterable[str], folder: Path | None) -> Path | None:
+    """Return the first file of one of these names below a folder, or None."""
     if folder is None:
         return None
-    for name in model.names:
+    for name in names:
         found = sorted(folder.rglob(name))
         if found:
             return found[0]
@@ -203,7 +239,8 @@ def run_published(
     seen: Seen | None = None,
     progress: Progress | None = None,
 ) -> Experiment:
-    """Score one of the paper's compiled models as it is, with what is known of its preprocessing.
+    """Score one of the paper's compiled models as it is, with what is known of its preprocessing, and beside it the
+    published float model where that is there.
 
     Parameters
     ----------
@@ -216,25 +253,18 @@ def run_published(
     """
     if model.task not in settings.data:
         raise ConfigurationError(f"the published {model.task} network is scored on real data only; give its folder")
-    folder, chosen = settings.data[model.task], preset(model.preset)
-    network = XmodelNetwork(path)
-    height, width, _ = network.input_shape
-    frames = augmented_blood(folder, augmented) if augmented else test_frames(model.task, folder)
-    names = chosen.class_names
-    if model.classes < len(names):  # the two-class prostate network knows the whole gland only
-        names = ("background", "prostate")
-        frames = (
-            LabelledFrame(item.frame, np.minimum(item.truth, 1)) for item in frames if not isinstance(item.truth, str)
-        )
-    evaluation = evaluate(
-        {"INT8": network},
-        frames,
-        chosen.preprocessing.with_output_size(height, width),
-        names,
-        segmentation=NETWORKS[model.task].segmentation,
-        seen=seen,
-        progress=progress,
-    )
-    words = f"real data in '{folder.name}'" + (f", {augmented} augmented copies a class" if augmented else "")
-    speed = integer_speed(path, seconds=settings.seconds, meter=open_meter(settings.power))
-    return Experiment(model.task, f"published with the paper: {path.name}", words, evaluation, speed)
+    folder = settings.data[model.task]
+    (settings.output / "bundles").mkdir(parents=True, exist_ok=True)
+    bundle = wrap_compiled(path, preset=model.preset, output=settings.output / "bundles" / f"{path.stem}.nerone")
+    if augmented:
+        frames: Iterable[LabelledFrame] = BloodFrames(folder, copies=augmented, skip_bad=settings.skip_bad)
+    else:
+        frames = scored_frames(model.task, folder, skip_bad=settings.skip_bad)
+    baseline = published_file(model.float_names, settings.published)
+    evaluation = evaluate_bundle(bundle, frames, baseline=baseline, seen=seen, progress=progress)
+    words = f"real data in '{folder.name}'" + (f", {augmented} augmented copies of each class" if augmented else "")
+    found = Experiment(model.task, f"published with the paper: {path.name}", words, [evaluation], published=True)
+    if not augmented:
+        found.speeds = [measure_network(path, settings)]
+        found.paths = _compare(bundle, scored_folder(model.task, folder), settings, progress)
+    return found

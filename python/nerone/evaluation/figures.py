@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 
 from nerone.evaluation.evaluate import Scored
 from nerone.evaluation.experiments import Experiment
+from nerone.evaluation.intervals import Summary
 from nerone.evaluation.overlay import OverlayRow, write_overlay
-from nerone.evaluation.speed import Speed
+from nerone.evaluation.paper import TITLES
+from nerone.evaluation.throughput import ALONE, FLOAT, GPU, INTEGER, Measured
 from nerone.runtime.presets import preset
 from nerone.zoo.models import NETWORKS
 
 __all__ = ["draw_efficiency", "draw_masks", "shown_image"]
 
-_BLUE, _ORANGE = "#0072B2", "#E69F00"
+# Okabe and Ito's palette, told apart with every common colour blindness.
+_COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
+
+BoardResults = Mapping[tuple[str, str], Sequence[Measured]]
 
 
 def shown_image(values: NDArray[np.float32], task: str) -> NDArray[Any]:
@@ -38,7 +43,7 @@ def draw_masks(path: Path, kept: Sequence[Scored], experiment: Experiment, title
         OverlayRow(
             shown_image(scored.values, experiment.task),
             {"ground truth": scored.truth, **scored.classes},
-            f"{scored.frame.frame.source.name.split('.')[0][:18]}, {scored.frame.frame.index}",
+            f"{scored.frame.frame.source.name.split('.')[0][:18]}, slice {scored.frame.frame.index}",
         )
         for scored in kept
     ]
@@ -47,33 +52,71 @@ def draw_masks(path: Path, kept: Sequence[Scored], experiment: Experiment, title
     return write_overlay(path, rows, class_names=names, colours=chosen.colours[: len(names)], title=title, turn=turn)
 
 
-def draw_efficiency(path: Path, speeds: Mapping[str, tuple[Speed | None, Speed | None]]) -> Path:
-    """Draw energy efficiency, INT8 beside FP32; without a power sensor images per second, and say so.
+def _series(found: Sequence[Experiment], boards: BoardResults) -> dict[str, list[Measured | None]]:
+    """Return by backend and device one row per experiment; None where it was not measured. Nothing simulated."""
+    series: dict[str, list[Measured | None]] = {}
+    for place, item in enumerate(found):
+        alone = [row for row in item.speeds if row.what == ALONE and not row.simulated]
+        rows = [(_label(row), row) for row in alone]
+        for (task, _), results in boards.items():
+            rows += [(f"{row.backend} on {row.device}", row) for row in results if task == item.task]
+        for label, row in rows:
+            series.setdefault(label, [None] * len(found))[place] = row
+    return series
+
+
+def _label(row: Measured) -> str:
+    return {INTEGER: "INT8, software DPU, 1 thread", FLOAT: "FP32, TensorFlow on CPU", GPU: f"FP32, {row.device}"}[
+        row.backend
+    ]
+
+
+def _bars(axes: Any, series: Mapping[str, Sequence[Summary | None]], label: str) -> None:
+    width = 0.8 / max(len(series), 1)
+    for index, (name, summaries) in enumerate(series.items()):
+        colour = _COLOURS[index % len(_COLOURS)]
+        places = np.arange(len(summaries)) + (index - (len(series) - 1) / 2) * width
+        heights = [0.0 if item is None else item.mean for item in summaries]
+        errors = [0.0 if item is None or np.isnan(item.deviation) else item.deviation for item in summaries]
+        axes.bar(places, heights, 0.92 * width, yerr=errors, color=colour, label=name, capsize=3)
+        for place, item in zip(places, summaries, strict=True):
+            text, height = ("n/a", 0.0) if item is None else (f"{item.mean:.3g}", item.mean)
+            axes.annotate(text, (place, height), (0, 4), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_ylabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(y=0.15)
+    if not any(item for summaries in series.values() for item in summaries):
+        axes.set_ylim(0, 1)
+        axes.set_yticks([])
+
+
+def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResults) -> Path:
+    """Draw energy efficiency (equation 1), "n/a" where there is no power sensor, and throughput beside it.
 
     Parameters
     ----------
-    speeds : mapping of a network's title to its speeds, INT8 on the software DPU and FP32 on the CPU
+    found : experiments with their own networks
+    boards : results that were brought from boards, as of :func:`nerone.evaluation.throughput.board_results`
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    places = np.arange(len(speeds))
-    metered = all(speed is None or speed.efficiency is not None for pair in speeds.values() for speed in pair)
-    for shift, index, colour, name in ((-0.2, 0, _BLUE, "INT8, software DPU"), (0.2, 1, _ORANGE, "FP32, TensorFlow")):
-        shown = [
-            None if speed is None else speed.efficiency or speed.fps for speed in (p[index] for p in speeds.values())
-        ]
-        heights = [0.0 if item is None else item.mean for item in shown]
-        errors = [0.0 if item is None or np.isnan(item.deviation) else item.deviation for item in shown]
-        axes.bar(places + shift, heights, 0.38, yerr=errors, color=colour, label=name, capsize=3)
-    axes.set_xticks(places, list(speeds))
-    axes.set_ylabel("images per second per watt" if metered else "images per second")
-    axes.set_title(
-        "" if metered else "no power sensor on this machine: FPS/W is n/a, images per second are shown", fontsize=10
-    )
-    axes.legend(frameon=False)
+    left, right = figure.subplots(1, 2)
+    series = _series(found, boards)
+    efficiency = {name: [None if row is None else row.efficiency for row in rows] for name, rows in series.items()}
+    rates = {name: [None if row is None else row.fps for row in rows] for name, rows in series.items()}
+    _bars(left, efficiency, "images per second per watt")
+    _bars(right, rates, "images per second")
+    left.set_title("energy efficiency" + ("" if _any(efficiency) else ": no power sensor on this machine"), fontsize=11)
+    right.set_title("throughput of the network alone", fontsize=11)
+    for axes in (left, right):
+        axes.set_xticks(np.arange(len(found)), [TITLES[item.task].replace(" (", "\n(") for item in found], fontsize=9)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     figure.savefig(path, dpi=110)
     return path
+
+
+def _any(series: Mapping[str, Sequence[Summary | None]]) -> bool:
+    return any(item is not None for summaries in series.values() for item in summaries)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PUBLISHED_MODELS", "TABLE1", "TITLES", "PublishedModel", "Row", "paper_score"]
+__all__ = ["BOARD_NAMES", "PUBLISHED_MODELS", "TABLE1", "TITLES", "PublishedModel", "Row", "paper_score"]
 
 TITLES = {
     "ct-org": "U-Net (CT-ORG)",
@@ -17,7 +17,7 @@ TITLES = {
     "prostate": "V-Net (Prostate-3T)",
     "bccd": "2D CNN (BCCD)",
 }
-_BOARDS = ("Ultra96-V2", "KV260", "ZCU104")
+BOARD_NAMES = {"ultra96v2": "Ultra96-V2", "kv260": "KV260", "zcu104": "ZCU104"}
 
 
 @dataclass(frozen=True)
@@ -26,29 +26,31 @@ class Row:
 
     Attributes
     ----------
-    task, board, backend : str
+    task, backend : str
+    board : str, of the board table, or "V100"
     fps : float or None, the paper's frames per second where known
     """
 
     task: str
-    board: str
     backend: str
+    board: str
     fps: float | None = None
 
 
 def _table1() -> tuple[Row, ...]:
-    pynq = [Row(task, board, "PYNQ-DPU") for task in TITLES for board in _BOARDS]
-    vart = [Row(task, "ZCU104", "VART", 335.4 if task == "ct-org" else None) for task in TITLES]
-    return (*pynq, *vart)
+    pynq = [Row(task, "PYNQ-DPU", board) for task in TITLES for board in BOARD_NAMES]
+    vart = [Row(task, "VART", "zcu104", 335.4 if task == "ct-org" else None) for task in TITLES]
+    gpu = [Row(task, "TensorFlow, FP32", "V100") for task in TITLES]
+    return (*gpu, *pynq, *vart)
 
 
 TABLE1 = _table1()
-"""Twelve rows with PYNQ-DPU, four with VART."""
+"""Four rows with the V100 GPU, twelve with PYNQ-DPU, four with VART."""
 
 _SCORES = {
     "ct-org": "INT8 loses 0.15 points of weighted Dice",
-    "brats": "Dice 93.0, 81.1, 87.3 %",
-    "bccd": "accuracy 92.05 +- 2.23 %",
+    "brats": "Dice 93.0, 81.1, 87.3 % (whole, core, enhancing)",
+    "bccd": "accuracy 92.05 ± 2.23 %",
 }
 
 
@@ -59,12 +61,19 @@ def paper_score(task: str) -> str:
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A model that was published with the paper: names its file goes by, its preset and number of classes."""
+    """A model that was published with the paper: names its files go by, its preset and number of classes.
+
+    Attributes
+    ----------
+    names : of the compiled file
+    float_names : of the trained float model, where one was published
+    """
 
     task: str
     names: tuple[str, ...]
     preset: str
     classes: int
+    float_names: tuple[str, ...] = ()
 
 
 PUBLISHED_MODELS = (
@@ -72,7 +81,20 @@ PUBLISHED_MODELS = (
     PublishedModel(
         "brats", ("nerone_brats.xmodel", "NERONE4BraTSZCU104.xmodel", "mobilenetBraTS.xmodel"), "paper-brats", 4
     ),
-    PublishedModel("prostate", ("nerone_prostate_double.xmodel", "prostate.xmodel"), "paper-prostate", 3),
-    PublishedModel("prostate", ("nerone_prostate_sc.xmodel", "prostate_sc.xmodel"), "paper-prostate", 2),
+    PublishedModel("brats", ("nerone_brats_sc.xmodel", "NERONE4BraTSZCU104single_class.xmodel"), "paper-brats", 2),
+    PublishedModel(
+        "prostate",
+        ("nerone_prostate_double.xmodel", "prostate.xmodel"),
+        "paper-prostate",
+        3,
+        ("prostate_double_float.h5", "0.1487-f_model.h5"),
+    ),
+    PublishedModel(
+        "prostate",
+        ("nerone_prostate_sc.xmodel", "prostate_sc.xmodel", "NERONE4prostateZCU104.xmodel"),
+        "paper-prostate",
+        2,
+        ("prostate_sc_float.h5", "0.0392-f_model.h5"),
+    ),
     PublishedModel("bccd", ("nerone_BCCD_zcu104.xmodel", "NERONE4BloodCellsZCU104.xmodel"), "paper-bccd", 4),
 )

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import csv
 import html
+import itertools
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nerone.errors import ConfigurationError
+
 __all__ = ["Report", "Table", "write_report"]
 
-_STYLE = (
-    "body{font-family:sans-serif;margin:2em auto;max-width:80em;line-height:1.4}"
-    "table{border-collapse:collapse;font-size:.9em}"
-    "td,th{border:1px solid #bbb;padding:.3em .6em;text-align:left;vertical-align:top}img{max-width:100%}"
-)
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 2.5em auto; max-width: 82em; padding: 0 1.5em }
+h1 { font-size: 1.7em; margin-bottom: .2em } h2 { font-size: 1.25em; margin: 2em 0 .6em }
+p, li { max-width: 62em } .facts, .note { color: #555; font-size: .9em }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; font-size: .85em; width: 100% }
+th { background: #f2f4f7; text-align: left; position: sticky; top: 0 }
+td, th { border-bottom: 1px solid #d9dde3; padding: .4em .7em; vertical-align: top }
+td:first-child { font-weight: 600; min-width: 8em }
+tr.first td { border-top: 2px solid #8a94a3 }
+tr.simulated td { background: #fff8e6 } tr.absent td { color: #777 } tr.absent td:first-child { color: inherit }
+img { max-width: 100%; border: 1px solid #d9dde3 }
+nav a { margin-right: 1.2em }
+"""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report."""
+    """A table of the report; rows with the same first cell stand under one another and name it once."""
 
     name: str
     title: str
@@ -31,12 +44,23 @@ class Table:
 
 @dataclass
 class Report:
-    """What was written: tables, pictures with their titles, and what could not be done."""
+    """What was written.
+
+    Attributes
+    ----------
+    folder : Path
+    tables, pictures : in the order of the page; pictures with their titles
+    problems : sentences, what could not be done
+    skipped : (path, why) of data that was left out
+    seconds : float, how long it took
+    """
 
     folder: Path
     tables: list[Table] = field(default_factory=list)
     pictures: list[tuple[str, Path]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def page(self) -> Path:
@@ -44,32 +68,69 @@ class Report:
         return self.folder / "report.html"
 
 
+def _kind_of(row: Sequence[str]) -> str:
+    if any("(simulated)" in cell for cell in row):
+        return "simulated"
+    return "absent" if any(cell.startswith("not measurable here") for cell in row) else ""
+
+
 def _table(table: Table) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in table.columns)
-    rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in table.rows)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    note = f"<p>{html.escape(table.note)}</p>"
-    return f"<h2>{html.escape(table.title)}</h2><table><tr>{head}</tr>{body}</table>{note}"
+    lines = []
+    for _, members in itertools.groupby(table.rows, key=lambda row: row[0]):
+        group = list(members)
+        for number, row in enumerate(group):
+            first = f'<td rowspan="{len(group)}">{html.escape(row[0])}</td>' if number == 0 else ""
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
+            classes = " ".join(name for name in ("first" if number == 0 else "", _kind_of(row)) if name)
+            lines.append(f'<tr class="{classes}">{first}{cells}</tr>')
+    note = f'<p class="note">{html.escape(table.note)}</p>' if table.note else ""
+    return (
+        f'<h2 id="{table.name}">{html.escape(table.title)}</h2><div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>{note}"
+    )
+
+
+def _list(title: str, items: Sequence[str]) -> str:
+    if not items:
+        return ""
+    return f"<h2>{html.escape(title)}</h2><ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>"
+
+
+def _page(report: Report) -> str:
+    parts = [_table(table) for table in report.tables]
+    for title, path in report.pictures:
+        name = html.escape(title)
+        parts.append(f'<h2 id="{path.stem}">{name}</h2><img src="{html.escape(path.name)}" alt="{name}">')
+    parts.append(_list("Not measured", report.problems))
+    parts.append(_list(f"Left out: {len(report.skipped)} files", [f"{path}: {why}" for path, why in report.skipped]))
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    links = [(table.name, table.title.split(":")[0]) for table in report.tables]
+    links += [(path.stem, title.split(",")[0]) for title, path in report.pictures]
+    menu = "".join(f'<a href="#{name}">{html.escape(title)}</a> ' for name, title in links)
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>NERONE: the paper, reproduced</title><style>{_STYLE}</style>"
+        "<h1>The paper's tables and figures on this machine</h1>"
+        f'<p class="facts">Measured on {html.escape(machine)}, in {report.seconds / 60:.1f} minutes. Every number in '
+        'the columns "here" was measured in this run; where that was not possible, it says so. Not for medical use.</p>'
+        f"<nav>{menu}</nav>{''.join(parts)}</html>"
+    )
 
 
 def write_report(report: Report) -> Path:
-    """Write report.html and a CSV file for each table into the report's folder, and return the page."""
-    body = []
-    for table in report.tables:
-        with (report.folder / f"{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([table.columns, *table.rows])
-        body.append(_table(table))
-    for title, path in report.pictures:
-        name = html.escape(title)
-        body.append(f'<h2>{name}</h2><img src="{html.escape(path.name)}" alt="{name}">')
-    if report.problems:
-        items = "".join(f"<li>{html.escape(problem)}</li>" for problem in report.problems)
-        body.append(f"<h2>Not measured</h2><ul>{items}</ul>")
-    machine = html.escape(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    report.page.write_text(
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>NERONE: the paper, reproduced</title>'
-        f"<style>{_STYLE}</style><h1>The paper's tables and figures on this machine</h1><p>{machine}</p>"
-        f"{''.join(body)}</html>",
-        encoding="utf-8",
-    )
+    """Write report.html and a CSV file for each table into the report's folder, and return the page.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder cannot be written.
+    """
+    try:
+        for table in report.tables:
+            with (report.folder / f"{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([table.columns, *table.rows])
+        report.page.write_text(_page(report), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"the report cannot be written to '{report.folder}': {error}") from error
     return report.page

@@ -2,180 +2,97 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from nerone.errors import ConfigurationError, Error
 from nerone.evaluation.evaluate import Scored
-from nerone.evaluation.experiments import Experiment, Settings, published_file, run_published, run_task
+from nerone.evaluation.experiments import Experiment, published_file, run_published, run_task
 from nerone.evaluation.figures import draw_efficiency, draw_masks
-from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts, Summary
-from nerone.evaluation.paper import PUBLISHED_MODELS, TABLE1, TITLES, paper_score
-from nerone.evaluation.report import Report, Table, write_report
-from nerone.evaluation.speed import Speed
+from nerone.evaluation.paper import PUBLISHED_MODELS, TITLES
+from nerone.evaluation.report import Report, write_report
+from nerone.evaluation.settings import Settings
+from nerone.evaluation.tables import confusion_table, paths_table, table1, table2
+from nerone.evaluation.throughput import board_results
 
-__all__ = ["PARTS", "reproduce", "score_words"]
+__all__ = ["PARTS", "reproduce"]
 
 PARTS = ("table1", "table2", "fig3", "fig4")
-NOT_HERE = "not measurable here"
-NOT_STATED = "not stated in this project's sources"
+COPIES, QUICK_COPIES = 250, 30
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass
-class _Found:
-    """Experiments with the frames kept for pictures."""
-
-    experiment: Experiment
-    kept: list[Scored] = field(default_factory=list)
+Found = tuple[Experiment, list[Scored]]
 
 
 class _Keeper:
-    """Keeps a few frames with the most classes, one of each source at first."""
+    """Keeps a few frames with the most classes, of as many sources as there are."""
 
     def __init__(self, count: int = 3) -> None:
-        self.count = count
-        self.best: dict[Path, tuple[int, Scored]] = {}
+        self._count = count
+        self._best: dict[Path, list[tuple[int, Scored]]] = {}
 
     def __call__(self, scored: Scored) -> None:
         shown = int(np.count_nonzero(scored.truth)) * len(np.unique(scored.truth))
-        source = scored.frame.frame.source
-        if source not in self.best or shown > self.best[source][0]:
-            self.best[source] = (shown, scored)
+        best = self._best.setdefault(scored.frame.frame.source, [])
+        best.append((shown, scored))
+        best.sort(key=lambda item: -item[0])
+        del best[self._count :]
 
     @property
     def kept(self) -> list[Scored]:
-        """The frames, most classes first."""
-        return [scored for _, scored in sorted(self.best.values(), key=lambda item: -item[0])[: self.count]]
+        """The frames: of each source its best, then the next best ones."""
+        ranked = [(rank, -shown, scored) for best in self._best.values() for rank, (shown, scored) in enumerate(best)]
+        return [scored for _, _, scored in sorted(ranked, key=lambda item: item[:2])[: self._count]]
 
 
-def _words(summary: Summary | None, digits: int = 1) -> str:
-    if summary is None:
-        return "n/a"
-    deviation = "" if np.isnan(summary.deviation) else f" +- {summary.deviation:.{digits}f}"
-    return f"{summary.mean:.{digits}f}{deviation}"
-
-
-def _speed_words(speed: Speed | None) -> tuple[str, str, str]:
-    if speed is None:
-        return "not measured", "n/a", "n/a"
-    return _words(speed.fps), _words(speed.watts, 2), _words(speed.efficiency, 2)
-
-
-def score_words(experiment: Experiment, network: str) -> str:
-    """Return a network's score with its 95 % bootstrap interval, per class where it segments."""
-    counts = experiment.evaluation.counts.get(network)
-    if counts is None:
-        return "not measured"
-    names = experiment.evaluation.class_names
-    if isinstance(counts, ClassificationCounts):
-        found = counts.accuracy_interval()
-        each = ", ".join(
-            f"{n} {100 * v:.0f}" for n, v in zip(names, counts.class_accuracy(), strict=True) if not np.isnan(v)
-        )
-        return f"accuracy {100 * found.value:.2f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]; {each}"
-    found = counts.weighted_dice_interval(draws=300)
-    each = ", ".join(f"{n} {100 * v:.1f}" for n, v in zip(names[1:], counts.dice()[1:], strict=True) if not np.isnan(v))
-    regions = _regions(counts) if experiment.task == "brats" else ""
-    return f"weighted Dice {100 * found.value:.2f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]; {each}{regions}"
-
-
-def _regions(counts: SegmentationCounts) -> str:
-    regions = counts.regions
-    return (
-        "; " + ", ".join(f"{name} {100 * value:.1f}" for name, value in regions.items() if not np.isnan(value))
-        if regions
-        else ""
-    )
-
-
-def _table1(found: dict[str, _Found]) -> Table:
-    rows = [
-        (
-            TITLES[row.task],
-            row.backend,
-            row.board,
-            f"{row.fps:g}" if row.fps else NOT_STATED,
-            NOT_HERE,
-            NOT_HERE,
-            NOT_HERE,
-        )
-        for row in TABLE1
-    ]
-    here = f"this machine's CPU ({os.cpu_count()} cores)"
-    for task, item in found.items():
-        integer, floating = item.experiment.integer, item.experiment.floating
-        rows.append((TITLES[task], "VART, software DPU, INT8, one thread", here, "-", *_speed_words(integer)))
-        rows.append((TITLES[task], "TensorFlow, FP32", here, "-", *_speed_words(floating)))
-    return Table(
-        "table1",
-        "Table I: throughput and energy",
-        ("network", "backend", "device", "paper, FPS", "here, FPS", "here, W", "here, FPS/W"),
-        tuple(rows),
-        "Mean and standard deviation of five runs, the network alone, one image at a time. n/a: no power sensor on "
-        "this machine. The rows of boards need the board.",
-    )
-
-
-def _table2(found: Sequence[_Found]) -> Table:
-    rows = []
-    for item in found:
-        experiment = item.experiment
-        agreement = experiment.evaluation.agreement.get("FP32")
-        rows.append(
-            (
-                TITLES[experiment.task],
-                experiment.network,
-                f"{experiment.data}, {experiment.evaluation.frames} images",
-                paper_score(experiment.task),
-                score_words(experiment, "FP32"),
-                score_words(experiment, "INT8"),
-                "-" if agreement is None else f"{100 * agreement:.2f} %",
-            )
-        )
-    return Table(
-        "table2",
-        "Table II: accuracy of FP32 and INT8",
-        ("task", "network", "scored on", "paper", "FP32 here", "INT8 here", "INT8 = FP32"),
-        tuple(rows),
-        "In brackets 95 % bootstrap intervals over images. The paper's GPU (V100) and its power meter are not "
-        "measurable here. Scores on phantoms or on other data than the paper's do not compare with the paper's.",
-    )
-
-
-def _run_all(settings: Settings, tasks: Sequence[str], report: Report, progress: Progress | None) -> list[_Found]:
-    found: list[_Found] = []
+def _run_all(settings: Settings, tasks: Sequence[str], report: Report, progress: Progress | None) -> list[Found]:
+    found: list[Found] = []
     for task in tasks:
         keeper = _Keeper()
         try:
-            experiment = run_task(task, settings, seen=keeper, progress=progress)
+            found.append((run_task(task, settings, seen=keeper, progress=progress), keeper.kept))
         except Error as error:
             report.problems.append(f"{TITLES[task]}: {error}")
-            continue
-        found.append(_Found(experiment, keeper.kept))
     return found
 
 
-def _run_published(settings: Settings, tasks: Sequence[str], report: Report, progress: Progress | None) -> list[_Found]:
-    found: list[_Found] = []
-    for model in (m for m in PUBLISHED_MODELS if m.task in tasks):
-        path = published_file(model, settings.published)
+def _run_published(settings: Settings, tasks: Sequence[str], report: Report, progress: Progress | None) -> list[Found]:
+    found: list[Found] = []
+    for model in (model for model in PUBLISHED_MODELS if model.task in tasks):
+        path = published_file(model.names, settings.published)
         if path is None or model.task not in settings.data:
             missing = "its file" if path is None else "real data"
             report.problems.append(
                 f"the published {TITLES[model.task]}, {model.classes} classes: {missing} was not given"
             )
             continue
-        for augmented in (0, 30 if settings.quick else 250) if model.task == "bccd" else (0,):
+        copies = (0, QUICK_COPIES if settings.quick else COPIES) if model.task == "bccd" else (0,)
+        for augmented in copies:
             keeper = _Keeper()
-            experiment = run_published(model, path, settings, augmented=augmented, seen=keeper, progress=progress)
-            found.append(_Found(experiment, keeper.kept))
+            try:
+                item = run_published(model, path, settings, augmented=augmented, seen=keeper, progress=progress)
+            except Error as error:
+                report.problems.append(f"the published {TITLES[model.task]}: {error}")
+                continue
+            found.append((item, keeper.kept))
     return found
+
+
+def _check(parts: Sequence[str], tasks: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    chosen = PARTS if "all" in parts else tuple(parts)
+    for part in chosen:
+        if part not in PARTS:
+            raise ConfigurationError(f"'{part}' is no part of the paper; use {', '.join(PARTS)} or all")
+    for task in (*tasks, *settings.data, *settings.weights):
+        if task not in TITLES:
+            raise ConfigurationError(f"task '{task}' is unknown; use one of {', '.join(TITLES)}")
+    for path in (path for paths in settings.weights.values() for path in paths):
+        if not path.is_file():
+            raise ConfigurationError(f"there is no trained network '{path}'; check the path")
+    return chosen
 
 
 def reproduce(
@@ -201,36 +118,35 @@ def reproduce(
     Raises
     ------
     ConfigurationError
-        For an unknown part or task, or where nothing at all could be measured.
+        For an unknown part or task, a missing file, or where nothing at all could be measured.
     """
-    chosen = PARTS if "all" in parts else tuple(parts)
-    for part in chosen:
-        if part not in PARTS:
-            raise ConfigurationError(f"'{part}' is no part of the paper; use {', '.join(PARTS)} or all")
-    for task in tasks:
-        if task not in TITLES:
-            raise ConfigurationError(f"task '{task}' is unknown; use one of {', '.join(TITLES)}")
+    chosen, began = _check(parts, tasks, settings), time.perf_counter()
+    boards = board_results(settings.boards)
     settings.output.mkdir(parents=True, exist_ok=True)
     report = Report(settings.output)
-    own = _run_all(settings, tasks, report, progress)
-    if not own:
+    found = _run_all(settings, tasks, report, progress)
+    if not found:
         raise ConfigurationError("nothing could be measured: " + "; ".join(report.problems))
-    by_task = {item.experiment.task: item for item in own}
-    published = _run_published(settings, tasks, report, progress) if {"table2", "fig4"} & set(chosen) else []
+    if {"table1", "table2", "fig4"} & set(chosen):
+        found += _run_published(settings, tasks, report, progress)
+    experiments = [item for item, _ in found]
     if "table1" in chosen:
-        report.tables.append(_table1(by_task))
+        report.tables.append(table1(experiments, boards, tasks))
     if "table2" in chosen:
-        report.tables.append(_table2([*own, *published]))
+        confusions = [confusion_table(item, number) for number, item in enumerate(experiments, 1)]
+        report.tables += [table2(experiments), *(table for table in confusions if table), paths_table(experiments)]
     if "fig3" in chosen:
-        rates = {TITLES[task]: (i.experiment.integer, i.experiment.floating) for task, i in by_task.items()}
-        path = draw_efficiency(settings.output / "fig3.png", rates)
-        report.pictures.append(("Fig. 3: energy efficiency", path))
+        own = [item for item in experiments if not item.published]
+        report.pictures.append(
+            ("Fig. 3: energy efficiency", draw_efficiency(settings.output / "fig3.png", own, boards))
+        )
     if "fig4" in chosen:
-        for number, item in enumerate(i for i in (*own, *published) if i.experiment.task != "bccd"):
-            name = f"fig4-{item.experiment.task}-{number}.png"
-            title = f"{TITLES[item.experiment.task]}, {item.experiment.network}"
-            report.pictures.append(
-                (f"Fig. 4: {title}", draw_masks(settings.output / name, item.kept, item.experiment, title))
-            )
+        for number, (item, kept) in enumerate((item, kept) for item, kept in found if item.task != "bccd"):
+            title = f"{TITLES[item.task]}, {item.network}"
+            path = settings.output / f"fig4-{item.task}-{number}.png"
+            report.pictures.append((f"Fig. 4: {title}", draw_masks(path, kept, item, title)))
+    for item in experiments:
+        report.skipped += item.evaluation.skipped
+    report.seconds = time.perf_counter() - began
     write_report(report)
     return report

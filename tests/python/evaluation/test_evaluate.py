@@ -83,6 +83,14 @@ def test_classification_by_name() -> None:
         )
 
 
+def test_agreement_of_classes_counts_equal_images_too() -> None:
+    frames = labelled([np.zeros((4, 4), np.uint8)] * 2, ["dog", "cat"], ["a", "b"])
+    for other, share in ((0, 1.0), (1, 0.0)):
+        networks = {"INT8": Constant(0), "FP32": Constant(other)}
+        result = evaluate(networks, frames, Preprocessing((ScaleOffset(),)), ("dog", "cat"), segmentation=False)
+        assert result.agreement == {"FP32": share}
+
+
 def test_nothing_to_score_is_an_error(tmp_path: Path) -> None:
     write_phantoms("ct-org", tmp_path, count=1, size=32, slices=2)
     (tmp_path / "labels-0.nii.gz").unlink()

@@ -26,6 +26,7 @@ def test_layers_add_up(model):
     convolutions = [layer for layer in found.layers if layer.macs]
     assert [layer.macs for layer in convolutions] == [16 * 16 * 9 * 4, 16 * 16 * 9 * 12]
     assert found.macs == 16 * 16 * 9 * 16
+    assert all(layer.computed_macs == layer.macs for layer in found.layers)
     assert all(layer.bytes > 0 and layer.seconds >= 0 for layer in found.layers)
     assert 0 < found.seconds < 1
     assert found.arena_bytes > 0

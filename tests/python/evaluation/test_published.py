@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nerone.evaluation.experiments import Settings, run_published
+from nerone.evaluation.experiments import run_published
 from nerone.evaluation.paper import PUBLISHED_MODELS
+from nerone.evaluation.settings import Settings
 from paths import golden, shared
 
 pytest.importorskip("nerone._core", reason="the extension is not built")

@@ -1,42 +1,58 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nerone.cli.main import main
 from nerone.data import bccd
+from nerone.data.frame import Frame
+from nerone.data.labelled import LabelledFrame
 from nerone.data.phantom_sets import write_phantoms
 from nerone.errors import ConfigurationError
 from nerone.evaluation import reproduce as module
 from nerone.evaluation.evaluate import Evaluation, Scored
-from nerone.evaluation.experiments import Experiment, Settings, augmented_blood, published_file, test_frames
-from nerone.evaluation.metrics import Summary
+from nerone.evaluation.experiments import BloodFrames, Experiment, published_file, scored_folder, scored_frames
+from nerone.evaluation.identity import PathsReport
+from nerone.evaluation.intervals import Summary
+from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
 from nerone.evaluation.paper import PUBLISHED_MODELS, TABLE1
-from nerone.evaluation.speed import Speed, measure_speed
+from nerone.evaluation.settings import Settings, find_data
+from nerone.evaluation.speed import measure_speed
+from nerone.evaluation.tables import NOT_HERE, NOT_STATED, score_words
+from nerone.evaluation.throughput import ALONE, FLOAT, GPU, INTEGER, PYNQ, Measured, board_results
 from nerone.zoo.models import NETWORKS
 
-test_frames.__test__ = False  # type: ignore[attr-defined]
+SPEEDS = [
+    Measured(INTEGER, "software DPU, 1 thread", ALONE, Summary(10.0, 0.5, 5)),
+    Measured(FLOAT, "this machine's CPU", ALONE, Summary(4.0, 0.1, 5), Summary(20.0, 1.0, 5), Summary(0.2, 0.01, 5)),
+    Measured(PYNQ, "ZCU104 (simulated)", "image to mask", Summary(70.0, 1.0, 5), board="zcu104"),
+    Measured(INTEGER, "KV260 (simulated)", "image to mask", Summary(90.0, 1.0, 5), board="kv260"),
+]
 
 
-def experiment(task: str, seen) -> Experiment:
-    """A stand-in for a trained network, so that the report is tested and not the network."""
-    from nerone.data.frame import Frame
-    from nerone.data.labelled import LabelledFrame
-    from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
-
-    names = NETWORKS[task].classes
-    segmentation = NETWORKS[task].segmentation
+def evaluation(task: str, *, wrong: int = 0, seen=None) -> Evaluation:
+    names, segmentation = NETWORKS[task].classes, NETWORKS[task].segmentation
     make = SegmentationCounts if segmentation else ClassificationCounts
-    evaluation = Evaluation(names, {"INT8": make(len(names)), "FP32": make(len(names))})
-    for number in range(4):
-        truth = np.full((16, 16), number % len(names), np.uint8) if segmentation else number
+    found = Evaluation(names, {"INT8": make(len(names)), "FP32": make(len(names))})
+    for number in range(8):
+        truth = np.full((16, 16), number % len(names), np.uint8) if segmentation else number % len(names)
+        guess = (truth + 1) % len(names) if number < wrong else truth
         frame = LabelledFrame(Frame(np.zeros((16, 16), np.int16), Path(f"v{number}.nii.gz"), 0), truth)
-        scored = Scored(frame, np.zeros((16, 16, 1), np.float32), truth, {"INT8": truth, "FP32": truth})
-        evaluation.add(scored)
-        seen(scored)
-    return Experiment(task, "made up", "made up", evaluation, Speed(Summary(10.0, 0.5, 5)), Speed(Summary(4.0, 0.1, 5)))
+        scored = Scored(frame, np.zeros((16, 16, 1), np.float32), truth, {"INT8": guess, "FP32": truth})
+        found.add(scored)
+        if seen is not None:
+            seen(scored)
+    return found
+
+
+def experiment(task: str, seen=None, runs: int = 1) -> Experiment:
+    """A stand-in for a trained network, so that the report is tested and not the network."""
+    evaluations = [evaluation(task, seen=seen if run == 0 else None, wrong=run) for run in range(runs)]
+    return Experiment(task, "made up", "made up", evaluations, list(SPEEDS), PathsReport(0, 3, 99))
 
 
 @pytest.fixture
@@ -44,47 +60,158 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "run_task", lambda task, settings, seen, progress: experiment(task, seen))
 
 
+def table(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def test_report_has_every_row_and_no_number_that_was_not_measured(tmp_path: Path, made_up: None) -> None:
     report = module.reproduce(["all"], Settings(tmp_path))
-    with (tmp_path / "table1.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 16 + 8
-    boards = [row for row in rows if row["device"] in ("ZCU104", "KV260", "Ultra96-V2")]
-    assert len(boards) == len(TABLE1) == 16
-    assert {row["here, FPS"] for row in boards} == {module.NOT_HERE}
-    stated = [row["paper, FPS"] for row in boards if row["paper, FPS"] != module.NOT_STATED]
-    assert stated == ["335.4"]
-    measured = [row for row in rows if row not in boards]
-    assert {row["here, FPS"] for row in measured} == {"10.0 +- 0.5", "4.0 +- 0.1"}
-    assert {row["here, W"] for row in measured} == {"n/a"}
+    rows = table(tmp_path, "table1")
+    assert len(TABLE1) == 4 * (1 + 3 + 1)
+    devices = ("ZCU104", "KV260", "Ultra96-V2", "V100")
+    absent = [row for row in rows if row["device"] in devices]
+    assert len(absent) == len(TABLE1), "every row of the paper, and nothing measured on what is not here"
+    assert all(row[f"here, {unit}"].startswith(NOT_HERE) for row in absent for unit in ("FPS", "W", "FPS/W"))
+    assert [row["paper, FPS"] for row in absent if row["paper, FPS"] != NOT_STATED] == ["335.4"]
+    simulated = [row for row in rows if "simulated" in row["device"]]
+    assert {(row["device"], row["here, FPS"]) for row in simulated} == {
+        ("ZCU104 (simulated)", "70.0 ± 1.0 (simulated)"),
+        ("KV260 (simulated)", "90.0 ± 1.0 (simulated)"),
+    }
+    assert {row["here, W"] for row in simulated} == {"n/a"}
+    measured = [row for row in rows if row not in absent and row not in simulated]
+    assert {(row["here, FPS"], row["here, W"], row["here, FPS/W"]) for row in measured} == {
+        ("10.0 ± 0.5", "n/a", "n/a"),
+        ("4.0 ± 0.1", "20.00 ± 1.00", "0.20 ± 0.01"),
+    }
     page = report.page.read_text()
-    for name in ("Table I", "Table II", "Fig. 3", "fig4-ct-org-0.png", "92.05 +- 2.23"):
+    for name in ("Table I", "Table II", "Fig. 3", "fig4-ct-org-0.png", "92.05 ± 2.23", "Confusion matrix", "no GPU"):
         assert name in page
     assert {path.name for _, path in report.pictures} >= {"fig3.png", "fig4-ct-org-0.png", "fig4-brats-1.png"}
     assert all(path.stat().st_size > 5_000 for _, path in report.pictures)
     assert "published" in "".join(report.problems), "what was not run is said"
+    assert {row["result"] for row in table(tmp_path, "paths")} == {"identical"}
+
+
+def test_a_gpu_that_is_here_is_a_row_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(task, settings, seen, progress):
+        found = experiment(task, seen)
+        found.speeds.append(Measured(GPU, "some GPU", ALONE, Summary(99.0, 1.0, 5), Summary(50.0, 1.0, 5), None))
+        return found
+
+    monkeypatch.setattr(module, "run_task", run)
+    module.reproduce(["table1", "fig3"], Settings(tmp_path), tasks=("bccd",))
+    rows = {row["device"]: row for row in table(tmp_path, "table1")}
+    assert rows["V100"]["here, FPS"] == f"{NOT_HERE}: another GPU, below"
+    assert rows["some GPU"]["here, W"] == "50.00 ± 1.00"
+
+
+def test_several_seeds_give_mean_deviation_and_interval() -> None:
+    words = score_words(experiment("bccd", runs=3), "INT8")
+    assert "accuracy 87.50 ± 12.50 % over 3 seeds [" in words
+    assert "eosinophil 66.7 ± 28.9" in words
+    words = score_words(experiment("brats"), "INT8")
+    assert words.startswith("weighted Dice 100.00 % [100.0, 100.0]")
+    assert "enhancing tumour 100.0, whole tumour 100.0, tumour core 100.0" in words
+
+
+def board_file(folder: Path, name: str, device: str = "board") -> Path:
+    row = {"backend": "vart", "device": device, "fps": {"mean": 330.5, "deviation": 0.5, "count": 5}}
+    row |= {"watts": {"mean": 10.0, "deviation": None, "count": 1}, "efficiency": None}
+    path = folder / name
+    path.write_text(json.dumps([{"bundle": "x", "rows": [row]}]))
+    return path
+
+
+def test_results_from_boards_take_their_rows(tmp_path: Path, made_up: None) -> None:
+    boards = tmp_path / "boards"
+    boards.mkdir()
+    board_file(boards, "ct-org-zcu104.json")
+    module.reproduce(["table1", "fig3"], Settings(tmp_path, boards=boards))
+    rows = [row for row in table(tmp_path, "table1") if row["device"] == "ZCU104" and row["backend"] == INTEGER]
+    assert tuple(rows[0][name] for name in ("paper, FPS", "here, FPS", "here, W")) == ("335.4", "330.5 ± 0.5", "10.00")
+    assert rows[1]["here, FPS"].startswith(NOT_HERE), "another network's row"
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "text", "word"),
+    [
+        ("unet.json", "board", None, "TASK-BOARD"),
+        ("ct-org-zcu104.json", "zcu104-sim (simulated)", None, "simulated"),
+        ("ct-org-zcu104.json", "softdpu", None, "simulated"),
+        ("ct-org-zcu104.json", "board", "not json", "ct-org-zcu104"),
+        ("ct-org-zcu104.json", "board", "[1]", "ct-org-zcu104"),
+    ],
+)
+def test_files_that_are_no_results_of_boards(tmp_path: Path, name: str, device: str, text: str, word: str) -> None:
+    path = board_file(tmp_path, name, device)
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigurationError, match=word):
+        board_results(tmp_path)
 
 
 def test_only_what_was_asked_for(tmp_path: Path, made_up: None) -> None:
     report = module.reproduce(["table2"], Settings(tmp_path), tasks=("bccd",))
-    assert [table.name for table in report.tables] == ["table2"]
-    assert "accuracy 100.00 %" in report.tables[0].rows[0][5]
-    for parts, tasks, word in ((["table3"], ("bccd",), "table3"), (["all"], ("cats",), "cats")):
+    assert [one.name for one in report.tables] == ["table2", "confusion1", "paths"]
+    row = report.tables[0].rows[0]
+    assert row[5].startswith("accuracy 100.00 %")
+    assert (row[6], row[7]) == ("+0.00 points", "100.00 %")
+    cases = (
+        (["table3"], ("bccd",), {}, "table3"),
+        (["all"], ("cats",), {}, "cats"),
+        (["all"], ("bccd",), {"bccd": (tmp_path / "no.keras",)}, "no.keras"),
+        (["all"], ("bccd",), {"dogs": ()}, "dogs"),
+    )
+    for parts, tasks, weights, word in cases:
         with pytest.raises(ConfigurationError, match=word):
-            module.reproduce(parts, Settings(tmp_path), tasks=tasks)
+            module.reproduce(parts, Settings(tmp_path, weights=weights), tasks=tasks)
 
 
 def test_a_task_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(task, settings, seen, progress):
         if task == "bccd":
             raise ConfigurationError("no network")
-        return experiment(task, seen)
+        found = experiment(task, seen)
+        found.evaluation.skipped.append((Path("bad.nii.gz"), "is cut short"))
+        return found
 
     monkeypatch.setattr(module, "run_task", run)
     report = module.reproduce(["table2"], Settings(tmp_path), tasks=("bccd", "brats"))
     assert any("no network" in problem for problem in report.problems)
+    page = report.page.read_text()
+    assert "Left out: 1 files" in page
+    assert "bad.nii.gz: is cut short" in page
+    assert "1 left out" in table(tmp_path, "table2")[0]["scored on"]
     with pytest.raises(ConfigurationError, match="no network"):
         module.reproduce(["table2"], Settings(tmp_path), tasks=("bccd",))
+
+
+def test_command_line(tmp_path: Path, made_up: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "table2", "-o", str(tmp_path / "a"), "--tasks", "bccd"]) == 0
+    assert "report.html" in capsys.readouterr().out
+    for words, said in (
+        (["--weights", "bccd"], "names no weights"),
+        (["--weights", f"bccd={tmp_path}/no.keras"], "no.keras"),
+        (["--data", str(tmp_path)], "no data set"),
+        (["--published", str(tmp_path / "nowhere")], "nowhere"),
+    ):
+        assert main(["reproduce", "table2", "-o", str(tmp_path / "b"), *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_data_sets_are_told_by_their_layout(tmp_path: Path) -> None:
+    for task in ("ct-org", "prostate", "bccd"):
+        write_phantoms(task, tmp_path / f"some {task}", count=1, size=64, slices=2)
+    (tmp_path / "empty").mkdir()
+    assert find_data(tmp_path) == {task: tmp_path / f"some {task}" for task in ("ct-org", "prostate", "bccd")}
+    assert find_data(tmp_path / "some ct-org") == {"ct-org": tmp_path / "some ct-org"}
+    write_phantoms("bccd", tmp_path / "twice", count=1, size=64)
+    with pytest.raises(ConfigurationError, match="both data of bccd"):
+        find_data(tmp_path)
+    with pytest.raises(ConfigurationError, match="no data set"):
+        find_data(tmp_path / "empty")
 
 
 def test_energy_needs_a_sensor() -> None:
@@ -105,21 +232,29 @@ def test_energy_needs_a_sensor() -> None:
 def test_blood_is_scored_on_the_test_folder_and_copied_by_class(tmp_path: Path) -> None:
     for part, seed in (("TRAIN", 0), ("TEST", 7)):
         write_phantoms("bccd", tmp_path / part, count=1, seed=seed, size=80)
-    frames = list(test_frames("bccd", tmp_path))
+    frames = list(scored_frames("bccd", tmp_path, skip_bad=False))
     assert len(frames) == 4
     assert all("TEST" in str(item.frame.source) for item in frames)
-    copies = list(augmented_blood(tmp_path, 3, seed=1))
+    assert scored_folder("bccd", tmp_path) == tmp_path / "TEST"
+    copies = list(BloodFrames(tmp_path, copies=3, seed=1))
     assert [item.truth for item in copies] == [name for name in bccd.CLASSES for _ in range(3)]
-    again = list(augmented_blood(tmp_path, 3, seed=1))
+    again = list(BloodFrames(tmp_path, copies=3, seed=1))
     for first, second in zip(copies, again, strict=True):
         np.testing.assert_array_equal(first.frame.image, second.frame.image)
     assert (copies[0].frame.image != copies[1].frame.image).any()
+    broken = frames[0].frame.source
+    broken.write_bytes(broken.read_bytes()[:300])
+    with pytest.raises(ConfigurationError, match=broken.name):
+        list(BloodFrames(tmp_path))
+    left = BloodFrames(tmp_path, skip_bad=True)
+    assert len(list(left)) == 3
+    assert [path for path, _ in left.skipped] == [broken]
 
 
 def test_published_files_are_found_by_name(tmp_path: Path) -> None:
     model = next(m for m in PUBLISHED_MODELS if m.task == "bccd")
-    assert published_file(model, tmp_path) is None
+    assert published_file(model.names, tmp_path) is None
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / model.names[-1]).write_bytes(b"")
-    assert published_file(model, tmp_path) == tmp_path / "sub" / model.names[-1]
-    assert published_file(model, None) is None
+    assert published_file(model.names, tmp_path) == tmp_path / "sub" / model.names[-1]
+    assert published_file(model.names, None) is None

@@ -8,8 +8,8 @@ import pytest
 
 from nerone.data.phantom_sets import write_phantoms
 from nerone.evaluation import experiments
-from nerone.evaluation.experiments import Settings
 from nerone.evaluation.reproduce import reproduce
+from nerone.evaluation.settings import Settings
 from nerone.zoo.training import TrainingOptions
 
 pytest.importorskip("nerone._core", reason="the extension is not built")
@@ -24,11 +24,24 @@ def test_train_deploy_score_report(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             write_phantoms(task, folder, count=2, seed=3 if part == "training" else 9, slices=3)
         return folder
 
-    monkeypatch.setattr(experiments, "_phantoms", few)
+    monkeypatch.setattr(experiments, "phantom_folder", few)
     options = TrainingOptions(epochs=1, steps=2, batch_size=2)
-    report = reproduce(["all"], Settings(tmp_path, training=options, seconds=0.02, power="none"), tasks=(task,))
+    settings = Settings(tmp_path, training=options, runs=2, seconds=0.02, power="none")
+    report = reproduce(["all"], settings, tasks=(task,))
     own = next(table for table in report.tables if table.name == "table2").rows[0]
     assert "weighted Dice" in own[4]
     assert "weighted Dice" in own[5]
-    assert float(own[6].split()[0]) > 90, "INT8 equals FP32 in most pixels even of a network that has learned nothing"
+    assert own[6].endswith("points")
+    assert float(own[7].split()[0]) > 90, "INT8 equals FP32 in most pixels even of a network that has learned nothing"
+    speeds = {row[1:4] for row in next(table for table in report.tables if table.name == "table1").rows}
+    for board in ("Ultra96-V2", "KV260", "ZCU104"):
+        for backend in ("VART, INT8", "PYNQ-DPU, INT8"):
+            assert (backend, f"{board} (simulated)", "image to mask") in speeds
+    assert {backend for backend, device, _ in speeds if "this machine" in device} == {
+        "VART, INT8",
+        "PYNQ-DPU, INT8",
+        "TensorFlow, FP32",
+    }
+    paths = next(table for table in report.tables if table.name == "paths").rows[0]
+    assert paths[6] == "identical"
     assert report.page.is_file()
