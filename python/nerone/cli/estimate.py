@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import typer
 
     from nerone.compilation.estimate import Estimate
+    from nerone.compilation.paper_rows import PaperRow
 
 __all__ = ["register"]
 
@@ -31,43 +32,68 @@ def register(application: typer.Typer) -> None:
     ) -> None:
         """Predict latency and frames per second on a board, without the board."""
         from nerone.compilation.estimate import estimate as predict
+        from nerone.compilation.paper_rows import paper_rows
         from nerone.runtime.model import model_path
 
         path = model_path(file_argument(chosen(file, model_option, "xmodel or bundle"), "file"))
         found = predict(path, board=board, vitis_ai=vitis_ai, watts=watts)
+        rows = paper_rows()
         if as_json:
-            print_json(asdict(found))
-        else:
-            _print(found, layers)
+            print_json({**asdict(found), "table1": [{**asdict(row), "error": row.error} for row in rows]})
+            return
+        if layers:
+            _print_layers(found)
+        _print(found)
+        _print_paper(rows)
 
 
-def _print(found: Estimate, layers: bool) -> None:
-    from nerone.compilation.paper_rows import paper_error
-
-    if layers:
-        print_table(
-            ("op", "type", "MMAC", "cycles", "kB", "us"),
-            [
-                (
-                    row.name,
-                    row.type,
-                    f"{row.macs / 1e6:.2f}",
-                    row.cycles,
-                    f"{row.traffic_bytes / 1e3:.0f}",
-                    f"{row.time_us:.0f}",
-                )
-                for row in found.layers
-            ],
+def _print_layers(found: Estimate) -> None:
+    cells = [
+        (
+            row.name,
+            row.type,
+            f"{row.macs / 1e6:.2f}",
+            row.cycles,
+            f"{row.traffic_bytes / 1e3:.0f}",
+            f"{row.time_us:.0f}",
         )
+        for row in found.layers
+    ]
+    print_table(("op", "type", "MMAC", "cycles", "kB", "us"), cells)
+
+
+def _print(found: Estimate) -> None:
     print(f"{found.board}, {found.cores} x {found.dpu}: estimated, not measured")
-    print(f"latency {found.latency_ms:.2f} ms per image on one core, {found.utilisation:.0%} of the DPU's peak")
+    print(f"latency {found.latency_ms:.2f} ms per image on one core, of the DPU alone, at {found.utilisation:.0%} of the DPU's peak")
     print(f"Throughput={found.fps:.1f} fps with all cores busy")
-    if found.fps_per_watt is None:
-        print("W and fps/W: n/a without a measured power, see --watts")
+    if found.watts is None or found.fps_per_watt is None:
+        print(f"W and fps/W: n/a, no measured power of {found.board} is published; give a meter's with --watts")
     else:
-        print(f"{found.watts:.1f} W, {found.fps_per_watt:.2f} fps/W")
-    for network, measured, predicted in paper_error():
-        print(
-            f"for comparison, {network}: estimated {predicted:.1f} fps, the paper measured {measured:.1f} fps "
-            f"({predicted / measured - 1:+.1%})"
+        how = (
+            "as given"
+            if found.watts_source == "given"
+            else "from a published measurement of this board, all cores busy"
         )
+        print(f"{found.watts:.1f} W, {found.fps_per_watt:.2f} fps/W ({how})")
+
+
+def _print_paper(rows: list[PaperRow]) -> None:
+    cells = [
+        (
+            row.network,
+            row.backend,
+            row.board,
+            row.cores,
+            f"{row.estimated_fps:.1f}",
+            "not known" if row.paper_fps is None else f"{row.paper_fps:.1f}",
+            "" if row.error is None else f"{row.error:+.1%}",
+        )
+        for row in rows
+    ]
+    title = "The same estimate for the networks of the paper's Table I"
+    print_table(("network", "backend", "board", "cores", "estimated fps", "paper's fps", "error"), cells, title=title)
+    known = sum(row.paper_fps is not None for row in rows)
+    print(
+        f"the paper's value is known here for {known} of {len(rows)} rows; with PYNQ-DPU the estimate is the DPU's own "
+        "rate, which the Python around it does not reach"
+    )

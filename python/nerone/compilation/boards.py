@@ -2,7 +2,8 @@
 
 Sources: the paper's Table of platforms (Vitis AI 1.4 overlays), AMD PG338 for the parallelism and peak operations of
 the DPUCZDX8G configurations, AMD UG1414 "Currently Supported Operators" for the limits, published compiled models for
-the fingerprints.
+the fingerprints. KV260's power at its 12 V supply, 9.15 W idle and 10.13 W with the DPU running: Gubochkin, Gorshkova,
+Salovskii, "What One Inference Costs in Watts", Simfero / dAIEDGE, 2026.
 """
 
 from __future__ import annotations
@@ -73,8 +74,10 @@ class Board:
     clock_mhz : float, DPU clock (the DSPs run at twice this)
     memory_gib : float, memory of the board
     bandwidth_gb_s : float, peak of its memory
-    fingerprints : mapping of Vitis AI version to the fingerprint that the vendor's compiler has to be given
     vitis_ai : str, the version that is used where the caller names none
+    fingerprints : mapping of Vitis AI version to the fingerprint that the vendor's compiler has to be given
+    idle_watts, core_watts : float or None, of the whole board at its supply, idle and added by a busy DPU core; None
+        where no measurement was published
     """
 
     name: str
@@ -86,6 +89,8 @@ class Board:
     bandwidth_gb_s: float
     vitis_ai: str
     fingerprints: Mapping[str, int] = field(default_factory=dict)
+    idle_watts: float | None = None
+    core_watts: float | None = None
 
     @property
     def is_host(self) -> bool:
@@ -139,6 +144,8 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 19.2,
                 "1.4",
                 _B4096,
+                idle_watts=9.15,
+                core_watts=0.98,
             ),
             Board(
                 "zcu104",

@@ -48,7 +48,8 @@ class Estimate:
     latency_ms : float, of one image on one core, without anything on the CPU
     fps : float, with every core busy
     utilisation : float, share of the DPU's peak that the network's multiply-accumulates reach
-    watts, fps_per_watt : float or None, None where no power was given
+    watts, fps_per_watt : float or None, None where no power was given and none of this board is published
+    watts_source : str, "given", "published" (of the idle board, and what its busy DPU cores add) or ""
     layers : per op, in the order of the file
     """
 
@@ -60,6 +61,7 @@ class Estimate:
     utilisation: float
     watts: float | None
     fps_per_watt: float | None
+    watts_source: str
     layers: tuple[LayerTime, ...]
 
 
@@ -72,7 +74,7 @@ def estimate(
     ----------
     path : xmodel, the vendor's or NERONE's
     board : one of the board table
-    watts : power of the board while it runs, from a meter; energy efficiency follows from it
+    watts : power of the board while it runs, from a meter, in place of the board table's
 
     Raises
     ------
@@ -99,8 +101,21 @@ def estimate_graph(
         raise ConfigurationError(f"'{graph['name']}' has no op of a DPU; compile it first")
     fps = board.cores * 1e6 / total_us
     used = sum(layer.macs for layer in layers) / (total_us * board.clock_mhz * dpu.peak_macs_per_cycle)
-    efficiency = None if watts is None else fps / watts
-    return Estimate(board.name, dpu.name, board.cores, total_us / 1e3, fps, used, watts, efficiency, tuple(layers))
+    source = "given" if watts is not None else ""
+    if watts is None and board.idle_watts is not None and board.core_watts is not None:
+        watts, source = board.idle_watts + board.cores * board.core_watts, "published"
+    return Estimate(
+        board=board.name,
+        dpu=dpu.name,
+        cores=board.cores,
+        latency_ms=total_us / 1e3,
+        fps=fps,
+        utilisation=used,
+        watts=watts,
+        fps_per_watt=None if watts is None else fps / watts,
+        watts_source=source,
+        layers=tuple(layers),
+    )
 
 
 def layer_times(graph: Mapping[str, Any], board: Board, vitis_ai: str | None = None) -> list[LayerTime]:

@@ -9,7 +9,8 @@ from nerone import _core
 from nerone.compilation import compile as compile_model
 from nerone.compilation.boards import BOARDS
 from nerone.compilation.estimate import estimate, estimate_graph
-from nerone.compilation.paper_rows import ct_org_unet, paper_error
+from nerone.compilation.paper_networks import NETWORKS, ct_org_unet
+from nerone.compilation.paper_rows import paper_rows
 from nerone.errors import ConfigurationError
 from paths import golden
 
@@ -29,11 +30,36 @@ def test_cycles_are_the_vendors_workload_on_arch():
     assert checked == 4
 
 
-def test_the_papers_measured_row():
-    assert sum(layer.macs for layer in estimate_graph(ct_org_unet(), BOARDS["zcu104"]).layers) == 2_099_773_440
-    ((name, measured, predicted),) = paper_error()
-    assert "U-Net" in name
-    assert predicted == pytest.approx(measured, rel=0.05)
+@pytest.mark.parametrize(
+    ("task", "macs"),
+    [("ct-org", 2_099_773_440), ("brats", 1_449_122_400), ("prostate", 154_140_672), ("bccd", 475_842_432)],
+)
+def test_the_papers_networks_have_their_published_work(task, macs):
+    assert sum(layer.macs for layer in estimate_graph(NETWORKS[task](), BOARDS["zcu104"]).layers) == macs
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [("prostate", "nerone_prostate_double.xmodel"), ("bccd", "nerone_BCCD_zcu104.xmodel")]
+)
+def test_the_papers_networks_are_the_published_files(task, name):
+    published = estimate_graph(_core.read_xmodel(str(golden("models", name))), BOARDS["zcu104"], "1.4")
+    ours = estimate_graph(NETWORKS[task](), BOARDS["zcu104"], "1.4")
+    for kind in ("conv2d-fix", "pool-fix", "upsample-fix", "eltwise-fix"):
+        first, second = ([row.cycles for row in found.layers if row.type == kind] for found in (published, ours))
+        assert sorted(first) == sorted(second), kind
+    # The published files read their biases too.
+    assert ours.fps == pytest.approx(published.fps, rel=1e-3)
+
+
+def test_the_papers_table():
+    rows = paper_rows()
+    assert [row.backend for row in rows].count("PYNQ-DPU") == 12
+    assert [(row.task, row.board) for row in rows if row.backend == "VART"] == [(task, "zcu104") for task in NETWORKS]
+    known = [row for row in rows if row.error is not None]
+    assert [(row.task, row.backend, row.board, row.paper_fps) for row in known] == [("ct-org", "VART", "zcu104", 335.4)]
+    assert abs(known[0].error) < 0.05
+    one, two = (row.estimated_fps for row in rows if row.task == "bccd" and row.board == "zcu104")
+    assert two == pytest.approx(2 * one)
 
 
 def test_boards_rank_as_their_size_and_cores():
@@ -49,7 +75,11 @@ def test_estimate_of_a_file(tmp_path):
     found = estimate(path, board="kv260", watts=8.0)
     assert found.fps_per_watt == pytest.approx(found.fps / 8)
     assert sum(layer.macs for layer in found.layers) == 8 * 8 * 9 * 4 * 3
-    assert estimate(path, board="kv260").fps_per_watt is None
+    assert (found.watts, found.watts_source) == (8.0, "given")
+    table = estimate(path, board="kv260")
+    assert (table.watts, table.watts_source) == (pytest.approx(10.13), "published")
+    unknown = estimate(path, board="zcu104")
+    assert (unknown.watts, unknown.fps_per_watt, unknown.watts_source) == (None, None, "")
     with pytest.raises(ConfigurationError, match="measured, not estimated"):
         estimate(path, board="host")
     with pytest.raises(ConfigurationError, match="no power"):

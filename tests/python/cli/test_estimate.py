@@ -1,0 +1,42 @@
+"""nerone estimate: the prediction, and its error beside the paper's table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_the_estimate_and_its_error(run, bundle):
+    code, out, _ = run("estimate", bundle.path, "--board", "zcu104", "--layers")
+    assert code == 0
+    assert "estimated, not measured" in out
+    assert "Throughput=" in out
+    assert "no measured power of zcu104 is published" in out
+    rows = [line for line in out.splitlines() if "PYNQ-DPU" in line or "VART" in line]
+    assert sum("not known" in row for row in rows) == 15
+    assert [row for row in rows if "335.4" in row and "%" in row]
+    assert "known here for 1 of 16 rows" in out
+
+
+def test_power_from_the_table_and_from_a_meter(run, bundle):
+    found = json.loads(run("estimate", bundle.path, "--board", "kv260", "--json")[1])
+    assert found["watts_source"] == "published"
+    assert found["fps_per_watt"] == pytest.approx(found["fps"] / found["watts"])
+    assert len(found["table1"]) == 16
+    assert "8.0 W" in run("estimate", bundle.path, "--board", "kv260", "--watts", "8")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--board", "host"), "measured, not estimated"),
+        (("--board", "kv26"), "did you mean 'kv260'?"),
+        (("--watts", "0"), "0.0 W is no power"),
+        (("--board", "ultra96v2", "--vitis-ai", "3.0"), "no entry for Vitis AI 3.0"),
+    ],
+)
+def test_what_cannot_be_estimated(run, bundle, options, words):
+    code, _, err = run("estimate", bundle.path, *options)
+    assert code == 2
+    assert words in err
