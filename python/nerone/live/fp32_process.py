@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["main"]
+__all__ = ["serve"]
 
 
 def _yield_to_everybody() -> None:
@@ -30,11 +30,9 @@ def _probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(shifted / shifted.sum(), np.float32)
 
 
-def main(descriptor: int, bundle_path: str, model_path: str) -> None:
+def serve(connection: Connection, bundle_path: str, model_path: str) -> None:
     """Answer each (image, spacing_mm, statistics) with ("", (mask or None, probabilities or None)) until hung up on."""
-    connection = Connection(descriptor)
     try:
-        _yield_to_everybody()
         from nerone.deployment.bundle import Bundle
         from nerone.deployment.geometry import on_image_grid
         from nerone.evaluation.evaluate import KerasNetwork
@@ -58,12 +56,12 @@ def main(descriptor: int, bundle_path: str, model_path: str) -> None:
     except EOFError:
         return
     except Exception as error:
-        text = str(error).strip()
+        text = str(error).strip().splitlines()
+        said = f"the float model cannot be run: {text[0] if text else type(error).__name__}"
         with contextlib.suppress(OSError):
-            connection.send(
-                (f"the float model cannot be run: {text.splitlines()[0] if text else type(error).__name__}", None)
-            )
+            connection.send((said, None))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    _yield_to_everybody()
+    serve(Connection(int(sys.argv[1])), sys.argv[2], sys.argv[3])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.python.live.browser import CHROMIUM, FLAGS
 
 from nerone.live.access import Access
 from nerone.live.engines import BundleLabels
@@ -36,6 +37,9 @@ class SquareEngine:
     def submit(self, frame: LiveFrame) -> Future[Result]:
         future: Future[Result] = Future()
         time.sleep(self._switches.get("frame_s", 0.002))
+        if "probabilities" in self._switches:
+            future.set_result(Result(probabilities=np.asarray(self._switches["probabilities"], np.float32)))
+            return future
         if self._switches.get("fail"):
             future.set_exception(RuntimeError(self._switches["fail"]))
             return future
@@ -87,9 +91,33 @@ def write_volume(path: Path, slices: int = 12) -> Path:
     return path
 
 
-def start(folder: Path, source: LiveSource, access: Access) -> Running:
+class QuarterModel:
+    """A float model of the tests: class 1 in the lower left quarter, ready a moment after it is asked."""
+
+    state, error = "ready", ""
+
+    def __init__(self) -> None:
+        self._done: Any = None
+        self._asked: set[int] = set()
+
+    def when_done(self, action: Any) -> None:
+        self._done = action
+
+    def result(self, shown: Any, source_number: int, *, live: bool) -> Result | None:
+        if shown.index not in self._asked:
+            self._asked.add(shown.index)
+            threading.Timer(0.1, self._done).start()
+            return None
+        mask = np.zeros(shown.frame.image.shape[:2], np.uint8)
+        half = mask.shape[0] // 2
+        mask[half:, :half] = 1
+        return Result(mask)
+
+
+def start(folder: Path, source: LiveSource, access: Access, **more: Any) -> Running:
     switches: dict[str, Any] = {}
     made: list[tuple[str, int]] = []
+    switches.update(more.pop("switches", {}))
 
     def make(backend: str, threads: int) -> SquareEngine:
         if backend not in LABELS.backends:
@@ -97,8 +125,8 @@ def start(folder: Path, source: LiveSource, access: Access) -> Running:
         made.append((backend, threads))
         return SquareEngine(backend, threads, switches)
 
-    session = Session(source, make, "vart", 1)
-    server = LiveServer(session, access, title="test bundle", bundle=LABELS)
+    session = Session(source, make, "vart", 1, meter=more.pop("meter", None))
+    server = LiveServer(session, access, title="test bundle", bundle=more.pop("labels", LABELS), **more)
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
@@ -117,3 +145,12 @@ def live(tmp_path: Path) -> Iterator[Running]:
     running = start(tmp_path, open_source(volume), Access(port=0))
     yield running
     stop(running)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()

@@ -99,6 +99,7 @@ function onHello(hello) {
   for (const id of ["position", "previous", "next"]) byId(id).disabled = hello.source.live;
   state.floatModel = hello.fp32.state === "loading" || hello.fp32.state === "ready";
   byId("fp32-state").hidden = hello.fp32.state === "" || hello.fp32.state === "ready";
+  byId("view-controls").hidden = !segmentation && hello.windows.length === 0 && byId("fp32-state").hidden;
   byId("fp32-state").textContent = hello.fp32.error || "FP32: the trained model is being loaded";
   setPlaying(hello.playing);
 }

@@ -54,7 +54,7 @@ function agreement(frame) {
 function captionOf(view, frame) {
   if (view.left !== view.right) return `${captions[view.left]} | ${captions[view.right]}`;
   if (view.right !== "fp32") return captions[view.right];
-  return frame.parts.fp32 ? `FP32, equal to INT8 in ${agreement(frame)} % of the pixels` : "FP32: not computed yet";
+  return frame.parts.fp32 ? `FP32, equal to INT8 in ${agreement(frame)} % of pixels` : "FP32: not computed yet";
 }
 
 export function drawViews(container, state) {
