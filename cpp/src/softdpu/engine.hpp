@@ -28,11 +28,13 @@ struct EngineOptions {
 
 // What a profile says of one step of a plan.
 struct StepInfo {
-  std::string name;    // the op's
-  std::string kind;    // "conv 3x3", "max pool 2x2" ...
-  std::string kernel;  // how it is computed
-  std::int64_t macs = 0;
+  std::string name;        // the op's
+  std::string kind;        // "conv 3x3", "max pool 2x2" ...
+  std::string kernel;      // how it is computed
+  std::int64_t macs = 0;   // as the model states the layer
   std::int64_t bytes = 0;  // read and written, weights included
+  // What is multiplied in fact: fewer where pixels are multiplied before an upsampling repeats them.
+  std::int64_t computed_macs = 0;
 };
 
 // What one runner needs beside the engine: its arena. Not to be used by two threads at once.
@@ -63,7 +65,7 @@ class Engine {
   virtual void run_timed(Context& context, const void* const* inputs, void* const* outputs, double* /*seconds*/) const {
     run(context, inputs, outputs);
   }
-  // Of one context.
+  // Of one context, scratch memory included.
   virtual std::size_t arena_bytes() const { return 0; }
 };
 

@@ -59,7 +59,7 @@ class PlannedEngine final : public Engine {
     return infos;
   }
 
-  std::size_t arena_bytes() const override { return memory_.arena_bytes; }
+  std::size_t arena_bytes() const override { return memory_.arena_bytes + scratch_bytes_; }
 
   void run_timed(Context& base, const void* const* inputs, void* const* outputs, double* seconds) const override {
     StopWatch watch(seconds);

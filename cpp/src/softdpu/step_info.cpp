@@ -39,11 +39,11 @@ std::string kind_of(const Conv& conv) {
 }
 
 StepInfo info_of(const Program& program, const Step& step, const std::string& kernel) {
-  StepInfo info{step.name, kind_of(step.operation), kernel, 0, 0};
+  StepInfo info{step.name, kind_of(step.operation), kernel, 0, 0, 0};
   info.bytes = static_cast<std::int64_t>(program.values[step.output].size_bytes());
   for (const auto input : step.inputs) info.bytes += static_cast<std::int64_t>(program.values[input].size_bytes());
   if (const auto* conv = std::get_if<Conv>(&step.operation)) {
-    info.macs = conv->macs();
+    info.macs = info.computed_macs = conv->macs();
     info.bytes += static_cast<std::int64_t>(conv->weights->size());
   }
   return info;

@@ -26,6 +26,7 @@ class LayerProfile:
     ----------
     name, kind, kernel : str, the op, what it is and how it is computed
     macs : int, multiply-accumulates of the layer as the model states it
+    computed_macs : int, those that the kernel does: fewer where it multiplies pixels before an upsampling repeats them
     bytes : int, read and written, weights included
     seconds : float, the fastest of many runs
     """
@@ -34,6 +35,7 @@ class LayerProfile:
     kind: str
     kernel: str
     macs: int
+    computed_macs: int
     bytes: int
     seconds: float
 
@@ -79,12 +81,15 @@ class Profile:
 
     @property
     def fraction_of_peak(self) -> float | None:
-        """The whole network's share of the peak; None where there is none."""
+        """The whole network's MACs as the model states them against the peak; None where there is none.
+
+        Above 1 is possible: see `LayerProfile.computed_macs`.
+        """
         return self.macs / self.seconds / 1e9 / self.peak_gmacs if self.peak_gmacs else None
 
     def limit_seconds(self, layer: LayerProfile) -> float:
         """Return the roofline: what the layer takes at the peak, or at the cache's bandwidth where that is slower."""
-        compute = layer.macs / self.peak_gmacs / 1e9 if self.peak_gmacs else 0.0
+        compute = layer.computed_macs / self.peak_gmacs / 1e9 if self.peak_gmacs else 0.0
         return max(compute, layer.bytes / self.cache_gbs / 1e9)
 
     def to_dict(self) -> dict[str, Any]:

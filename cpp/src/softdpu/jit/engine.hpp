@@ -25,9 +25,9 @@ class JitEngine final : public Engine {
 
   std::vector<StepInfo> steps() const override;
   void run_timed(Context& context, const void* const* inputs, void* const* outputs, double* seconds) const override;
-  std::size_t arena_bytes() const override { return arena_bytes_; }
-  // The largest sum of the tensors that live at the same time.
-  std::size_t live_bytes() const { return live_bytes_; }
+  std::size_t arena_bytes() const override { return arena_bytes_ + scratch_bytes_; }
+  // The largest sum of what lives at the same time: tensors' buffers and the largest scratch memory.
+  std::size_t live_bytes() const { return live_bytes_ + scratch_bytes_; }
 
  private:
   std::vector<TensorInfo> inputs_, outputs_;

@@ -54,6 +54,7 @@ class TaskMaker {
                     static_cast<std::uint8_t*>(frame.scratch));
         });
     result.info.macs = node.conv.macs();
+    result.info.computed_macs = kernel->macs();
     result.info.bytes += static_cast<std::int64_t>(kernel->weight_bytes());
     result.scratch_bytes = kernel->scratch_bytes();
     return result;
@@ -112,7 +113,7 @@ class TaskMaker {
   Task task(std::string kind, std::string kernel, std::function<void(const Frame&)> run) const {
     std::int64_t bytes = bytes_of(node_.output);
     for (const int index : node_.inputs) bytes += bytes_of(index);
-    return {{node_.name, std::move(kind), std::move(kernel), 0, bytes}, std::move(run), nullptr};
+    return {{node_.name, std::move(kind), std::move(kernel), 0, bytes, 0}, std::move(run), nullptr};
   }
 
   const TensorGraph& graph_;
@@ -178,7 +179,7 @@ Task TaskMaker::make(const ConvNode& node) const {
                           grid.weights.bias.data(), grid.weights.half_bits.data()});
         }
       });
-  result.info.macs = conv.macs();
+  result.info.macs = result.info.computed_macs = conv.macs();
   result.info.bytes += weight_bytes;
   return result;
 }

@@ -31,6 +31,10 @@ int largest_divisor(int value, int most) {
   return divisor;
 }
 
+std::int64_t count_of(const ChannelMap& channels) {
+  return std::count_if(channels.begin(), channels.end(), [](int channel) { return channel >= 0; });
+}
+
 // The planes of a row stay in the first-level cache.
 int block_of(const Conv& conv) {
   constexpr int cached_bytes = 20 << 10;
@@ -66,7 +70,10 @@ UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Chann
 
 UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Channels& channels,
                              const Requantization& requantization)
-    : images_(images),
+    : outputs_(conv.output.channels),
+      small_channels_(count_of(channels.small)),
+      large_channels_(count_of(channels.large)),
+      images_(images),
       band_rows_(largest_divisor(images.small.height, most_band_rows)),
       block_channels_(block_of(conv)),
       blocks_(static_cast<int>(conv.output.channels) / block_channels_),
@@ -126,6 +133,11 @@ std::size_t UpsampledConv::weight_bytes() const {
   std::size_t bytes = weights_.weights.size();
   for (const auto& block : plane_weights_) bytes += block.weights.size();
   return bytes;
+}
+
+std::int64_t UpsampledConv::macs() const {
+  const std::int64_t small_pixels = std::int64_t{images_.small.height} * images_.small.width;
+  return small_pixels * planes * outputs_ * (small_channels_ + 4 * large_channels_);
 }
 
 std::string UpsampledConv::name() const {

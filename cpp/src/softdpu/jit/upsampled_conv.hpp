@@ -38,6 +38,8 @@ class UpsampledConv {
 
   std::size_t scratch_bytes() const;
   std::size_t weight_bytes() const;
+  // Multiplications of one image.
+  std::int64_t macs() const;
   std::string name() const;
 
  private:
@@ -50,6 +52,7 @@ class UpsampledConv {
   std::size_t row_bytes() const { return static_cast<std::size_t>(blocks_) * summer_.row_bytes(); }
   Part finishing_part(const Conv& conv, const Requantize& rule) const;
 
+  std::int64_t outputs_ = 0, small_channels_ = 0, large_channels_ = 0;
   Images images_;
   int band_rows_ = 1;                    // small rows whose large rows are finished in one call
   int block_channels_ = 1, blocks_ = 1;  // channels whose planes are summed in one call

@@ -85,7 +85,8 @@ void write_subgraph(std::ostream& out, const xmodel::Graph& graph, Kernels kerne
       << ",\"arena_bytes\":" << engine->arena_bytes() << ",\"layers\":[";
   for (std::size_t i = 0; i < steps.size(); ++i) {
     out << (i == 0 ? "" : ",") << "{\"name\":" << quoted(steps[i].name) << ",\"kind\":" << quoted(steps[i].kind)
-        << ",\"kernel\":" << quoted(steps[i].kernel) << ",\"macs\":" << steps[i].macs << ",\"bytes\":" << steps[i].bytes
+        << ",\"kernel\":" << quoted(steps[i].kernel) << ",\"macs\":" << steps[i].macs
+        << ",\"computed_macs\":" << steps[i].computed_macs << ",\"bytes\":" << steps[i].bytes
         << ",\"seconds\":" << timing.steps[i] << "}";
   }
   out << "]}";
