@@ -64,7 +64,8 @@ def _print_layers(found: Estimate) -> None:
 
 def _print(found: Estimate) -> None:
     print(f"{found.board}, {found.cores} x {found.dpu}: estimated, not measured")
-    print(f"latency {found.latency_ms:.2f} ms per image on one core, of the DPU alone, at {found.utilisation:.0%} of the DPU's peak")
+    share = f"at {found.utilisation:.0%} of the DPU's peak; layers on the CPU are not in it"
+    print(f"latency {found.latency_ms:.2f} ms per image on one core, {share}")
     print(f"Throughput={found.fps:.1f} fps with all cores busy")
     if found.watts is None or found.fps_per_watt is None:
         print(f"W and fps/W: n/a, no measured power of {found.board} is published; give a meter's with --watts")
