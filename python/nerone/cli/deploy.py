@@ -26,7 +26,9 @@ def register(application: typer.Typer) -> None:
 
     @application.command()
     def deploy(
-        model: str = typer.Argument(None, help="Trained .keras or .h5, quantized q_model.h5, or a bundle to send."),
+        model: str = typer.Argument(
+            None, help="Trained .keras or .h5, quantized q_model.h5, compiled .xmodel, or a bundle to send."
+        ),
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),
         preset: str = typer.Option(
@@ -124,6 +126,9 @@ def register(application: typer.Typer) -> None:
 
 
 def _runs(bundle: Bundle) -> str:
+    if source := bundle.report().get("compiled", {}).get("source"):
+        place = "" if bundle.board_model_path is None else f" and {bundle.board}"
+        return f"{source} unchanged, for the software DPU{place}"
     if bundle.board_model_path is None:
         return "the host compilation, which the software DPU runs anywhere"
     return f"the host compilation, and the vendor's for {bundle.board}, equal to it bit for bit"

@@ -26,15 +26,15 @@ _WHOLE = {
 }
 
 
-def is_compiled(path: str | Path) -> bool:
-    """Tell whether a file is an xmodel with a DPU subgraph, ready to run.
+def is_compiled(path: Any) -> bool:
+    """Tell whether this is the path of an xmodel with a DPU subgraph, ready to run.
 
     Raises
     ------
     ModelError
         If it is an xmodel that cannot be read.
     """
-    if Path(path).suffix != ".xmodel" or not Path(path).is_file():
+    if not isinstance(path, (str, Path)) or Path(path).suffix != ".xmodel" or not Path(path).is_file():
         return False
     return bool(_dpu_parts(_core.read_xmodel(str(path))))
 
@@ -95,7 +95,7 @@ def wrap_compiled(
         fingerprint=fingerprint,
         preset=chosen.name,
         board_xmodel=None if fingerprint is None else path,
-        report={"quantization": {}, "compilation": _summary(path, graph)},
+        report={"quantization": {}, "compiled": _summary(path, graph)},
     )
 
 
@@ -116,10 +116,10 @@ def _fingerprint(path: Path, graph: dict[str, Any], board: str) -> int:
 
 
 def _summary(path: Path, graph: dict[str, Any]) -> dict[str, Any]:
-    """Return what `nerone deploy` prints of a compilation; the file's workload counts two operations per MAC."""
+    """Return the file's name and work; its workload counts two operations per multiply-accumulate."""
     total = int(graph["root"]["attrs"].get("workload", 0))
     on_dpu = sum(int(attrs.get("workload", 0)) for attrs in _dpu_parts(graph))
-    return {"source": path.name, "macs": total / 2, "on_dpu": on_dpu / total if total else 0.0, "layers": []}
+    return {"source": path.name, "macs": total // 2, "on_dpu": on_dpu / total if total else 0.0}
 
 
 def _output(chosen: Preset, classes: int, class_names: Sequence[str] | None) -> OutputDeclaration:

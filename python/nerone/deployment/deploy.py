@@ -10,6 +10,7 @@ from typing import Any
 from nerone.compilation import compile as compile_model
 from nerone.data.sources import find_sources
 from nerone.deployment.bundle import Bundle, bundle_path, is_bundle
+from nerone.deployment.compiled import is_compiled, wrap_compiled
 from nerone.deployment.compiling import vendor_source
 from nerone.deployment.declaration import TensorDeclaration
 from nerone.deployment.deploy_again import deployed_bundle, older_bundle, redeploy
@@ -63,7 +64,7 @@ def deploy(
     Parameters
     ----------
     model : path of a .keras or .h5 file, a Keras model, a `Graph` or a `QuantizedModel`; or a bundle, which is taken as
-        it is and copied to ``output`` where that is another folder
+        it is and copied to ``output`` where that is another folder; or a compiled .xmodel, which is taken unchanged
     calibration : folder or file of images, what `nerone.data.labelled_frames` returns, or an iterable of (H, W) or (H,
         W, C) arrays; not needed for a model that is quantized already
     preset : name of a preset: preprocessing, class names and colours in one
@@ -134,6 +135,11 @@ def deploy(
     place = bundle_path(output)
     check_target(place, is_bundle)
     older = older_bundle(place)
+    if is_compiled(model):
+        known = preset or (older.preset if older else "")
+        if not known or preprocessing is not None or board_model is not None or max_drop is not None:
+            raise ConfigurationError(f"'{model}' is compiled already: it takes the preset of its network, and no more")
+        return wrap_compiled(model, preset=known, output=place, board=board or "host", class_names=class_names)
     target = board_target(
         board or (older.board if older else "host"), vitis_ai=vitis_ai, arch=arch, board_model=board_model, log=log
     )
