@@ -66,7 +66,8 @@ def write_keras2_h5(graph: Graph, path: str | Path) -> None:
         groups = file.create_group("model_weights")
         for place in (file, groups):
             place.attrs["backend"], place.attrs["keras_version"] = "tensorflow", _KERAS_VERSION
-        groups.attrs["layer_names"] = [name.encode() for name in _loading_order(entries, config["output_layers"])]
+        order = _loading_order(entries, config["output_layers"])
+        groups.attrs["layer_names"] = np.array([name.encode() for name in order], "S")
         for name, layer, _ in entries:
             group = groups.create_group(name)
             stored = {f"{name}/{key}:0": array for key, array in layer.weights.items()}
