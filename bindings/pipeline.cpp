@@ -50,27 +50,32 @@ class Graveyard {
   std::vector<py::object> dead_;
 };
 
-// An image and what keeps its pixels alive.
-class HeldImage {
+// A frame's images, one per input of the network, and what keeps their pixels alive.
+class HeldFrame {
  public:
-  HeldImage(const py::object& array, const py::object& spacing_mm, const py::object& statistics,
+  // `statistics`: one per image, or None.
+  HeldFrame(const py::tuple& given, const py::object& spacing_mm, const py::object& statistics,
             std::shared_ptr<Graveyard> graveyard)
+      : owner_(given.size()), graveyard_(std::move(graveyard)) {
+    statistics_.reserve(given.size());
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      const py::object array = given[i];
       // A list may be changed meanwhile; a tuple of its arrays not.
-      : owner_(py::isinstance<py::list>(array) ? py::object(py::tuple(array)) : array),
-        statistics_(statistics_of(statistics)),
-        graveyard_(std::move(graveyard)) {
-    image = image_of(owner_, spacing_mm);
-    if (statistics_) image.statistics = &*statistics_;
+      owner_[i] = py::isinstance<py::list>(array) ? py::object(py::tuple(array)) : array;
+      images.push_back(image_of(owner_[i], spacing_mm));
+      if (!statistics.is_none()) statistics_.push_back(statistics_of(statistics.cast<py::tuple>()[i]));
+      if (!statistics_.empty() && statistics_.back()) images.back().statistics = &*statistics_.back();
+    }
   }
-  HeldImage(const HeldImage&) = delete;
-  HeldImage& operator=(const HeldImage&) = delete;
-  ~HeldImage() { graveyard_->bury(std::move(owner_)); }
+  HeldFrame(const HeldFrame&) = delete;
+  HeldFrame& operator=(const HeldFrame&) = delete;
+  ~HeldFrame() { graveyard_->bury(std::move(owner_)); }
 
-  preprocess::Image image;
+  Images images;
 
  private:
-  py::object owner_;
-  std::optional<preprocess::Statistics> statistics_;
+  py::tuple owner_;
+  std::vector<std::optional<preprocess::Statistics>> statistics_;
   std::shared_ptr<Graveyard> graveyard_;
 };
 
@@ -145,12 +150,13 @@ struct PyTicket {
 
 class PyPipeline {
  public:
-  PyPipeline(const std::filesystem::path& model, const py::object& declaration, const std::string& kind,
+  PyPipeline(const std::filesystem::path& model, const py::list& declarations, const std::string& kind,
              const DeviceOptions& device, const Options& options) {
-    const auto steps = steps_of(declaration);
+    std::vector<preprocess::Steps> steps;
+    for (const auto& declaration : declarations) steps.push_back(steps_of(declaration));
     const auto result = kind_of(kind);
     py::gil_scoped_release release;
-    pipeline_.emplace(open(model, steps, result, device, options));
+    pipeline_.emplace(open_per_input(model, steps, result, device, options));
   }
   ~PyPipeline() {
     {
@@ -160,10 +166,10 @@ class PyPipeline {
     graveyard_->empty();
   }
 
-  PyTicket submit(const py::object& image, const py::object& spacing_mm, const py::object& statistics, int timeout_ms) {
+  PyTicket submit(const py::tuple& images, const py::object& spacing_mm, const py::object& statistics, int timeout_ms) {
     graveyard_->empty();
-    auto held = std::make_shared<HeldImage>(image, spacing_mm, statistics, graveyard_);
-    const Frame frame(held, &held->image);
+    auto held = std::make_shared<HeldFrame>(images, spacing_mm, statistics, graveyard_);
+    const Frame frame(held, &held->images);
     held.reset();
     PyTicket result;
     const bool accepted = wait_in_slices(timeout_ms, [&](int slice) {
@@ -196,6 +202,7 @@ class PyPipeline {
     if (!closed) throw TimeoutError("workers are still busy after " + std::to_string(timeout_ms) + " ms");
   }
 
+  const std::vector<TensorInfo>& inputs() const { return pipeline_->inputs(); }
   const std::vector<TensorInfo>& results() const { return pipeline_->results(); }
   std::size_t in_flight_limit() const { return pipeline_->in_flight_limit(); }
   Stats stats() const {
@@ -252,7 +259,7 @@ void register_pipeline(py::module_& module) {
       .def("ready", [](const PyTicket& self) { return self.ticket.ready(); })
       .def("wait", &PyTicket::wait, py::arg("timeout_ms") = -1);
   py::class_<PyPipeline>(module, "Pipeline", "Frames through worker threads that own runners.")
-      .def(py::init([](const std::filesystem::path& model, const py::object& declaration, const std::string& result,
+      .def(py::init([](const std::filesystem::path& model, const py::list& declarations, const std::string& result,
                        const DeviceOptions& device, int workers, int queue_size, int device_timeout_ms,
                        std::vector<int> cores) {
              Options options;
@@ -260,16 +267,17 @@ void register_pipeline(py::module_& module) {
              options.queue_size = queue_size;
              options.device_timeout_ms = device_timeout_ms;
              options.cores = std::move(cores);
-             return std::make_unique<PyPipeline>(model, declaration, result, device, options);
+             return std::make_unique<PyPipeline>(model, declarations, result, device, options);
            }),
-           py::arg("model"), py::arg("declaration"), py::arg("result"), py::arg("device"), py::arg("workers"),
+           py::arg("model"), py::arg("declarations"), py::arg("result"), py::arg("device"), py::arg("workers"),
            py::arg("queue_size"), py::arg("device_timeout_ms"), py::arg("cores"))
-      .def("submit", &PyPipeline::submit, py::arg("image"), py::arg("spacing_mm") = py::none(),
+      .def("submit", &PyPipeline::submit, py::arg("images"), py::arg("spacing_mm") = py::none(),
            py::arg("statistics") = py::none(), py::arg("timeout_ms") = -1)
       .def("done", &PyPipeline::done)
       .def("wait_past", &PyPipeline::wait_past, py::arg("seen"), py::arg("timeout_ms") = -1)
       .def("drain", &PyPipeline::drain, py::arg("timeout_ms") = -1)
       .def("close", &PyPipeline::close, py::arg("finish") = true, py::arg("timeout_ms") = -1)
+      .def_property_readonly("inputs", &PyPipeline::inputs)
       .def_property_readonly("results", &PyPipeline::results)
       .def_property_readonly("in_flight_limit", &PyPipeline::in_flight_limit)
       .def("stats", &PyPipeline::stats)

@@ -18,7 +18,7 @@ class BusyWorker : public Worker {
   explicit BusyWorker(microseconds work) : work_(work) {}
 
   const std::vector<TensorInfo>& results() const override { return results_; }
-  void preprocess(const preprocess::Image&, int) override {
+  void preprocess(const Images&, int) override {
     const auto end = steady_clock::now() + work_;
     while (steady_clock::now() < end) continue;
   }
@@ -45,7 +45,7 @@ void report(benchmark::State& state, steady_clock::duration elapsed) {
 
 void put_and_get(benchmark::State& state) {
   auto pipeline = pipeline_of(state);
-  const Frame frame = std::make_shared<preprocess::Image>();
+  const Frame frame = std::make_shared<Images>(1);
   std::size_t waiting = 0;
   const auto began = steady_clock::now();
   for ([[maybe_unused]] auto _ : state) {
@@ -61,7 +61,7 @@ void put_and_get(benchmark::State& state) {
 
 void submit_and_wait(benchmark::State& state) {
   auto pipeline = pipeline_of(state);
-  const Frame frame = std::make_shared<preprocess::Image>();
+  const Frame frame = std::make_shared<Images>(1);
   std::deque<Ticket> tickets;
   const auto began = steady_clock::now();
   for ([[maybe_unused]] auto _ : state) {
@@ -76,7 +76,7 @@ void submit_and_wait(benchmark::State& state) {
 
 void one_at_a_time(benchmark::State& state) {
   auto pipeline = pipeline_of(state);
-  const Frame frame = std::make_shared<preprocess::Image>();
+  const Frame frame = std::make_shared<Images>(1);
   const auto began = steady_clock::now();
   for ([[maybe_unused]] auto _ : state) pipeline.submit(frame).wait();
   report(state, steady_clock::now() - began);

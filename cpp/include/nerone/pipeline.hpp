@@ -16,8 +16,10 @@
 // milliseconds: negative waits for ever, 0 does not wait.
 namespace nerone::pipeline {
 
-// The caller's image, shared so that submitting copies nothing; whatever owns the pixels must live as long as it.
-using Frame = std::shared_ptr<const preprocess::Image>;
+// The caller's images, one per input of the network, mostly one. Shared so that submitting copies nothing; whatever
+// owns the pixels must live as long as they.
+using Images = std::vector<preprocess::Image>;
+using Frame = std::shared_ptr<const Images>;
 
 // What one worker thread does with frames, on a runner of its own. Only its thread calls it. An exception of preprocess
 // or postprocess belongs to that frame, one of execute to all frames of the job; a TimeoutError of execute says that
@@ -26,11 +28,12 @@ class Worker {
  public:
   virtual ~Worker() = default;
 
-  virtual int batch() const { return 1; }                                  // images that one job takes
-  virtual const std::vector<TensorInfo>& results() const = 0;              // of one frame; the same for all workers
-  virtual void preprocess(const preprocess::Image& frame, int image) = 0;  // into the runner's input buffer
+  virtual int batch() const { return 1; }                          // frames that one job takes
+  virtual std::vector<TensorInfo> inputs() const { return {}; }    // of the network, for callers that ask
+  virtual const std::vector<TensorInfo>& results() const = 0;      // of one frame; the same for all workers
+  virtual void preprocess(const Images& frame, int position) = 0;  // into the runner's input buffers
   virtual void execute() = 0;
-  virtual void postprocess(int image, const std::vector<TensorView>& results) = 0;  // out of the runner's output buffer
+  virtual void postprocess(int position, const std::vector<TensorView>& results) = 0;  // out of its output buffers
 };
 // Called once per worker, later again from any thread to replace one whose device does not answer.
 using WorkerFactory = std::function<std::unique_ptr<Worker>()>;
@@ -138,6 +141,7 @@ class Pipeline {
   // QueueClosedError. Results that are there can still be collected. TimeoutError when workers are still busy.
   void close(bool finish = true, int timeout_ms = -1);
 
+  const std::vector<TensorInfo>& inputs() const;  // of the network, as far as its workers tell
   const std::vector<TensorInfo>& results() const;
   std::size_t in_flight_limit() const;  // of put: frames between put and get
   Stats stats() const;
@@ -147,11 +151,15 @@ class Pipeline {
   std::shared_ptr<Core> core_;
 };
 
-// A pipeline of a compiled model with one input: each frame goes through `steps` straight into the runner's memory, and
+// A pipeline of a compiled model: each image of a frame goes through `steps` straight into the runner's memory, and
 // each output comes out reduced as `kind` says. With options.workers 0 their number is chosen by default_workers.
 // ModelError, ConfigurationError, DeviceError, DtypeError, ShapeError.
 Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,
               const DeviceOptions& device = {}, Options options = {});
+
+// The same with steps of its own for each input, in the model's order.
+Pipeline open_per_input(const std::filesystem::path& model, const std::vector<preprocess::Steps>& steps,
+                        postprocess::Kind kind, const DeviceOptions& device = {}, Options options = {});
 
 // As many as this machine's cores for the software DPU, two per core of a device that works beside it.
 int default_workers(const DeviceOptions& device);

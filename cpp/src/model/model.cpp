@@ -180,7 +180,15 @@ Model::~Model() = default;
 
 Model Model::load(const std::filesystem::path& file, const DeviceOptions& options, Until until) {
   try {
-    auto state = std::make_unique<State>(xmodel::Handle::load(file), until);
+    return of(xmodel::Handle::load(file), options, until);
+  } catch (const std::bad_alloc&) {
+    throw ModelError("'" + file.string() + "' needs more memory than this machine has");
+  }
+}
+
+Model Model::of(const xmodel::Handle& file, const DeviceOptions& options, Until until) {
+  try {
+    auto state = std::make_unique<State>(file, until);
     state->describe();
     for (const auto& link : state->chain.links) {
       if (link.subgraph->device() == "CPU") state->add_cpu(link);
@@ -196,7 +204,7 @@ Model Model::load(const std::filesystem::path& file, const DeviceOptions& option
     state->settle();
     return Model(std::move(state));
   } catch (const std::bad_alloc&) {
-    throw ModelError("'" + file.string() + "' needs more memory than this machine has");
+    throw ModelError("the model '" + file.graph().name + "' needs more memory than this machine has");
   }
 }
 

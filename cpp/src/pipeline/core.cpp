@@ -47,6 +47,7 @@ void Core::start() {
     if (!workers.back()) throw ConfigurationError("the worker factory of the pipeline gave no worker");
   }
   pool_ = std::make_shared<ResultPool>(workers.front()->results());
+  inputs_ = workers.front()->inputs();
   batch_ = static_cast<std::size_t>(std::max(1, workers.front()->batch()));
   const auto limit = queue_.capacity() + batch_ * workers.size();
   put_ = Ring<Job*>(limit);

@@ -47,6 +47,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void close(bool finish, const Deadline& deadline);
   void shut_down();  // for the destructor: like close, but leaves behind what hangs
 
+  const std::vector<TensorInfo>& inputs() const { return inputs_; }
   const std::vector<TensorInfo>& results() const { return pool_->infos(); }
   std::size_t in_flight_limit() const { return put_.capacity(); }
   Stats stats();
@@ -89,6 +90,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const Options options_;
   std::shared_ptr<ResultPool> pool_;
   std::size_t batch_ = 1;
+  std::vector<TensorInfo> inputs_;
 
   std::mutex mutex_;
   LateCondition room_;                 // the queue, or the list of put frames, got shorter

@@ -45,8 +45,12 @@ class DeviceWorker : public Worker {
   explicit DeviceWorker(std::shared_ptr<const WorkerPlan> plan)
       : plan_(std::move(plan)),
         runner_(vart::Runner::create(plan_->model, plan_->dpu_subgraph, plan_->device)),
-        preprocess_(plan_->steps) {
-    inputs_ = views_of(runner_.inputs().at(find_port(runner_.inputs(), plan_->input)), plan_->input);
+        preprocess_(*plan_) {
+    for (const auto& tensor : plan_->inputs) {
+      const auto views = views_of(runner_.inputs().at(find_port(runner_.inputs(), tensor)), tensor);
+      inputs_.resize(views.size());
+      for (std::size_t position = 0; position < views.size(); ++position) inputs_[position].push_back(views[position]);
+    }
     for (std::size_t i = 0; i < plan_->outputs.size(); ++i) {
       const auto& tensor = plan_->outputs[i];
       outputs_.push_back(views_of(runner_.outputs().at(find_port(runner_.outputs(), tensor)), tensor));
@@ -55,26 +59,27 @@ class DeviceWorker : public Worker {
   }
 
   int batch() const override { return static_cast<int>(inputs_.size()); }
+  std::vector<TensorInfo> inputs() const override { return plan_->inputs; }
   const std::vector<TensorInfo>& results() const override { return results_; }
 
-  void preprocess(const preprocess::Image& frame, int image) override {
-    preprocess_.run(frame, plan_->input.fix_point.value_or(0), inputs_[static_cast<std::size_t>(image)]);
+  void preprocess(const Images& frame, int position) override {
+    preprocess_.run(frame, inputs_[static_cast<std::size_t>(position)]);
   }
 
   void execute() override { runner_.run(plan_->device_timeout_ms > 0 ? plan_->device_timeout_ms : -1); }
 
-  void postprocess(int image, const std::vector<TensorView>& results) override {
+  void postprocess(int position, const std::vector<TensorView>& results) override {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      plan_->reductions[i].run(outputs_[i][static_cast<std::size_t>(image)], results[i]);
+      plan_->reductions[i].run(outputs_[i][static_cast<std::size_t>(position)], results[i]);
     }
   }
 
  private:
   std::shared_ptr<const WorkerPlan> plan_;
   vart::Runner runner_;
-  preprocess::Preprocess preprocess_;
-  std::vector<TensorView> inputs_;                // per image of the batch
-  std::vector<std::vector<TensorView>> outputs_;  // per output, per image
+  Inputs preprocess_;
+  std::vector<std::vector<TensorView>> inputs_;   // per position in the batch, per input
+  std::vector<std::vector<TensorView>> outputs_;  // per output, per position in the batch
   std::vector<TensorInfo> results_;
 };
 

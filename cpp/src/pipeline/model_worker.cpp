@@ -24,12 +24,12 @@ class Tensor {
 class ModelWorker : public Worker {
  public:
   explicit ModelWorker(std::shared_ptr<const WorkerPlan> plan)
-      : plan_(std::move(plan)),
-        model_(Model::load(plan_->file, plan_->device)),
-        preprocess_(plan_->steps),
-        input_(plan_->input),
-        inputs_{input_.view} {
-    memory_.reserve(plan_->outputs.size());
+      : plan_(std::move(plan)), model_(Model::of(plan_->model, plan_->device)), preprocess_(*plan_) {
+    memory_.reserve(plan_->inputs.size() + plan_->outputs.size());
+    for (const auto& tensor : plan_->inputs) {
+      memory_.emplace_back(tensor);
+      inputs_.push_back(memory_.back().view);
+    }
     for (std::size_t i = 0; i < plan_->outputs.size(); ++i) {
       memory_.emplace_back(plan_->outputs[i]);
       outputs_.push_back(memory_.back().view);
@@ -37,11 +37,10 @@ class ModelWorker : public Worker {
     }
   }
 
+  std::vector<TensorInfo> inputs() const override { return plan_->inputs; }
   const std::vector<TensorInfo>& results() const override { return results_; }
 
-  void preprocess(const preprocess::Image& frame, int) override {
-    preprocess_.run(frame, plan_->input.fix_point.value_or(0), input_.view);
-  }
+  void preprocess(const Images& frame, int) override { preprocess_.run(frame, inputs_); }
 
   void execute() override {
     model_.run(inputs_, outputs_, plan_->device_timeout_ms > 0 ? plan_->device_timeout_ms : -1);
@@ -54,10 +53,9 @@ class ModelWorker : public Worker {
  private:
   std::shared_ptr<const WorkerPlan> plan_;
   Model model_;
-  preprocess::Preprocess preprocess_;
-  Tensor input_;
-  std::vector<TensorView> inputs_;
+  Inputs preprocess_;
   std::vector<Tensor> memory_;
+  std::vector<TensorView> inputs_;
   std::vector<TensorView> outputs_;
   std::vector<TensorInfo> results_;
 };

@@ -14,6 +14,11 @@ int default_workers(const DeviceOptions& device) {
 
 Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,
               const DeviceOptions& device, Options options) {
+  return open_per_input(model, {steps}, kind, device, std::move(options));
+}
+
+Pipeline open_per_input(const std::filesystem::path& model, const std::vector<preprocess::Steps>& steps,
+                        postprocess::Kind kind, const DeviceOptions& device, Options options) {
   if (options.workers == 0) options.workers = default_workers(device);
   const auto plan = plan_workers(model, steps, kind, device, options.device_timeout_ms);
   const bool direct = !plan->dpu_subgraph.empty();

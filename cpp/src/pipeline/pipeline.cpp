@@ -56,6 +56,7 @@ void Pipeline::put(Frame frame, int timeout_ms) { core_->submit(std::move(frame)
 Outcome Pipeline::get(int timeout_ms) { return core_->get(Deadline(timeout_ms)); }
 void Pipeline::drain(int timeout_ms) { core_->drain(Deadline(timeout_ms)); }
 void Pipeline::close(bool finish, int timeout_ms) { core_->close(finish, Deadline(timeout_ms)); }
+const std::vector<TensorInfo>& Pipeline::inputs() const { return core_->inputs(); }
 const std::vector<TensorInfo>& Pipeline::results() const { return core_->results(); }
 std::size_t Pipeline::in_flight_limit() const { return core_->in_flight_limit(); }
 Stats Pipeline::stats() const { return core_->stats(); }

@@ -77,21 +77,38 @@ Kind kind_for(const xmodel::Op& op, Kind kind) {
 
 }  // namespace
 
-std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file, const preprocess::Steps& steps,
-                                               Kind kind, const DeviceOptions& device, int device_timeout_ms) {
+Inputs::Inputs(const WorkerPlan& plan) {
+  for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
+    preprocess_.emplace_back(plan.steps[i]);
+    fix_points_.push_back(plan.inputs[i].fix_point.value_or(0));
+  }
+}
+
+void Inputs::run(const Images& frame, const std::vector<TensorView>& destinations) {
+  if (frame.size() != preprocess_.size()) {
+    throw ShapeError("the frame has " + std::to_string(frame.size()) + " images, the network takes " +
+                     std::to_string(preprocess_.size()) + "; give one per input");
+  }
+  for (std::size_t i = 0; i < frame.size(); ++i) preprocess_[i].run(frame[i], fix_points_[i], destinations[i]);
+}
+
+std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file,
+                                               const std::vector<preprocess::Steps>& steps, Kind kind,
+                                               const DeviceOptions& device, int device_timeout_ms) {
   auto plan = std::make_shared<WorkerPlan>();
-  plan->file = file;
   plan->model = xmodel::Handle::load(file);
   plan->device = device;
   plan->steps = steps;
   plan->device_timeout_ms = device_timeout_ms;
   const auto& graph = plan->model.graph();
   const auto chain = model::chain_of(graph);
-  if (chain.inputs.size() != 1) {
-    throw ConfigurationError("a pipeline feeds one image to a model, '" + file.string() + "' has " +
-                             std::to_string(chain.inputs.size()) + " inputs; run it with nerone.Model");
+  for (const auto op : chain.inputs) plan->inputs.push_back(tensor_info(graph.ops[op]));
+  if (steps.size() == 1) plan->steps.assign(plan->inputs.size(), steps.front());
+  if (plan->steps.size() != plan->inputs.size()) {
+    throw ConfigurationError("there are preprocessings for " + std::to_string(steps.size()) + " inputs, '" +
+                             file.string() + "' has " + std::to_string(plan->inputs.size()) +
+                             "; give one for all of them, or one for each");
   }
-  plan->input = tensor_info(graph.ops[chain.inputs.front()]);
   const auto* direct = find_direct(graph, chain, kind);
   if (direct != nullptr) plan->dpu_subgraph = direct->subgraph->name;
   for (const auto op : direct != nullptr ? direct->outputs : chain.outputs) {

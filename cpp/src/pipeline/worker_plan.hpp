@@ -14,24 +14,36 @@
 namespace nerone::pipeline {
 
 struct WorkerPlan {
-  std::filesystem::path file;
-  xmodel::Handle model;
+  xmodel::Handle model;  // shared by all workers, and with it the weights
   DeviceOptions device;
-  preprocess::Steps steps;
+  std::vector<preprocess::Steps> steps;  // one list per input
   int device_timeout_ms = 0;
 
   // The DPU subgraph that does everything but what postprocess does as well, straight out of the runner's memory; empty
   // where the model has to be run as a chain of subgraphs.
   std::string dpu_subgraph;
-  TensorInfo input;
+  std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
   std::vector<postprocess::Postprocess> reductions;  // one per output
 };
 
-// ConfigurationError where the model has more than one input; ModelError, DtypeError, ShapeError.
-std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file, const preprocess::Steps& steps,
-                                               postprocess::Kind kind, const DeviceOptions& device,
-                                               int device_timeout_ms);
+// `steps`: one list per input, or one for all. ConfigurationError where there are as many as neither; ModelError,
+// DtypeError, ShapeError.
+std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file,
+                                               const std::vector<preprocess::Steps>& steps, postprocess::Kind kind,
+                                               const DeviceOptions& device, int device_timeout_ms);
+
+// A frame's images through the plan's steps, each into its input's memory.
+class Inputs {
+ public:
+  explicit Inputs(const WorkerPlan& plan);
+  // ShapeError where the frame has not one image per input. `destinations`: a view per input.
+  void run(const Images& frame, const std::vector<TensorView>& destinations);
+
+ private:
+  std::vector<preprocess::Preprocess> preprocess_;
+  std::vector<int> fix_points_;
+};
 
 // Writes into the runner's input memory and reduces out of its output memory: nothing is copied.
 std::unique_ptr<Worker> make_device_worker(std::shared_ptr<const WorkerPlan> plan);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future as PoolFuture
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as PoolTimeout
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone import _core
-from nerone.errors import ConfigurationError, QueueClosedError, TimeoutError
+from nerone.errors import ConfigurationError, QueueClosedError, ShapeError, TimeoutError
 from nerone.runtime.futures import Future
 from nerone.runtime.manifest import Manifest
 from nerone.runtime.pipeline_stats import Durations, Stats
@@ -56,9 +56,9 @@ class Engine(Protocol):
 
     def submit(  # noqa: D102
         self,
-        image: Array | Sequence[Array],
+        image: Any,
         spacing_mm: Spacing,
-        statistics: Statistics | None,
+        statistics: Any,
         timeout_ms: int | None,
     ) -> Future: ...
     def done(self) -> int: ...  # noqa: D102
@@ -82,7 +82,7 @@ class VartEngine:
         self.threads = options.threads if options.threads is not None else _core.default_workers(device)
         self._core = _core.Pipeline(
             manifest.model_for(options.device),
-            manifest.preprocessing.to_dict(),
+            [one.to_dict() for one in manifest.per_input or (manifest.preprocessing,)],
             options.result,
             device,
             self.threads,
@@ -91,21 +91,27 @@ class VartEngine:
             list(options.pin_to),
         )
         self.in_flight_limit = self._core.in_flight_limit
+        self._inputs = tuple(info.name for info in self._core.inputs)
         self._names = [info.name for info in self._core.results]
         self._flat = manifest.kind == "classification"
         self._classes = options.result == "classes"
 
     def submit(
         self,
-        image: Array | Sequence[Array],
+        image: Any,
         spacing_mm: Spacing,
-        statistics: Statistics | None,
+        statistics: Any,
         timeout_ms: int | None,
     ) -> Future:
         """Queue an image."""
-        values = None if statistics is None else statistics.values
-        ticket = self._core.submit(image, spacing_mm, values, -1 if timeout_ms is None else timeout_ms)
+        images, each = ((image,), (statistics,)) if len(self._inputs) == 1 else self._per_input(image, statistics)
+        values = None if statistics is None else tuple(None if one is None else one.values for one in each)
+        ticket = self._core.submit(images, spacing_mm, values, -1 if timeout_ms is None else timeout_ms)
         return Future(ticket, self._result)
+
+    def _per_input(self, image: Any, statistics: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        images = in_order("images", image, self._inputs)
+        return images, (None,) * len(images) if statistics is None else in_order("statistics", statistics, self._inputs)
 
     def _result(self, arrays: list[Array]) -> Any:
         results = [self._shaped(array) for array in arrays]
@@ -140,6 +146,18 @@ class VartEngine:
     def reset_stats(self) -> None:
         """Count from here on."""
         self._core.reset_stats()
+
+
+def in_order(what: str, given: Any, names: Sequence[str]) -> tuple[Any, ...]:
+    """Return what was given for each of a network's inputs, by name or in order, in the network's order."""
+    if isinstance(given, Mapping):
+        if set(given) != set(names):
+            raise ShapeError(f"the {what} are named {sorted(given)}; the network's inputs are {sorted(names)}")
+        return tuple(given[name] for name in names)
+    if not isinstance(given, (list, tuple)) or len(given) != len(names):
+        count = len(given) if isinstance(given, (list, tuple)) else 1
+        raise ShapeError(f"got {count} {what}; the network has the inputs {list(names)}: give a dict, or one for each")
+    return tuple(given)
 
 
 class _PoolTicket:
@@ -187,9 +205,9 @@ class PynqEngine:
 
     def submit(
         self,
-        image: Array | Sequence[Array],
+        image: Any,
         spacing_mm: Spacing,
-        statistics: Statistics | None,
+        statistics: Any,
         timeout_ms: int | None,
     ) -> Future:
         """Queue an image."""

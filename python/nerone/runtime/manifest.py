@@ -43,12 +43,14 @@ class Manifest:
     board_model : Path of the xmodel for the board, or None
     preprocessing : Preprocessing
     kind : "segmentation" or "classification"
+    per_input : tuple of Preprocessing, one per input of the network; empty where they are all alike
     """
 
     model: Path
     board_model: Path | None
     preprocessing: Preprocessing
     kind: str
+    per_input: tuple[Preprocessing, ...] = ()
 
     def model_for(self, device: str) -> Path:
         """Return the file that a device runs: the board's own, where there is one, or the host's."""

@@ -5,41 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from numpy.typing import NDArray
-
 from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError
 from nerone.runtime.engines import BACKENDS, Engine, EngineOptions, open_engine
+from nerone.runtime.frame import Frame, Images
 from nerone.runtime.futures import Future
 from nerone.runtime.manifest import BundleLike, Manifest, read_manifest
 from nerone.runtime.pipeline_stats import Stats
-from nerone.runtime.preprocessing import Preprocessing, Spacing, Statistics
+from nerone.runtime.preprocessing import Preprocessing, Spacing
 
 __all__ = ["Frame", "Pipeline"]
 
-Array = NDArray[Any]
-Image = Array | Sequence[Array]
 RESULTS = ("classes", "probabilities", "real", "raw")
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An image with what its preprocessing may want to know beside its pixels.
-
-    Attributes
-    ----------
-    image : (H, W) or (H, W, C) array, or C arrays (H, W)
-    spacing_mm : float or (row, column), for `Resample`
-    statistics : of the image's volume, for steps of scope "volume"
-    """
-
-    image: Image
-    spacing_mm: Spacing = None
-    statistics: Statistics | None = None
 
 
 class Pipeline:
@@ -51,7 +32,7 @@ class Pipeline:
     threads : int, worker threads, each with a runner of its own; None chooses by the device's cores and the host's
     backend : "vart" (C++), or "pynq" (the paper's loop in Python, for comparison)
     result : "classes" (first maximum over the channels), "probabilities" (softmax), "real" (float32 values) or "raw"
-    preprocessing : instead of the bundle's
+    preprocessing : instead of the bundle's; for a network of several inputs also a sequence of them, one per input
     device : "softdpu", "board", or path of a VART runner library
     kernels, cores, job_latency_us, compute : of the software DPU, as for `nerone.Model.load`
     queue_size : int, images that wait for a worker; when it is full, `submit` waits
@@ -80,7 +61,7 @@ class Pipeline:
         threads: int | None = None,
         backend: Literal["vart", "pynq"] = "vart",
         result: Literal["classes", "probabilities", "real", "raw"] = "classes",
-        preprocessing: Preprocessing | None = None,
+        preprocessing: Preprocessing | Sequence[Preprocessing] | None = None,
         device: str = "softdpu",
         kernels: str = "auto",
         cores: int = 0,
@@ -120,10 +101,10 @@ class Pipeline:
 
     def submit(
         self,
-        image: Image | Frame,
+        image: Images | Frame,
         *,
         spacing_mm: Spacing = None,
-        statistics: Statistics | None = None,
+        statistics: Any = None,
         timeout_ms: int | None = None,
     ) -> Future:
         """Queue an image and return its future. The image must not change until it is done.
@@ -150,10 +131,10 @@ class Pipeline:
 
     def run(
         self,
-        image: Image | Frame,
+        image: Images | Frame,
         *,
         spacing_mm: Spacing = None,
-        statistics: Statistics | None = None,
+        statistics: Any = None,
         timeout_ms: int | None = None,
     ) -> Any:
         """Run one image and return its result.
@@ -166,7 +147,7 @@ class Pipeline:
         future = self.submit(image, spacing_mm=spacing_mm, statistics=statistics, timeout_ms=timeout_ms)
         return future.result(timeout_ms)
 
-    def map(self, images: Iterable[Image | Frame], *, on_error: Literal["raise", "yield"] = "raise") -> Iterator[Any]:
+    def map(self, images: Iterable[Images | Frame], *, on_error: Literal["raise", "yield"] = "raise") -> Iterator[Any]:
         """Run images as they come and give their results in order.
 
         Lazy and bounded: an image is taken when there is room for it, and a result that nobody asks for stops the rest.
@@ -185,7 +166,7 @@ class Pipeline:
         while waiting:
             yield _outcome(waiting.popleft(), on_error)
 
-    def as_completed(self, images: Iterable[Image | Frame]) -> Iterator[tuple[int, Any]]:
+    def as_completed(self, images: Iterable[Images | Frame]) -> Iterator[tuple[int, Any]]:
         """Run images and give (index, result) in the order in which they are done; an error is given as its result."""
         waiting: dict[int, Future] = {}
         for index, image in enumerate(images):
@@ -203,12 +184,12 @@ class Pipeline:
         for index in ready:
             yield index, _outcome(waiting.pop(index), "yield")
 
-    async def run_async(self, image: Image | Frame) -> Any:
+    async def run_async(self, image: Images | Frame) -> Any:
         """Run one image without blocking the event loop; cancelling gives the result up."""
         return await (await self._submit_async(image))
 
     async def map_async(
-        self, images: Iterable[Image | Frame], *, on_error: Literal["raise", "yield"] = "raise"
+        self, images: Iterable[Images | Frame], *, on_error: Literal["raise", "yield"] = "raise"
     ) -> AsyncIterator[Any]:
         """Like `map`, for ``async for``."""
         _check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
@@ -220,7 +201,7 @@ class Pipeline:
         while waiting:
             yield await _outcome_async(waiting.popleft(), on_error)
 
-    async def _submit_async(self, image: Image | Frame) -> Future:
+    async def _submit_async(self, image: Images | Frame) -> Future:
         try:
             return self.submit(image, timeout_ms=0)
         except TimeoutError:
@@ -279,13 +260,20 @@ def failed(error: Exception) -> Future:
     return Future(_Failed(error), lambda value: value)
 
 
-def _manifest(bundle: str | Path | BundleLike, preprocessing: Preprocessing | None) -> Manifest:
+def _manifest(
+    bundle: str | Path | BundleLike, preprocessing: Preprocessing | Sequence[Preprocessing] | None
+) -> Manifest:
     if isinstance(bundle, (str, Path)) and Path(bundle).is_file():
-        return Manifest(Path(bundle), None, preprocessing or Preprocessing(()), "segmentation")
-    manifest = read_manifest(bundle)
+        manifest = Manifest(Path(bundle), None, Preprocessing(()), "segmentation")
+    else:
+        manifest = read_manifest(bundle)
     if preprocessing is None:
         return manifest
-    return Manifest(manifest.model, manifest.board_model, preprocessing, manifest.kind)
+    if isinstance(preprocessing, Preprocessing):
+        return replace(manifest, preprocessing=preprocessing)
+    each = tuple(preprocessing)
+    _check("preprocessing", all(isinstance(one, Preprocessing) for one in each) and bool(each), each, "Preprocessing")
+    return replace(manifest, preprocessing=each[0], per_input=each)
 
 
 def _check(name: str, good: bool, value: object, expected: str) -> None:

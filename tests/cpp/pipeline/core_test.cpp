@@ -69,7 +69,7 @@ TEST(Pipeline, AFrameFailsAlone) {
     if (job == 1) throw DeviceError("job 1 failed");
   };
   Pipeline pipeline(device.factory(), options_with(1));
-  auto empty = std::make_shared<const preprocess::Image>();
+  auto empty = std::make_shared<const Images>(1);
   auto good = pipeline.submit(frame_of(1));
   auto failing = pipeline.submit(frame_of(2));
   auto wrong = pipeline.submit(empty);
@@ -165,7 +165,7 @@ TEST(Pipeline, BatchesShareAJob) {
     tickets.push_back(pipeline.submit(frame_of(0), patient_ms));
     while (device.jobs == 0) std::this_thread::yield();
     for (int i = 1; i < 9; ++i) {
-      tickets.push_back(i == 5 ? pipeline.submit(std::make_shared<const preprocess::Image>())
+      tickets.push_back(i == 5 ? pipeline.submit(std::make_shared<const Images>(1))
                                : pipeline.submit(frame_of(i), patient_ms));
     }
   }

@@ -8,7 +8,7 @@ namespace {
 
 struct NumberedImage {
   std::int64_t number;
-  preprocess::Image image;
+  Images images;
 };
 
 class FakeWorker : public Worker {
@@ -21,9 +21,9 @@ class FakeWorker : public Worker {
 
   int batch() const override { return device_.batch; }
   const std::vector<TensorInfo>& results() const override { return results_; }
-  void preprocess(const preprocess::Image& frame, int image) override {
-    if (frame.views.empty()) throw ShapeError("the frame is empty; give it pixels");
-    buffer_[static_cast<std::size_t>(image)] = *static_cast<const std::int64_t*>(frame.views[0].data);
+  void preprocess(const Images& frame, int image) override {
+    if (frame.front().views.empty()) throw ShapeError("the frame is empty; give it pixels");
+    buffer_[static_cast<std::size_t>(image)] = *static_cast<const std::int64_t*>(frame.front().views[0].data);
   }
   void execute() override {
     const auto job = device_.jobs++;
@@ -48,8 +48,9 @@ WorkerFactory FakeDevice::factory() {
 Frame frame_of(std::int64_t number) {
   auto numbered = std::make_shared<NumberedImage>();
   numbered->number = number;
-  numbered->image.views = {TensorView::contiguous(&numbered->number, DType::int64, {1, 1})};
-  return {numbered, &numbered->image};
+  numbered->images.resize(1);
+  numbered->images[0].views = {TensorView::contiguous(&numbered->number, DType::int64, {1, 1})};
+  return {numbered, &numbered->images};
 }
 
 std::int64_t number_in(const Result& result) { return *static_cast<const std::int64_t*>(result.outputs()[0].data); }

@@ -13,6 +13,7 @@
 #include "allocations.hpp"
 #include "copies.hpp"
 #include "graphs.hpp"
+#include "pipeline/worker_plan.hpp"
 
 namespace nerone::pipeline {
 namespace {
@@ -24,7 +25,7 @@ constexpr int patient_ms = 60'000;
 
 struct Pixels {
   std::vector<float> values;
-  preprocess::Image image;
+  Images images = Images(1);
 };
 
 // Real values that quantize to random int8 without rounding.
@@ -34,15 +35,15 @@ Frame random_frame(const TensorInfo& input, std::mt19937& random) {
   std::uniform_int_distribution<int> numbers(-128, 127);
   for (auto& value : pixels->values)
     value = std::ldexp(static_cast<float>(numbers(random)), -input.fix_point.value_or(0));
-  pixels->image.views = {
+  pixels->images[0].views = {
       TensorView::contiguous(pixels->values.data(), DType::float32, {input.shape[1], input.shape[2], input.shape[3]})};
-  return {pixels, &pixels->image};
+  return {pixels, &pixels->images};
 }
 
 std::vector<float> expected_output(Model& model, const Frame& frame) {
   const auto& input = model.inputs().front();
   const auto& output = model.outputs().front();
-  auto view = TensorView::contiguous(frame->views[0].data, DType::float32, input.shape);
+  auto view = TensorView::contiguous(frame->front().views[0].data, DType::float32, input.shape);
   std::vector<float> values(
       static_cast<std::size_t>(TensorView::contiguous(nullptr, output.dtype, output.shape).element_count()));
   model.run({view}, {TensorView::contiguous(values.data(), DType::float32, output.shape)});
@@ -119,6 +120,19 @@ TEST(ModelPipeline, RefusesWhatItCannotRun) {
   EXPECT_THROW(open(folder.path / "net.xmodel", {}, Kind::classes, absent), DeviceError);
 }
 
+// Workers, and those that replace them, share one opened file and with it the weights.
+TEST_F(SmallModel, NoWorkerReadsTheFileAgain) {
+  for (const auto kind : {Kind::classes, Kind::raw}) {
+    const auto plan = plan_workers(file_, {{}}, kind, {}, 0);
+    std::filesystem::rename(file_, folder_.path / "away.xmodel");
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_NO_THROW(plan->dpu_subgraph.empty() ? make_model_worker(plan) : make_device_worker(plan));
+    }
+    EXPECT_EQ(plan->dpu_subgraph.empty(), kind == Kind::raw);
+    std::filesystem::rename(folder_.path / "away.xmodel", file_);
+  }
+}
+
 TEST(ModelPipeline, ChoosesItsWorkers) {
   DeviceOptions device;
   EXPECT_GE(default_workers(device), 1);
@@ -131,14 +145,14 @@ TEST(ModelPipeline, ChoosesItsWorkers) {
 
 struct Slice {
   std::vector<std::int16_t> values = std::vector<std::int16_t>(512 * 512);
-  preprocess::Image image;
+  Images images = Images(1);
 };
 
 Frame random_slice(std::mt19937& random) {
   auto slice = std::make_shared<Slice>();
   for (auto& value : slice->values) value = static_cast<std::int16_t>(random() % 4096) - 1024;
-  slice->image.views = {TensorView::contiguous(slice->values.data(), DType::int16, {512, 512})};
-  return {slice, &slice->image};
+  slice->images[0].views = {TensorView::contiguous(slice->values.data(), DType::int16, {512, 512})};
+  return {slice, &slice->images};
 }
 
 class SteadyState : public ::testing::TestWithParam<bool> {};

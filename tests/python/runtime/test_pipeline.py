@@ -7,7 +7,6 @@ import contextlib
 import json
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ from nerone.errors import (
 from nerone.runtime.numpy_preprocessing import apply, quantize
 from nerone.runtime.pipeline import Frame, Pipeline
 from nerone.runtime.preprocessing import Channels, Clip, Preprocessing, Resize, Window, ZScore
-from runtime.xmodels import data_fix, fixed, op, subgraph, write, write_alternating, write_doubling
+from runtime.xmodels import write_alternating, write_doubling
 
 HEIGHT, WIDTH, CHANNELS = 12, 10, 3
 STEPS = Preprocessing((Channels(3), Resize(HEIGHT, WIDTH), Window(0, 255)))
@@ -337,17 +336,3 @@ def test_bundles_that_cannot_work(bundle, tmp_path):
     (folder / "model.xmodel").write_bytes(b"no model")
     with pytest.raises(ModelError):
         Pipeline(folder)
-
-
-def test_a_model_with_two_inputs_is_refused(tmp_path):
-    shape = (1, 2, 2, 1)
-    ops = [
-        data_fix("a", shape, 4),
-        data_fix("b", shape, 4),
-        op("sum", "eltwise-fix", fixed(shape, 4), ["a", "b"], type="ADD", nonlinear="NONE"),
-    ]
-    path: Path = write(
-        tmp_path / "two.xmodel", ops, [subgraph("in", "USER", ["a", "b"]), subgraph("dpu", "DPU", ["sum"])]
-    )
-    with pytest.raises(ConfigurationError, match="2 inputs"):
-        Pipeline(path)
