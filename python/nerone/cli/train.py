@@ -37,6 +37,9 @@ def register(application: typer.Typer) -> None:
         ),
         start: str = typer.Option("", "--start", help="Weights (.keras) to start from."),
         stop_after: int = typer.Option(None, "--stop-after", help="End after so many epochs of the schedule."),
+        half_size: int = typer.Option(
+            0, "--half-size", help="Classification: first epochs at half the image size, four times as fast."
+        ),
         threads: int = typer.Option(1, "--threads", help="TensorFlow threads; the same give the same weights."),
     ) -> None:
         """Train a network of the paper; run again to go on where it stopped."""
@@ -61,6 +64,7 @@ def register(application: typer.Typer) -> None:
                 augment=augment,
                 threads=threads,
                 balance=balance,
+                half_size_epochs=half_size,
                 count_absent=count_absent,
                 start=start,
                 stop_after=stop_after,

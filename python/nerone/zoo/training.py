@@ -4,8 +4,6 @@ weights.
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +14,9 @@ from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError
 from nerone.zoo.augment import augment_blood, augment_segmentation
-from nerone.zoo.models import NETWORKS, build
+from nerone.zoo.models import NETWORKS
+from nerone.zoo.progressive import copy_weights, halved
+from nerone.zoo.run_files import RunFiles
 from nerone.zoo.samples import Augment, Samples, batches
 
 DRAWS = 10_000  # an epoch of a classification: 2,500 draws of each of the paper's four classes
@@ -44,6 +44,7 @@ class TrainingOptions:
     count_absent : bool, segmentation: whether classes absent from a batch count in the loss
     start : str, .keras file whose weights training starts from; "" for new ones
     stop_after : int or None, epochs after which training ends early; rates are those of all ``epochs``
+    half_size_epochs : int, classification: first epochs that see the images at half the size, four times as fast
     """
 
     epochs: int = 30
@@ -61,6 +62,7 @@ class TrainingOptions:
     count_absent: bool = False
     start: str = ""
     stop_after: int | None = None
+    half_size_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,92 +135,56 @@ def _score(model: Any, samples: Samples, indices: NDArray[np.intp], classes: int
     return float((both[present] / total[present]).mean()) if present.any() else 0.0
 
 
-def _draw_curve(log: Path, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with log.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    epochs = [int(row["epoch"]) + 1 for row in rows]
-    for place, key in ((left, "loss"), (right, "validation_score")):
-        place.plot(epochs, [float(row[key]) for row in rows], color="#0072B2")
-        place.set_xlabel("epoch")
-        place.set_title(key.replace("_", " "))
-        place.grid(alpha=0.3)
-    figure.savefig(path, dpi=100)
-
-
-def _hidden_state(model: Any) -> list[Any]:
-    """Return the variables that weights alone do not restore: the optimizer's and the dropouts' random states."""
-    generators = (getattr(layer, "seed_generator", None) for layer in model.layers)
-    return [*model.optimizer.variables, *(generator.state for generator in generators if generator is not None)]
-
-
-class _State:
-    """The files of one training run: checkpoint, best model, log."""
-
-    def __init__(self, output: Path) -> None:
-        self.output = output
-        self.last, self.best, self.log = output / "last.keras", output / "best.keras", output / "log.csv"
-        self.optimizer, self.progress = output / "optimizer.npz", output / "progress.json"
-
-    def resume(self, options: TrainingOptions) -> dict[str, Any] | None:
-        if not self.progress.is_file():
-            return None
-        progress: dict[str, Any] = json.loads(self.progress.read_text())
-        if progress["options"] != asdict(options):
-            raise ConfigurationError(
-                f"'{self.output}' holds a run with other options; choose another folder or remove it"
-            )
-        return progress
-
-    def save(
-        self, model: Any, options: TrainingOptions, epoch: int, row: dict[str, float], best: tuple[int, float]
-    ) -> None:
-        model.save(self.last)
-        np.savez(self.optimizer, *[v.numpy() for v in _hidden_state(model)])
-        fresh = not self.log.is_file()
-        with self.log.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row.keys())
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        _draw_curve(self.log, self.output / "curve.png")
-        progress = {"epoch": epoch, "best_epoch": best[0], "best_score": best[1], "options": asdict(options)}
-        beside = self.progress.with_suffix(".new")
-        beside.write_text(json.dumps(progress, indent=1))
-        beside.replace(self.progress)
-
-
-def _compiled(
-    task: str, options: TrainingOptions, samples: Samples, train: NDArray[np.intp], state: _State, resume: bool
-) -> Any:
+def _network(task: str, options: TrainingOptions, samples: Samples, state: RunFiles, epoch: int) -> Any:
+    """Return a network with new weights, or with those of the half-size epochs where these are over."""
     import keras
 
-    from nerone.zoo.losses import focal_tversky
-
-    network = NETWORKS[task]
-    model = keras.models.load_model(state.last, compile=False) if resume else build(task, variant=options.variant)
-    if options.start and not resume:
-        model.set_weights(keras.models.load_model(options.start, compile=False).get_weights())
+    half = epoch < options.half_size_epochs
+    keras.utils.set_random_seed(options.seed)
+    shape = {"input_shape": samples.images.shape[1:]} if half else {}
+    model = NETWORKS[task].build(variant=options.variant, **shape)
     if tuple(samples.images.shape[1:]) != tuple(model.input_shape[1:]):
         raise ConfigurationError(
             f"the samples are {samples.images.shape[1:]}, the network takes {tuple(model.input_shape[1:])}"
         )
+    if 0 < options.half_size_epochs == epoch:
+        copy_weights(keras.models.load_model(state.last, compile=False), model)
+    elif options.start and not half:
+        model.set_weights(keras.models.load_model(options.start, compile=False).get_weights())
+    return model
+
+
+def _compiled(
+    task: str, options: TrainingOptions, samples: Samples, train: NDArray[np.intp], state: RunFiles, epoch: int
+) -> Any:
+    """Return the network as it is before an epoch, from the files of the epoch before where there is one."""
+    import keras
+
+    from nerone.zoo.losses import focal_tversky
+
+    goes_on = epoch not in (0, options.half_size_epochs)
+    model = (
+        keras.models.load_model(state.last, compile=False)
+        if goes_on
+        else _network(task, options, samples, state, epoch)
+    )
     loss: Any = "sparse_categorical_crossentropy"
-    if network.segmentation:
-        weights = class_weights(samples.truth[train[:: max(1, len(train) // 512)]], len(network.classes))
+    if NETWORKS[task].segmentation:
+        weights = class_weights(samples.truth[train[:: max(1, len(train) // 512)]], len(NETWORKS[task].classes))
         loss = focal_tversky(weights, count_absent=options.count_absent)
     model.compile(keras.optimizers.Adam(options.first_rate), loss=loss)
-    if resume:
-        model.optimizer.build(model.trainable_variables)
-        stored = np.load(state.optimizer)
-        for variable, key in zip(_hidden_state(model), stored.files, strict=True):
-            variable.assign(stored[key])
+    if goes_on:
+        state.restore(model)
     return model
+
+
+def _check_half_size(options: TrainingOptions) -> None:
+    if not 0 <= options.half_size_epochs < max(options.epochs, 1):
+        raise ConfigurationError(
+            f"half-size epochs are {options.half_size_epochs} of {options.epochs}; leave at least one at full size"
+        )
+    if options.half_size_epochs and options.start:
+        raise ConfigurationError("half-size epochs start from new weights; leave out one of the two options")
 
 
 def fit(
@@ -239,32 +205,38 @@ def fit(
     ConfigurationError
         If the samples do not fit the network, or ``output`` holds a run with other options.
     """
+    _check_half_size(options)
     _set_up(options)
-    network, state = NETWORKS[task], _State(Path(output))
+    network, state = NETWORKS[task], RunFiles(Path(output))
     state.output.mkdir(parents=True, exist_ok=True)
-    progress = state.resume(options)
+    progress = state.progress_of(asdict(options))
     train, validation = samples.split(options.validation_share, options.seed)
-    model = _compiled(task, options, samples, train, state, progress is not None)
     steps = options.steps or -(-(len(train) if network.segmentation else DRAWS) // options.batch_size)
     first, best = (
         (progress["epoch"] + 1, (progress["best_epoch"], progress["best_score"])) if progress else (0, (-1, -1.0))
     )
     augment = augment or (augment_segmentation if network.segmentation else augment_blood)
+    small = halved(samples) if first < options.half_size_epochs else samples
+    model: Any = None
     for epoch in range(first, min(options.epochs, options.stop_after or options.epochs)):
+        seen = small if epoch < options.half_size_epochs else samples
+        if model is None or epoch == options.half_size_epochs:
+            model = _compiled(task, options, seen, train, state, epoch)
+            best = best if epoch != options.half_size_epochs else (-1, -1.0)
         rate = learning_rate(options, epoch)
         model.optimizer.learning_rate.assign(rate)
         losses = [
             float(model.train_on_batch(x, y))
             for x, y in batches(
-                samples, train, options.batch_size, steps, (options.seed, epoch), augment if options.augment else None
+                seen, train, options.batch_size, steps, (options.seed, epoch), augment if options.augment else None
             )
         ]
-        score = _score(model, samples, validation, len(network.classes))
+        score = _score(model, seen, validation, len(network.classes))
         if score > best[1]:
             best = (epoch, score)
             model.save(state.best)
         row = {"epoch": epoch, "learning_rate": rate, "loss": float(np.mean(losses)), "validation_score": score}
-        state.save(model, options, epoch, row, best)
+        state.save(model, asdict(options), epoch, row, best)
         print(
             f"epoch {epoch + 1}/{options.epochs}  rate {rate:.1e}  loss {row['loss']:.4f}  score {score:.4f}",
             file=sys.stderr,

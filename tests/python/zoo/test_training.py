@@ -9,7 +9,7 @@ from nerone.data.phantom_sets import write_phantoms
 from nerone.errors import ConfigurationError
 from nerone.zoo import models, tasks
 from nerone.zoo.augment import affine_warp, augment_blood
-from nerone.zoo.samples import draw_order, write_samples
+from nerone.zoo.samples import Samples, draw_order, write_samples
 from nerone.zoo.training import TrainingOptions, class_weights, fit, learning_rate
 
 
@@ -167,3 +167,62 @@ def test_an_original_on_both_sides_is_refused(tmp_path: Path) -> None:
         write_phantoms("bccd", tmp_path / part, count=1)
     with pytest.raises(ConfigurationError, match="train and in test"):
         tasks.prepare("bccd", tmp_path, tmp_path / "samples")
+
+
+def small_classifier(*, variant: str, input_shape: tuple[int, int, int] = (32, 32, 1)) -> object:
+    import keras
+    from keras import layers
+
+    image = keras.Input(input_shape)
+    x = layers.Conv2D(4, 3, strides=4, padding="same", activation="relu", name="conv")(image)
+    x = layers.Conv2D(4, (x.shape[1], x.shape[2]), name="logits")(layers.Dropout(0.2, name="dropout")(x))
+    return keras.Model(image, layers.Softmax()(layers.Flatten()(x)))
+
+
+def test_half_size_epochs_come_first_and_can_be_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    monkeypatch.setitem(models.NETWORKS, "bccd", models.Network(small_classifier, "bccd", ("a", "b", "c", "d"), False))
+    rng = np.random.default_rng(4)
+    drawn = [(rng.normal(size=(32, 32, 1)) + number % 4, number % 4, number) for number in range(24)]
+    data = write_samples(tmp_path / "samples", iter(drawn))
+    options = TrainingOptions(epochs=4, steps=3, batch_size=4, half_size_epochs=2, augment=False)
+    straight = fit("bccd", data, tmp_path / "straight", options)
+    for epochs in (1, 2, 3, 4):
+        progress = tmp_path / "broken" / "progress.json"
+        if progress.is_file():
+            progress.write_text(progress.read_text().replace(f'"stop_after": {epochs - 1}', f'"stop_after": {epochs}'))
+        fit("bccd", data, tmp_path / "broken", TrainingOptions(**{**options.__dict__, "stop_after": epochs}))
+        size = keras.models.load_model(tmp_path / "broken" / "last.keras", compile=False).input_shape[1]
+        assert size == (16 if epochs <= 2 else 32)
+    assert keras.models.load_model(straight.model, compile=False).input_shape[1] == 32
+    assert straight.best_epoch >= 2
+    ends = [keras.models.load_model(tmp_path / run / "last.keras", compile=False) for run in ("straight", "broken")]
+    for first, second in zip(*(model.get_weights() for model in ends), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_stretched_kernel_answers_an_enlarged_image_as_it_did_the_image() -> None:
+    import keras
+
+    from nerone.zoo.progressive import copy_weights, halved
+
+    def whole_kernel(size: int) -> object:
+        image = keras.Input((size, size, 2))
+        return keras.Model(image, keras.layers.Conv2D(3, size, name="logits")(image))
+
+    small, large = whole_kernel(4), whole_kernel(8)
+    copy_weights(small, large)
+    image = np.random.default_rng(5).normal(size=(1, 4, 4, 2)).astype(np.float16)
+    twice = image.repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(large.predict_on_batch(twice), small.predict_on_batch(image), rtol=1e-4, atol=1e-5)
+    labels = Samples(twice, np.zeros(1, np.uint8), np.zeros(1, np.int64))
+    np.testing.assert_array_equal(halved(labels).images, image)
+    with pytest.raises(ConfigurationError, match="masks"):
+        halved(Samples(twice, np.zeros((1, 8, 8), np.uint8), np.zeros(1, np.int64)))
+
+
+@pytest.mark.parametrize("options", [{"epochs": 2, "half_size_epochs": 2}, {"half_size_epochs": 1, "start": "x.keras"}])
+def test_half_size_epochs_that_make_no_sense(tmp_path: Path, options: dict) -> None:
+    with pytest.raises(ConfigurationError, match="half-size epochs"):
+        fit("ct-org", samples(tmp_path / "samples"), tmp_path / "run", TrainingOptions(**options))
