@@ -11,7 +11,9 @@ from typing import Any
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["chosen", "file_argument", "print_json", "print_log", "print_table", "progress_bars"]
+__all__ = ["chosen", "file_argument", "print_json", "print_log", "print_table", "progress_bars", "xmodel_argument"]
+
+_TRAINED = (".keras", ".h5", ".hdf5", ".onnx")
 
 Progress = Callable[[str, int, int], None]
 
@@ -66,6 +68,14 @@ def chosen(argument: str | None, option: str | None, what: str) -> str:
     if not value:
         raise ConfigurationError(f"no {what} was given; see --help")
     return value
+
+
+def xmodel_argument(path: str) -> Path:
+    """Return the path of an xmodel or a bundle that has to exist; a trained model is told from them."""
+    file = file_argument(path, "file")
+    if file.suffix.lower() in _TRAINED:
+        raise ConfigurationError(f"'{path}' is a {file.suffix} model, no xmodel; compile it first with nerone compile")
+    return file
 
 
 def file_argument(path: str, what: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from nerone.cli.console import chosen, file_argument, print_json, print_table
+from nerone.cli.console import chosen, print_json, print_table, xmodel_argument
 
 if TYPE_CHECKING:
     import typer
@@ -35,7 +35,7 @@ def register(application: typer.Typer) -> None:
         from nerone.compilation.paper_rows import paper_rows
         from nerone.runtime.model import model_path
 
-        path = model_path(file_argument(chosen(file, model_option, "xmodel or bundle"), "file"))
+        path = model_path(xmodel_argument(chosen(file, model_option, "xmodel or bundle")))
         found = predict(path, board=board, vitis_ai=vitis_ai, watts=watts)
         rows = paper_rows()
         if as_json:

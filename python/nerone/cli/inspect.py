@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nerone.cli.console import chosen, file_argument, print_json, print_table
+from nerone.cli.console import chosen, print_json, print_table, xmodel_argument
 from nerone.cli.mapping import print_mapping
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def register(application: typer.Typer) -> None:
         """Show what a compiled model holds and where it runs."""
         from nerone.deployment.description import describe
 
-        found = describe(file_argument(chosen(file, model_option, "xmodel or bundle"), "file"))
+        found = describe(xmodel_argument(chosen(file, model_option, "xmodel or bundle")))
         if as_json:
             print_json(found)
             return

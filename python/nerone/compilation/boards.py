@@ -110,7 +110,7 @@ class Board:
         if version not in self.dpu:
             raise ConfigurationError(
                 f"board '{self.name}' has no entry for Vitis AI {version}; known are {', '.join(sorted(self.dpu))}. "
-                "Give the board's own arch.json with --arch"
+                "Take one of these, and give the board's own arch.json with --arch"
             )
         return version
 

@@ -16,7 +16,7 @@ from nerone.compilation.partition import partition
 from nerone.errors import ConfigurationError, ModelError
 from nerone.quantization.quantized import QuantizedModel
 
-__all__ = ["CompiledModel", "check_memory", "compile", "lower_to_xir", "max_parameters"]
+__all__ = ["CompiledModel", "check_memory", "check_output", "compile", "lower_to_xir", "max_parameters"]
 
 _PARAMETERS_PER_GIB = 198_000_000 / 4  # the paper: 198 M parameters on a board with 4 GB
 
@@ -71,8 +71,7 @@ def compile(
 
     target = find_board(board)
     path = Path(output)
-    if not path.parent.is_dir():
-        raise ConfigurationError(f"cannot write '{path}': the folder '{path.parent}' does not exist; make it first")
+    check_output(path)
     graph, outputs, report = lower_to_xir(quantized, target, vitis_ai, uint64=_core.UInt64)
     try:
         _core.write_xmodel(graph, str(path))
@@ -81,6 +80,21 @@ def compile(
     by_name = {op["name"]: op for op in graph["ops"]}
     inputs = tuple(_tensor(by_name[name]) for name in quantized.graph.inputs)
     return CompiledModel(path, target.name, inputs, tuple(_tensor(by_name[name]) for name in outputs), report)
+
+
+def check_output(path: str | Path) -> None:
+    """Refuse a path that no xmodel can be written to, before the work begins.
+
+    Raises
+    ------
+    ConfigurationError
+        where its folder does not exist, or the path itself is a folder.
+    """
+    place = Path(path)
+    if not place.parent.is_dir():
+        raise ConfigurationError(f"cannot write '{place}': the folder '{place.parent}' does not exist; make it first")
+    if place.is_dir():
+        raise ConfigurationError(f"cannot write '{place}': it is a folder; give a file, such as {place / 'net.xmodel'}")
 
 
 def lower_to_xir(

@@ -10,15 +10,23 @@ from pathlib import Path
 from nerone.compilation.boards import find_board, vitis_ai_image
 from nerone.compilation.vendor_arch import Arch, arch_for, read_arch
 from nerone.compilation.vendor_check import VendorCheck, check_vendor_model
-from nerone.compilation.vendor_folder import SCRIPT, VendorFolder, prepare_folder
+from nerone.compilation.vendor_folder import SCRIPT, VendorFolder, check_name, prepare_folder
 from nerone.compilation.vendor_run import Feed
-from nerone.compilation.vendor_tools import Compiler, find_compiler, run_compiler
+from nerone.compilation.vendor_tools import Compiler, check_choice, find_compiler, run_compiler
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.quantization.quantized import QuantizedModel
 
-__all__ = ["TIME_LIMIT_S", "VendorCompilation", "check_vendor_model", "read_arch", "vendor_compile"]
+__all__ = [
+    "TIME_LIMIT_S",
+    "VendorCompilation",
+    "check_request",
+    "check_vendor_model",
+    "read_arch",
+    "vendor_compile",
+]
 
 TIME_LIMIT_S = 1800.0
+_LONGEST_S = 7 * 24 * 3600.0
 _LAST_LINES = 4
 
 Log = Callable[[str], None]
@@ -96,8 +104,7 @@ def vendor_compile(
     target = find_board(board)
     if target.is_host:
         raise ConfigurationError("the host needs no vendor compiler; name a board: ultra96v2, kv260 or zcu104")
-    if not time_limit_s > 0:
-        raise ConfigurationError(f"a time limit of {time_limit_s} s cannot be; give a positive number of seconds")
+    check_request(name, compiler, time_limit_s)
     known = arch if isinstance(arch, Arch) else arch_for(target, arch, vitis_ai)
     found_image = image or vitis_ai_image(vitis_ai or target.vitis_ai)
     source = Path(q_model) if q_model is not None else None
@@ -120,6 +127,20 @@ def vendor_compile(
         shutil.move(folder.xmodel, folder.xmodel.with_name(f"{folder.xmodel.name}.rejected"))
         raise
     return VendorCompilation(folder.path, folder.xmodel, folder.script, text, str(tool), check)
+
+
+def check_request(name: str, compiler: str, time_limit_s: float) -> None:
+    """Refuse what `vendor_compile` could not do, before the work that leads to it begins.
+
+    Raises
+    ------
+    ConfigurationError
+        for a name, a compiler or a time limit that cannot be.
+    """
+    check_name(name)
+    check_choice(compiler)
+    if not 0 < time_limit_s <= _LONGEST_S:
+        raise ConfigurationError(f"a time limit of {time_limit_s:g} s cannot be; give 1 to {_LONGEST_S:.0f} seconds")
 
 
 def _run(folder: VendorFolder, tool: Compiler, time_limit_s: float, log: Log, log_file: Path) -> str:

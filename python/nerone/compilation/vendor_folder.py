@@ -14,7 +14,7 @@ from nerone.compilation.vendor_arch import Arch
 from nerone.errors import ConfigurationError
 from nerone.quantization.quantized import QuantizedModel
 
-__all__ = ["SCRIPT", "VendorFolder", "prepare_folder"]
+__all__ = ["SCRIPT", "VendorFolder", "check_name", "prepare_folder"]
 
 SCRIPT = "compile.sh"
 COMPILED = "compiled"
@@ -61,10 +61,7 @@ def prepare_folder(
     ConfigurationError
         for a name that the compiler could not take, or a folder that cannot be written.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"'{name}' is no name for a network; take letters, digits, '.', '_' and '-' only (--net_name)"
-        )
+    check_name(name)
     source = f"{name}_int.xmodel" if q_model is None else f"{name}_q.h5"
     tool = ("vai_c_xir", "-x") if q_model is None else ("vai_c_tensorflow2", "-m")
     command = (*tool, source, "-a", "arch.json", "-o", COMPILED, "-n", name)
@@ -84,6 +81,14 @@ def prepare_folder(
             f"cannot write the folder '{path}' for the vendor's compiler: {error.strerror or error}; choose another one"
         ) from error
     return VendorFolder(path, command, path / COMPILED / f"{name}.xmodel")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that the compiler could not take."""
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"'{name}' is no name for a network; take letters, digits, '.', '_' and '-' only (--net_name)"
+        )
 
 
 def _script(board: Board, image: str, command: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nerone.errors import ConfigurationError, TimeoutError
 
-__all__ = ["CHOICES", "Compiler", "find_compiler", "run_compiler"]
+__all__ = ["CHOICES", "Compiler", "check_choice", "find_compiler", "run_compiler"]
 
 CHOICES = ("auto", "path", "docker", "podman", "none")
 _ENGINES = ("docker", "podman")
@@ -62,22 +62,26 @@ def find_compiler(tool: str, image: str, choice: str = "auto") -> Compiler | Non
     ConfigurationError
         for an unknown choice, or where what was asked for is not there.
     """
-    if choice not in CHOICES:
-        raise ConfigurationError(f"there is no compiler '{choice}'; give one of {', '.join(CHOICES)}")
+    check_choice(choice)
     if choice in ("auto", "path") and (found := shutil.which(tool)):
         return Compiler("path", found)
     if choice == "path":
         raise ConfigurationError(f"{tool} is not in PATH; activate the vendor's environment, or take --compiler docker")
     if choice in _ENGINES:
-        engine = shutil.which(choice)
-        if engine is None:
-            raise ConfigurationError(f"{choice} is not in PATH; install it, or take --compiler auto")
-        return Compiler(choice, engine, image)
+        return Compiler(choice, shutil.which(choice) or choice, image)
     for name in _ENGINES if choice == "auto" else ():
         engine = shutil.which(name)
         if engine is not None and _has_image(engine, image):
             return Compiler(name, engine, image)
     return None
+
+
+def check_choice(choice: str) -> None:
+    """Refuse an unknown choice, and an engine that is not there."""
+    if choice not in CHOICES:
+        raise ConfigurationError(f"there is no compiler '{choice}'; give one of {', '.join(CHOICES)}")
+    if choice in _ENGINES and shutil.which(choice) is None:
+        raise ConfigurationError(f"{choice} is not in PATH; install it, or take --compiler auto")
 
 
 def _has_image(engine: str, image: str) -> bool:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from nerone.compilation import CompiledModel, find_board
 from nerone.compilation import compile as compile_model
-from nerone.compilation.vendor import TIME_LIMIT_S, VendorCompilation, vendor_compile
+from nerone.compilation.compiler import check_output
+from nerone.compilation.vendor import TIME_LIMIT_S, VendorCompilation, check_request, vendor_compile
 from nerone.compilation.vendor_arch import arch_for
+from nerone.data.sources import find_sources
 from nerone.deployment.drawing import Reader
 from nerone.deployment.models import already_quantized
 from nerone.deployment.quantizing import Quantization, quantize_for_bundle
@@ -18,6 +20,8 @@ from nerone.quantization.quantized import QuantizedModel
 from nerone.runtime.presets import preset as find_preset
 
 __all__ = ["compile_file", "quantized_from_file", "vendor_source"]
+
+_TRAINED = (".keras", ".h5", ".hdf5", ".onnx")
 
 Progress = Callable[[str, int, int], None]
 
@@ -62,7 +66,9 @@ def compile_file(
     """
     target = find_board(board)
     target.dpu_of(vitis_ai)
+    check_output(output)
     if not target.is_host:
+        check_request(name, compiler, time_limit_s)
         arch_for(target, arch, vitis_ai)
     quantized = quantized_from_file(model, calibration=calibration, preset=preset, images=images, progress=progress)
     compiled = compile_model(quantized, board=board, output=output, vitis_ai=vitis_ai)
@@ -104,10 +110,17 @@ def quantized_from_file(
     found = already_quantized(path)
     if found is not None:
         return found
+    if path.is_dir() or path.suffix.lower() not in _TRAINED:
+        from nerone.graph.load import load
+
+        load(path)  # says what such a file or folder is
     if preset is None:
         raise ConfigurationError(
             f"'{path}' is not quantized; give --calibration with images and --preset with their preprocessing"
         )
+    chosen = find_preset(preset)
+    if calibration is not None:
+        find_sources(calibration)  # says what is wrong with a folder before the long work begins
     from nerone.graph import import_model
 
     import_quietly("tensorflow", "keras")

@@ -166,9 +166,15 @@ def _board_findings(root: Path, on_board: bool, machine: str) -> list[Finding]:
         remedy = "load the DPU overlay (xmutil loadapp, or pynq_dpu.DpuOverlay) and its driver zocl"
         if on_board:
             return [Finding("DPU device", PROBLEM, "no /dev/dri/renderD* of zocl and no /dev/dpu", remedy)]
-        return [Finding("DPU device", NOTE, "none", "the software DPU runs every bundle here, bit for bit as a board")]
+        none = Finding("DPU device", NOTE, "none", "the software DPU runs every bundle here, bit for bit as a board")
+        return [none, _fingerprint("")] if os.environ.get("NERONE_DPU_FINGERPRINT") else [none]
     if not nodes:
-        found = Finding("DPU device", PROBLEM, "a fingerprint, but no device node", "load the driver zocl, or unset it")
+        found = Finding(
+            "DPU device",
+            PROBLEM,
+            "a fingerprint, but no device node",
+            "load the driver zocl, or unset NERONE_DPU_FINGERPRINT",
+        )
     else:
         found = Finding("DPU device", FINE, ", ".join(nodes))
     return [found, *_board_libraries(), _firmware(root), _fingerprint(fingerprint)]

@@ -90,3 +90,42 @@ def test_inspect_shows_a_bundles_mapping(run, bundle):
     assert code == 0
     assert "of a DPU core, estimated" in out
     assert "the DPU has no softmax" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("-o", "nowhere/net.xmodel"), "the folder 'nowhere' does not exist"),
+        (("-o", "."), "cannot write '.': it is a folder"),
+        (("-o", "net.xmodel", "--board", "kv260", "-n", "a b"), "'a b' is no name for a network"),
+        (("-o", "net.xmodel", "--board", "kv260", "--time-limit", "nan"), "a time limit of nan s cannot be"),
+        (("-o", "net.xmodel", "--board", "kv260", "--compiler", "dokcer"), "there is no compiler 'dokcer'"),
+        (("-o", "net.xmodel", "--calibration", "nowhere"), "'nowhere'"),
+        (("-o", "net.xmodel", "--preset", "ct-ogr"), "did you mean ct-org"),
+    ],
+)
+def test_what_is_wrong_is_told_before_the_model_is_read(run, tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.keras").write_bytes(b"not read")
+    code, _, err = run(
+        "compile", "broken.keras", *(options if "--preset" in options else (*options, "--preset", "ct-org"))
+    )
+    assert code == 2
+    assert words in err
+    assert "broken" not in err
+
+
+@pytest.mark.parametrize("verb", ["inspect", "estimate"])
+def test_a_trained_model_is_no_xmodel(run, tmp_path, verb):
+    (tmp_path / "net.keras").write_bytes(b"")
+    code, _, err = run(verb, tmp_path / "net.keras")
+    assert code == 2
+    assert "is a .keras model, no xmodel; compile it first" in err
+
+
+def test_what_is_no_model_is_told(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    assert "notes.txt" in run("compile", tmp_path / "notes.txt", "-o", tmp_path / "net.xmodel")[2]
+    code, _, err = run("compile", tmp_path, "-o", tmp_path / "net.xmodel")
+    assert code == 2
+    assert "is a folder (a SavedModel?)" in err
