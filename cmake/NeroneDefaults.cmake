@@ -26,3 +26,8 @@ if(NERONE_SANITIZE)
   add_compile_options(-fsanitize=${NERONE_SANITIZE} -fno-omit-frame-pointer -g)
   add_link_options(-fsanitize=${NERONE_SANITIZE})
 endif()
+
+# What a library lacks that is opened at run time shall show when it is linked; the sanitizers' come later.
+if(NOT NERONE_SANITIZE)
+  set(NERONE_NO_UNDEFINED -Wl,-z,defs)
+endif()
