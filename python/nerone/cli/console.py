@@ -20,12 +20,13 @@ Progress = Callable[[str, int, int], None]
 
 @contextlib.contextmanager
 def progress_bars(*, quiet: bool = False) -> Iterator[Progress]:
-    """Give a function (what, done, total) that draws one bar per kind of work on stderr."""
+    """Give a function (what, done, total) that draws one bar per kind of work on stderr, where that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int, total: int) -> None:
@@ -58,6 +59,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
         table.add_row(*("" if value is None else str(value) for value in row))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False).print(table)
+
+
+def print_left_out(path: Path, reason: str) -> None:
+    """Write which file was left out and why, and name it once."""
+    print(f"left out: {reason}" if str(path) in reason else f"left out {path}: {reason}")
 
 
 def chosen(argument: str | None, option: str | None, what: str) -> str:

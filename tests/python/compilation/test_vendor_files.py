@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from compilation.random_quantized import random_model
 from compilation.small_models import Maker
 from nerone import _core
+from nerone.compilation import compile as compile_model
 from nerone.compilation.boards import find_board
 from nerone.compilation.quantized_xir import load_quantized_xir
 from nerone.compilation.vendor import check_vendor_model, read_arch
@@ -93,3 +98,33 @@ def test_a_changed_weight_is_found_in_what_the_vendors_compiler_made():
     words = r"layer 'conv2d_5' is the first that differs, in \d+ of 16384 values.*; 1 of its 73728 weights differ"
     with pytest.raises(ModelError, match=words):
         check_vendor_model(golden("models", "nerone_prostate_double.xmodel"), quantized, None, board="zcu104")
+
+
+def shifted(quantized, name):
+    """The same model with every weight of one layer moved by eight steps towards the other sign."""
+    node = quantized.graph[name]
+    step = 8 * 2.0 ** -quantized.weight_positions[name]["kernel"]
+    kernel = node.weights["kernel"]
+    moved = replace(node, weights={**node.weights, "kernel": (kernel - step * np.sign(kernel)).astype(np.float32)})
+    nodes = tuple(moved if other.name == name else other for other in quantized.graph)
+    return replace(quantized, graph=replace(quantized.graph, nodes=nodes))
+
+
+def test_random_models_pass_and_their_changed_layer_is_named(tmp_path):
+    seeds, said = range(40, 56), {}
+    for seed in seeds:
+        quantized = random_model(seed)
+        path = compile_model(quantized, output=tmp_path / "net.xmodel").path
+        check_vendor_model(path, quantized, None)
+        weighted = [node.name for node in quantized.graph if "kernel" in node.weights]
+        if not weighted:
+            continue
+        name = weighted[seed % len(weighted)]
+        # Of some the change drowns in saturation.
+        with contextlib.suppress(ModelError):
+            check_vendor_model(path, shifted(quantized, name), None)
+            continue
+        with pytest.raises(ModelError, match=f"layer '{name}' is the first that differs"):
+            check_vendor_model(path, shifted(quantized, name), None)
+        said[seed] = name
+    assert len(said) > len(seeds) / 2, said
