@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import typer
 
     from nerone.deployment import Bundle
+    from nerone.quantization.vendor import VendorQuantizer
 
 __all__ = ["register"]
 
@@ -41,6 +42,12 @@ def register(application: typer.Typer) -> None:
         classes: str = typer.Option(None, "--classes", help="Class names in place of the preset's: liver,bone,..."),
         method: str = typer.Option("ptq", "--method", help="ptq, ffq or qat."),
         strategy: str = typer.Option("default", "--strategy", help="default, or vitis: the vendor's scheme."),
+        backend: str = typer.Option("native", "--backend", help="native, or vitis: the vendor's vai_q_tensorflow2."),
+        vitis_python: str = typer.Option(None, "--vitis-python", help="Python interpreter that has vai_q_tensorflow2."),
+        vitis_command: str = typer.Option(
+            None, "--vitis-command", help="Command that runs such a Python; {folder} becomes the folder with the files."
+        ),
+        vitis_time_limit: float = typer.Option(3600.0, "--vitis-time-limit", help="Seconds for vai_q_tensorflow2."),
         max_drop: float = typer.Option(
             None, "--max-drop", help="Allowed fall of the metric; methods are tried until one keeps it. Exit 1 if none."
         ),
@@ -91,6 +98,8 @@ def register(application: typer.Typer) -> None:
                 class_names=classes.split(",") if classes else None,
                 method=method,
                 strategy=strategy,
+                backend=backend,
+                vendor=_vendor(vitis_python, vitis_command, vitis_time_limit),
                 options=QuantizeOptions.read(_pairs(option, "--option")),
                 max_drop=max_drop,
                 validation=validation,
@@ -123,6 +132,14 @@ def register(application: typer.Typer) -> None:
         for line in sent.lines() if sent else ():
             print(line)
         return MISSED if missed else FINE
+
+
+def _vendor(python: str | None, command: str | None, time_limit_s: float) -> VendorQuantizer | None:
+    from nerone.quantization.vendor import VendorQuantizer
+
+    if python is None and command is None:
+        return None
+    return VendorQuantizer(python=python, command=command, time_limit_s=time_limit_s, log=print_log)
 
 
 def _runs(bundle: Bundle) -> str:

@@ -24,6 +24,7 @@ from nerone.errors import ConfigurationError
 from nerone.quantization.metrics import Metric
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.vendor import VendorQuantizer
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import Preset
 from nerone.runtime.presets import preset as find_preset
@@ -44,6 +45,8 @@ def deploy(
     class_names: Sequence[str] | None = None,
     method: str = "ptq",
     strategy: str = "default",
+    backend: str = "native",
+    vendor: VendorQuantizer | None = None,
     options: QuantizeOptions | None = None,
     max_drop: float | None = None,
     validation: Any = None,
@@ -75,6 +78,8 @@ def deploy(
     class_names : in place of the preset's, class 0 first
     method : "ptq", "ffq" or "qat", see `nerone.quantize`
     strategy : "default" or "vitis", the scheme of the vendor's quantizer
+    backend : "native", or "vitis": the vendor's quantizer, see `nerone.quantize`
+    vendor : VendorQuantizer, where the backend "vitis" is
     options : QuantizeOptions
     max_drop : float, allowed fall of the metric: the methods from ``method`` on are tried until one is within it. QAT
         is tried where there are labels, ``labelled`` or those of the calibration folder
@@ -116,6 +121,8 @@ def deploy(
     wanted = Quantization(
         method=method,
         strategy=strategy,
+        backend=backend,
+        vendor=vendor,
         options=options or QuantizeOptions(),
         max_drop=max_drop,
         validation=validation,

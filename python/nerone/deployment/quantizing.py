@@ -16,6 +16,7 @@ from nerone.quantization.executor import Executor
 from nerone.quantization.metrics import Metric
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.vendor import VendorQuantizer
 
 __all__ = ["Quantization", "quantize_for_bundle"]
 
@@ -32,7 +33,7 @@ class Quantization:
 
     Attributes
     ----------
-    method, strategy, backend, vitis, options : as of `nerone.quantize`
+    method, strategy, backend, vendor, options : as of `nerone.quantize`
     max_drop : float, allowed fall of the metric, or None
     validation, labelled : labelled images as :func:`nerone.deployment.drawing.labelled_arrays` takes them, or None
     metric : "dice", "accuracy" or a function, or None
@@ -41,6 +42,8 @@ class Quantization:
 
     method: Any = "ptq"
     strategy: Any = "default"
+    backend: Any = "native"
+    vendor: VendorQuantizer | None = None
     max_drop: float | None = None
     validation: Any = None
     labelled: Any = None
@@ -99,6 +102,8 @@ def quantize_for_bundle(
         drawn.images,
         method=wanted.method,
         strategy=wanted.strategy,
+        backend=wanted.backend,
+        vendor=wanted.vendor,
         options=wanted.options,
         labelled=labelled,
         max_drop=wanted.max_drop,

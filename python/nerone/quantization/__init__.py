@@ -10,12 +10,14 @@ from nerone.quantization.quantize import quantize
 from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.sampling import Sampling, class_presence, coverage, sample
 from nerone.quantization.vai_q import load_vai_q
+from nerone.quantization.vendor import VendorQuantizer
 
 __all__ = [
     "CalibrationSet",
     "QuantizeOptions",
     "QuantizedModel",
     "Sampling",
+    "VendorQuantizer",
     "class_presence",
     "coverage",
     "from_trainable",

@@ -18,6 +18,7 @@ from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.ptq import Strategy, finish, post_training_quantize, prepare
 from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.training import train_aware
+from nerone.quantization.vendor import VendorQuantizer, quantize_with_vendor
 
 __all__ = ["METHODS", "Method", "Task", "quantize_within", "run_method"]
 
@@ -39,6 +40,7 @@ class Task:
     labelled : (images, labels) for QAT, or None
     loss : Keras loss for the labels, or None
     progress : called with (done, in all) within each step
+    vendor : VendorQuantizer that does it in place of NERONE, or None
     """
 
     graph: Graph
@@ -48,10 +50,13 @@ class Task:
     labelled: Any = None
     loss: Any = None
     progress: Progress | None = None
+    vendor: VendorQuantizer | None = None
 
 
 def run_method(task: Task, method: Method) -> QuantizedModel:
     """Return the model quantized with ``method``; "ffq" and "qat" start from what "ptq" gives."""
+    if task.vendor is not None:
+        return quantize_with_vendor(task.graph, task.images, task.options, task.vendor, method=method)
     model = post_training_quantize(
         task.graph, task.images, task.options, strategy=task.strategy, progress=task.progress
     )
@@ -60,6 +65,8 @@ def run_method(task: Task, method: Method) -> QuantizedModel:
 
 def improve(task: Task, model: QuantizedModel, method: Method) -> QuantizedModel:
     """Return ``model`` after fast finetuning or quantization-aware training."""
+    if task.vendor is not None:
+        return run_method(task, method)
     reference = prepare(task.graph, task.options, keep_final_sigmoid=task.strategy == "default")
     if method == "ffq":
         better = finetune(model, reference, task.images, task.options, task.progress)
@@ -124,6 +131,8 @@ def _following(task: Task, first: Method, max_drop: float | None) -> list[Method
     if max_drop is None:
         return [] if first == "ptq" else [first]
     later = list(METHODS[max(1, METHODS.index(first)) :])
+    if task.vendor is not None:
+        return [method for method in later if method != "qat"]
     return [method for method in later if method != "qat" or task.labelled is not None or first == "qat"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from nerone.errors import ConfigurationError
 from nerone.graph import import_model
@@ -14,10 +14,12 @@ from nerone.quantization.metrics import Metric
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.ptq import Strategy, check_supported
 from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.vendor import VendorQuantizer
 
 __all__ = ["quantize"]
 
 _STRATEGIES = ("default", "vitis")
+Backend = Literal["native", "vitis"]
 
 
 def quantize(
@@ -26,6 +28,8 @@ def quantize(
     *,
     method: Method = "ptq",
     strategy: Strategy = "default",
+    backend: Backend = "native",
+    vendor: VendorQuantizer | None = None,
     options: QuantizeOptions | None = None,
     input_shape: InputShape = None,
     labelled: Any = None,
@@ -46,6 +50,8 @@ def quantize(
         training after it
     strategy : "default", positions from the whole image set where the next layers read, and corrected biases; "vitis",
         the scheme of the vendor's quantizer
+    backend : "native", NERONE itself; "vitis", vai_q_tensorflow2 of the vendor, for "ptq" and "ffq"
+    vendor : VendorQuantizer, where the backend "vitis" is
     options : QuantizeOptions
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
     labelled : (images, labels) for QAT; without them it learns from the float model's outputs
@@ -78,10 +84,23 @@ def quantize(
         raise ConfigurationError(f"unknown method '{method}'; choose one of {', '.join(METHODS)}")
     if strategy not in _STRATEGIES:
         raise ConfigurationError(f"unknown strategy '{strategy}'; choose one of {', '.join(_STRATEGIES)}")
+    _check_backend(backend, vendor, method)
     graph = import_model(model, input_shape=input_shape)
     check_supported(graph)
     images = calibration if isinstance(calibration, CalibrationSet) else CalibrationSet(graph, calibration)
-    task = Task(graph, images, options or QuantizeOptions(), strategy, labelled, loss, progress)
+    task = Task(graph, images, options or QuantizeOptions(), strategy, labelled, loss, progress, vendor)
     if max_drop is None and validation is None:
         return run_method(task, method)
     return quantize_within(task, method, max_drop, validation, metric)
+
+
+def _check_backend(backend: str, vendor: VendorQuantizer | None, method: str) -> None:
+    if backend not in ("native", "vitis"):
+        raise ConfigurationError(f"unknown backend '{backend}'; choose one of native, vitis")
+    if (backend == "vitis") != (vendor is not None):
+        raise ConfigurationError(
+            "the backend 'vitis' and the place of the vendor's quantizer belong together; give both: its Python, or a "
+            "command that runs one"
+        )
+    if backend == "vitis" and method == "qat":
+        raise ConfigurationError("the backend 'vitis' does ptq and ffq; take the backend 'native' for qat")

@@ -1,0 +1,163 @@
+"""Quantization by the vendor's vai_q_tensorflow2, in another Python interpreter or in a container, through files."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nerone.errors import ConfigurationError, Error, ModelError
+from nerone.graph import Graph
+from nerone.graph.keras2_h5 import write_keras2_h5
+from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.executor import Executor, QuantizedExecutor
+from nerone.quantization.options import QuantizeOptions
+from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.vai_q import load_vai_q
+from nerone.quantization.vendor_program import run_program
+
+__all__ = ["VendorQuantizer", "quantize_with_vendor"]
+
+_SCRIPT = "quantize.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorQuantizer:
+    """Where vai_q_tensorflow2 is.
+
+    Attributes
+    ----------
+    python : path of a Python interpreter that has it
+    command : in place of ``python``: words of a command that runs a Python script, such as that of a container;
+        "{folder}" in them becomes the folder with the files, and the script's path is appended
+    time_limit_s : float, it is stopped after so many seconds
+    folder : existing folder for the files to exchange, where a container can see it; a temporary one where not given
+    log : called with each line that it writes; they go to stderr where not given
+
+    Examples
+    --------
+    >>> VendorQuantizer(command="docker run --rm -v {folder}:{folder} xilinx/vitis-ai-tensorflow2-cpu python").words
+    ('docker', 'run', '--rm', '-v', '{folder}:{folder}', 'xilinx/vitis-ai-tensorflow2-cpu', 'python')
+    """
+
+    python: str | Path | None = None
+    command: str | Sequence[str] | None = None
+    time_limit_s: float = 3600.0
+    folder: str | Path | None = None
+    log: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.python is None) == (self.command is None):
+            raise ConfigurationError(
+                "the vendor's quantizer needs its Python interpreter or a command that runs one; give one of the two"
+            )
+        if not self.words:
+            raise ConfigurationError("the command of the vendor's quantizer is empty; give one that runs Python")
+        if not self.time_limit_s > 0:
+            raise ConfigurationError(f"the time limit is {self.time_limit_s} s; give more than 0")
+        if self.folder is not None and not Path(self.folder).is_dir():
+            raise ConfigurationError(f"'{self.folder}' is no folder; make it first")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command's words, before the folder is put in."""
+        if self.python is not None:
+            return (str(self.python),) if str(self.python) else ()
+        try:
+            return tuple(shlex.split(self.command) if isinstance(self.command, str) else self.command or ())
+        except ValueError as error:
+            raise ConfigurationError(f"the command of the vendor's quantizer cannot be read: {error}") from error
+
+
+def quantize_with_vendor(
+    graph: Graph, images: CalibrationSet, options: QuantizeOptions, vendor: VendorQuantizer, *, method: str = "ptq"
+) -> QuantizedModel:
+    """Have the vendor's quantizer do it, and import what it returns.
+
+    Parameters
+    ----------
+    graph : Graph as imported
+    images : CalibrationSet for it
+    options : QuantizeOptions; batch_size, equalize, equalize_steps and finetune_epochs reach the vendor's
+    vendor : VendorQuantizer
+    method : "ptq", or "ffq" for the vendor's fast finetuning
+
+    Raises
+    ------
+    ConfigurationError
+        The quantizer is missing, fails, or leaves no file.
+    ModelError
+        A layer cannot be given to it, or the file that it returns is not this model, quantized.
+    TimeoutError
+        It takes too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="nerone-vai_q-", dir=vendor.folder) as name:
+        folder = Path(name)
+        # Containers run as another user.
+        folder.chmod(0o777)
+        settings = _write_files(graph, images, options, method, folder)
+        words = [word.replace("{folder}", name) for word in vendor.words]
+        run_program([*words, str(folder / _SCRIPT)], folder, vendor.time_limit_s, vendor.log)
+        model = _returned(graph, folder / "q_model.h5")
+    report = {
+        **model.report,
+        "method": method,
+        "strategy": "vitis",
+        "backend": "vitis",
+        "images": len(images),
+        "batch_size": options.batch_size,
+        "vendor": settings["options"],
+        "output_snr_db": _output_snr_db(graph, model, images, options.compare_images),
+        "warnings": images.warnings(),
+    }
+    return replace(model, report=report)
+
+
+def _write_files(
+    graph: Graph, images: CalibrationSet, options: QuantizeOptions, method: str, folder: Path
+) -> dict[str, Any]:
+    write_keras2_h5(graph, folder / "float.h5")
+    arrays: dict[str, Any] = {f"input_{i}": np.asarray(array, np.float32) for i, array in enumerate(images.arrays)}
+    np.savez(folder / "calibration.npz", **arrays)
+    chosen: dict[str, Any] = {"include_cle": options.equalize, "cle_steps": options.equalize_steps}
+    if method == "ffq":
+        chosen |= {"include_fast_ft": True, "fast_ft_epochs": options.finetune_epochs}
+    settings = {"arrays": list(arrays), "calib_batch_size": options.batch_size, "options": chosen}
+    (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
+    shutil.copyfile(Path(__file__).with_name("vendor_script.py"), folder / _SCRIPT)
+    return settings
+
+
+def _returned(graph: Graph, file: Path) -> QuantizedModel:
+    if not file.is_file():
+        raise ConfigurationError("the vendor's quantizer ended without a q_model.h5; look at its log above")
+    try:
+        model = load_vai_q(file)
+    except Error as error:
+        raise ModelError(f"the vendor's quantizer returned a file that cannot be used: {error}") from error
+    for what in ("inputs", "outputs"):
+        expected, found = ([part[name].shape for name in getattr(part, what)] for part in (graph, model.graph))
+        if expected != found:
+            raise ModelError(
+                f"the vendor's quantizer returned another model: its {what} have shapes {found}, expected {expected}"
+            )
+    return model
+
+
+def _output_snr_db(graph: Graph, model: QuantizedModel, images: CalibrationSet, count: int) -> float | None:
+    """Signal over error of the first output, in decibels."""
+    if not count:
+        return None
+    some = images.first(count)
+    exact = Executor(graph, graph.outputs[:1])(some)[0]
+    rounded = QuantizedExecutor(model, model.graph.outputs[:1])(some)[0]
+    noise = float(np.mean(np.square(exact - rounded, dtype=np.float64)))
+    signal = float(np.mean(np.square(exact, dtype=np.float64)))
+    return 120.0 if noise == 0 else float(np.clip(10 * np.log10(max(signal, 1e-300) / noise), -120.0, 120.0))
