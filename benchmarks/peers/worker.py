@@ -125,7 +125,7 @@ ENGINES = {
 
 
 def windows(run: Run, until: float) -> list[tuple[float, float]]:
-    """Images per second, and per second of this thread's processor time, of one window after the other."""
+    """Images per second, and per second of the process's processor time, of one window after the other."""
     found = []
     while (start := time.perf_counter()) < until:
         images, spent = 0, time.process_time()

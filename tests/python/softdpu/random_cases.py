@@ -236,8 +236,9 @@ class Builder:
         return self.op(kind, {"input": [source]}, shape, fixed, {"fix_point": fix_point} | rounding)
 
     def shape(self) -> list[int]:
-        h, w = self.pick(1, 14), self.choose([self.pick(1, 18), self.pick(1, 18), 16, 32, 64])
-        return [1, h, w, self.choose([1, 2, 3, 4, 5, 8, 8, 12, 16, 19, 32, 40])]
+        h = self.pick(1, 70 if self.pick(0, 7) == 0 else 14)
+        w = self.choose([self.pick(1, 18), self.pick(1, 18), self.pick(1, 70), 16, 32, 64])
+        return [1, h, w, self.choose([1, 2, 3, 4, 5, 8, 8, 12, 16, 19, 32, 40, self.pick(1, 40)])]
 
 
 def random_op(rng: Rng, number: int) -> tuple[dict[str, Any], dict[str, Array]]:
