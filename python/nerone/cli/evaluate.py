@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nerone.cli.console import chosen, file_argument, print_json, print_table, progress_bars
+from nerone.cli.console import chosen, file_argument, print_json, print_left_out, print_table, progress_bars
 
 if TYPE_CHECKING:
     import typer
@@ -78,7 +78,7 @@ def _compare_paths(bundle: Bundle, data: str, skip_bad: bool, as_json: bool) -> 
         f"(stated: {found.allowed_steps}), {found.different_inputs} values differ, {found.across} pixels of masks"
     )
     for path, reason in found.skipped:
-        print(f"left out {path}: {reason}")
+        print_left_out(path, reason)
     return found.identical
 
 
@@ -95,11 +95,15 @@ def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
     first = scores[networks[0]]
     rows = [(name, *(_percent(scores[network]["classes"][name]) for network in networks)) for name in first["classes"]]
     rows.append((first["measure"], *(_percent(scores[network]["score"]) for network in networks)))
-    print_table(("%", *networks), rows, title=f"{result.frames} images")
+    print_table(
+        ("%", *networks),
+        rows,
+        title=f"{result.frames} images" + (f", {len(result.skipped)} files left out" if result.skipped else ""),
+    )
     for name, share in result.agreement.items():
         print(f"{networks[0]} equals {name} in {share:.3%}")
     for path, reason in result.skipped:
-        print(f"left out {path}: {reason}")
+        print_left_out(path, reason)
 
 
 def _percent(value: float) -> str:

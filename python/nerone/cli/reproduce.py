@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nerone.cli.console import file_argument, print_table, progress_bars
+from nerone.cli.console import file_argument, print_left_out, print_table, progress_bars
 from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def register(application: typer.Typer) -> None:
         for problem in report.problems:
             print(f"not measured: {problem}")
         for path, reason in report.skipped:
-            print(f"left out {path}: {reason}")
+            print_left_out(path, reason)
         print(report.page)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nerone.cli.console import progress_bars
+from nerone.cli.console import print_left_out, progress_bars
 
 if TYPE_CHECKING:
     import typer
@@ -40,6 +40,7 @@ def register(application: typer.Typer) -> None:
         half_size: int = typer.Option(
             0, "--half-size", help="Classification: first epochs at half the image size, four times as fast."
         ),
+        skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read, and count them."),
         threads: int = typer.Option(1, "--threads", help="TensorFlow threads; the same give the same weights."),
     ) -> None:
         """Train a network of the paper; run again to go on where it stopped."""
@@ -71,5 +72,12 @@ def register(application: typer.Typer) -> None:
             )
             place = Path(output) if seeds == 1 else Path(output) / f"seed{seed + run}"
             with progress_bars() as progress:
-                result = train_task(task, data, place, options, progress=lambda d, t: progress("preparing", d, t))
+                skipped: list[tuple[Path, str]] | None = [] if skip_bad else None
+                result = train_task(
+                    task, data, place, options, skipped=skipped, progress=lambda d, t: progress("preparing", d, t)
+                )
+            for path, reason in skipped or []:
+                print_left_out(path, reason)
+            if skipped:
+                print(f"{len(skipped)} files left out")
             print(f"{result.model}: score {result.best_score:.4f} in epoch {result.best_epoch + 1}")

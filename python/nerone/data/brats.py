@@ -26,6 +26,7 @@ __all__ = [
     "case_frames",
     "classes_from_ids",
     "group_cases",
+    "incomplete_cases",
     "regions",
 ]
 
@@ -55,25 +56,47 @@ class BratsCase:
     labels: Path | None
 
 
-def group_cases(files: Iterable[Path]) -> list[BratsCase]:
-    """Group files into complete cases; files that belong to none are left out."""
+def _named(files: Iterable[Path]) -> dict[tuple[Path, str], dict[str, Path]]:
+    """Return files by folder and case, then by modality."""
     groups: dict[tuple[Path, str], dict[str, Path]] = {}
     for file in files:
         match = _NAME.match(file.name)
         if match:
             groups.setdefault((file.parent, match["case"] or ""), {})[_ENDINGS[match["kind"].lower()]] = file
+    return groups
+
+
+def incomplete_cases(files: Iterable[Path]) -> list[tuple[Path, list[Path], list[str]]]:
+    """Return (folder, files, missing modalities) of what is named like a case and lacks one or two modalities.
+
+    Fewer than two modalities, or two without labels, may be any other data set's.
+    """
+    found = []
+    for (folder, name), members in _named(files).items():
+        missing = [kind for kind in MODALITIES if kind not in members]
+        present = len(MODALITIES) - len(missing)
+        if missing and (present == 3 or (present == 2 and _labels_of(folder, name, members) is not None)):
+            found.append((folder, list(members.values()), missing))
+    return found
+
+
+def _labels_of(folder: Path, name: str, members: dict[str, Path]) -> Path | None:
+    labels = members.get("seg")
+    for ending in ("seg.nii.gz", "seg.nii"):
+        for joint in ("_", "-") if name else ("",):
+            path = folder / f"{name}{joint}{ending}"
+            labels = labels or (path if path.is_file() else None)
+    return labels
+
+
+def group_cases(files: Iterable[Path]) -> list[BratsCase]:
+    """Group files into complete cases; files that belong to none are left out."""
     cases = []
-    for (folder, name), members in groups.items():
-        if not all(kind in members for kind in MODALITIES):
-            continue
-        flair, t1, t1ce, t2 = (members[kind] for kind in MODALITIES)
-        labels = members.get("seg")
-        if labels is None:
-            for ending in ("seg.nii.gz", "seg.nii"):
-                for joint in ("_", "-") if name else ("",):
-                    path = folder / f"{name}{joint}{ending}"
-                    labels = labels or (path if path.is_file() else None)
-        cases.append(BratsCase(folder, name or folder.name, (flair, t1, t1ce, t2), labels))
+    for (folder, name), members in _named(files).items():
+        if all(kind in members for kind in MODALITIES):
+            flair, t1, t1ce, t2 = (members[kind] for kind in MODALITIES)
+            labels = _labels_of(folder, name, members)
+            cases.append(BratsCase(folder, name or folder.name, (flair, t1, t1ce, t2), labels))
     return cases
 
 

@@ -65,7 +65,8 @@ class LabelledFrames(Iterable[LabelledFrame]):
     def __iter__(self) -> Iterator[LabelledFrame]:
         for pair in self.pairs:
             try:
-                yield from pair.read()
+                # All frames of a source or none, so that half a volume is not used and yet listed as left out.
+                yield from list(pair.read()) if self.skip_bad else pair.read()
             except Error as error:
                 if not self.skip_bad:
                     raise

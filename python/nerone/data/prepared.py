@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from nerone.data.labelled import LabelledFrame, class_index
 from nerone.data.targets import labels_on_grid
+from nerone.errors import Error
 from nerone.runtime.numpy_preprocessing import apply, volume_statistics
 from nerone.runtime.preprocessing import Preprocessing
 
@@ -18,7 +20,11 @@ __all__ = ["prepared_frames", "truth_on_grid"]
 
 
 def prepared_frames(
-    found: Iterable[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...]
+    found: Iterable[LabelledFrame],
+    steps: Preprocessing,
+    class_names: tuple[str, ...],
+    *,
+    skipped: list[tuple[Path, str]] | None = None,
 ) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
     """Yield each frame, prepared for the network, and its truth on the network's grid.
 
@@ -27,26 +33,43 @@ def prepared_frames(
     found : labelled frames, those of a volume one after the other
     steps : Preprocessing
     class_names : class 0 first
+    skipped : list, where what does not fit is left out: each such source and why is added to it
 
     Raises
     ------
     ConfigurationError, ShapeError, DtypeError
-        A class that the network does not know, or an image that does not fit the preprocessing.
+        A class that the network does not know, or an image that does not fit the preprocessing, naming the file;
+        only without ``skipped``.
     """
     for volume in _volumes(found):
-        statistics = None
-        if steps.volume_steps:
-            volume = list(volume)
-            statistics = volume_statistics(steps, [member.frame.image for member in volume])
-        for member in volume:
-            spacing = member.frame.spacing_mm
-            values = apply(steps, member.frame.image, spacing_mm=spacing, statistics=statistics)
-            yield member, values, truth_on_grid(member, steps, class_names)
+        source = volume[0].frame.source
+        try:
+            # All frames of a source or none: half a volume would be scored as if it were one.
+            yield from (
+                list(_prepared(volume, steps, class_names))
+                if skipped is not None
+                else _prepared(volume, steps, class_names)
+            )
+        except Error as error:
+            named = str(error) if str(source) in str(error) else f"'{source}': {error}"
+            if skipped is None:
+                raise type(error)(named) from error
+            skipped.append((source, named))
 
 
-def _volumes(found: Iterable[LabelledFrame]) -> Iterator[Iterable[LabelledFrame]]:
+def _prepared(
+    volume: list[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...]
+) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
+    statistics = volume_statistics(steps, [member.frame.image for member in volume]) if steps.volume_steps else None
+    for member in volume:
+        spacing = member.frame.spacing_mm
+        values = apply(steps, member.frame.image, spacing_mm=spacing, statistics=statistics)
+        yield member, values, truth_on_grid(member, steps, class_names)
+
+
+def _volumes(found: Iterable[LabelledFrame]) -> Iterator[list[LabelledFrame]]:
     for _, members in itertools.groupby(found, key=lambda item: item.frame.source):
-        yield members
+        yield list(members)
 
 
 def truth_on_grid(item: LabelledFrame, steps: Preprocessing, class_names: tuple[str, ...]) -> Any:

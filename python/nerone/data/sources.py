@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from nerone.data.brats import BratsCase, case_frames, group_cases
+from nerone.data.brats import BratsCase, case_frames, group_cases, incomplete_cases
 from nerone.data.dicom import DicomSeries, find_series, is_dicom, read_slice
 from nerone.data.frame import Frame, plain
 from nerone.data.nifti import is_nifti, open_nifti, read_nifti
@@ -54,7 +54,8 @@ class Frames(Iterable[Frame]):
     def __iter__(self) -> Iterator[Frame]:
         for source in self.sources:
             try:
-                yield from source.read()
+                # All frames of a source or none, so that half a volume is not used and yet listed as left out.
+                yield from list(source.read()) if self.skip_bad else source.read()
             except Error as error:
                 if not self.skip_bad:
                     raise
@@ -110,6 +111,13 @@ def _case_source(case: BratsCase) -> Source:
     return Source(case.folder, count, lambda: case_frames(case), "brats", case)
 
 
+def _refuse_case(folder: Path, missing: list[str]) -> Source:
+    raise ConfigurationError(
+        f"the case in '{folder}' has no {' and no '.join(missing)}; a BraTS case has flair, t1, t1ce and t2: it may be "
+        "half downloaded"
+    )
+
+
 class _Finder:
     """Collects sources and, with ``skip_bad``, the files that cannot even be opened."""
 
@@ -130,6 +138,9 @@ class _Finder:
 
     def add_files(self, files: list[Path]) -> None:
         niftis = [file for file in files if is_nifti(file)]
+        for folder, files_there, missing in incomplete_cases(niftis):
+            self.add(folder, lambda folder=folder, missing=missing: _refuse_case(folder, missing))  # type: ignore[misc]
+            niftis = [file for file in niftis if file not in files_there]
         grouped = group_cases(niftis)
         members = {file for case in grouped for file in case.modalities}
         for case in grouped:

@@ -187,7 +187,8 @@ def evaluate(
     total = len(found) if isinstance(found, Sized) else 0
     make = SegmentationCounts if segmentation else ClassificationCounts
     result = Evaluation(class_names, {name: make(len(class_names)) for name in networks})
-    for frame, values, truth in prepared_frames(found, steps, class_names):
+    unfit: list[tuple[Path, str]] | None = [] if skip_bad else None
+    for frame, values, truth in prepared_frames(found, steps, class_names, skipped=unfit):
         classes = {name: network.scores(values).argmax(-1) for name, network in networks.items()}
         classes = {
             name: ids.astype(np.uint8) if segmentation else int(np.ravel(ids)[0]) for name, ids in classes.items()
@@ -200,7 +201,7 @@ def evaluate(
             progress("evaluating", result.frames, max(total, result.frames))
     if not result.frames:
         raise ConfigurationError("no labelled frame was left to evaluate")
-    result.skipped = list(getattr(found, "skipped", []))
+    result.skipped = [*getattr(found, "skipped", []), *(unfit or [])]
     return result
 
 

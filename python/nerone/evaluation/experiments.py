@@ -72,11 +72,12 @@ class Experiment:
 
 @dataclass(frozen=True)
 class _Trained:
-    """Trained networks of one task, the preset that fits them, and where they come from."""
+    """Trained networks of one task, the preset that fits them, where they come from, and what training left out."""
 
     files: tuple[Path, ...]
     preset: str
     words: str
+    skipped: tuple[tuple[Path, str], ...] = ()
 
 
 def _preset_for(task: str, model: Path) -> str:
@@ -104,10 +105,11 @@ def _trained(settings: Settings, task: str, progress: Progress | None) -> _Train
     real = settings.data.get(task) if task == "bccd" else None  # its train and test images are apart
     data = real or phantom_folder(settings, task, "training")
     said = None if progress is None else lambda done, total: progress(f"preparing {task}", done, total)
-    result = train(task, data, settings.output / "networks" / task, options, progress=said)
+    skipped: list[tuple[Path, str]] | None = [] if settings.skip_bad else None
+    result = train(task, data, settings.output / "networks" / task, options, skipped=skipped, progress=said)
     steps = f"{options.epochs} epochs" + (f" of {options.steps} steps" if options.steps else "")
     words = f"trained here on {'real data' if real else 'phantoms'}, {steps}, seed {options.seed}"
-    return _Trained((result.model,), NETWORKS[task].preset_of(options.variant), words)
+    return _Trained((result.model,), NETWORKS[task].preset_of(options.variant), words, tuple(skipped or ()))
 
 
 class BloodFrames(Iterable[LabelledFrame]):
@@ -203,8 +205,16 @@ def run_task(
         )
         frames = scored_frames(task, folder, skip_bad=settings.skip_bad)
         found.runs.append(
-            evaluate_bundle(bundle, frames, baseline=model, seen=seen if number == 0 else None, progress=progress)
+            evaluate_bundle(
+                bundle,
+                frames,
+                baseline=model,
+                skip_bad=settings.skip_bad,
+                seen=seen if number == 0 else None,
+                progress=progress,
+            )
         )
+    found.evaluation.skipped += trained.skipped
     first = Bundle.open(settings.output / "bundles" / f"{task}.nerone")
     scans = scored_folder(task, folder)
     found.paths = _compare(first, scans, settings, progress)
@@ -261,7 +271,9 @@ def run_published(
     else:
         frames = scored_frames(model.task, folder, skip_bad=settings.skip_bad)
     baseline = published_file(model.float_names, settings.published)
-    evaluation = evaluate_bundle(bundle, frames, baseline=baseline, seen=seen, progress=progress)
+    evaluation = evaluate_bundle(
+        bundle, frames, baseline=baseline, skip_bad=settings.skip_bad, seen=seen, progress=progress
+    )
     words = f"real data in '{folder.name}'" + (f", {augmented} augmented copies of each class" if augmented else "")
     found = Experiment(model.task, f"published with the paper: {path.name}", words, [evaluation], published=True)
     if not augmented:

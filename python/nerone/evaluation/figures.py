@@ -18,7 +18,7 @@ from nerone.evaluation.throughput import ALONE, FLOAT, GPU, INTEGER, Measured
 from nerone.runtime.presets import preset
 from nerone.zoo.models import NETWORKS
 
-__all__ = ["draw_efficiency", "draw_masks", "shown_image"]
+__all__ = ["draw_efficiency", "draw_masks", "shown_image", "upright"]
 
 # Okabe and Ito's palette, told apart with every common colour blindness.
 _COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
@@ -39,17 +39,46 @@ def draw_masks(path: Path, kept: Sequence[Scored], experiment: Experiment, title
     """Draw input, ground truth and each network's mask of a few frames."""
     chosen = preset(NETWORKS[experiment.task].preset)
     names = experiment.evaluation.class_names
-    rows = [
-        OverlayRow(
-            shown_image(scored.values, experiment.task),
-            {"ground truth": scored.truth, **scored.classes},
-            f"{scored.frame.frame.source.name.split('.')[0][:18]}, slice {scored.frame.frame.index}",
+    rows = []
+    for scored in kept:
+        frame = scored.frame.frame
+        masks = {"ground truth": scored.truth, **scored.classes}
+        where = "" if frame.index is None else f", slice {frame.index}"
+        rows.append(
+            OverlayRow(
+                upright(shown_image(scored.values, experiment.task), frame.affine),
+                {name: upright(mask, frame.affine) for name, mask in masks.items()},
+                f"{_short(frame.source)}{where}",
+            )
         )
-        for scored in kept
-    ]
-    volume = bool(kept) and kept[0].frame.frame.source.suffix == ".gz"
-    turn = 1 if volume or experiment.task == "brats" else 0
-    return write_overlay(path, rows, class_names=names, colours=chosen.colours[: len(names)], title=title, turn=turn)
+    return write_overlay(path, rows, class_names=names, colours=chosen.colours[: len(names)], title=title)
+
+
+def _short(source: Path) -> str:
+    """Return the patient of a series, or the name of a file without its ending."""
+    named = [part for part in source.parts if part.startswith("ProstateX") and "-" in part]
+    return (named[-1] if named else source.name.split(".")[0])[:24]
+
+
+def upright(image: NDArray[Any], affine: NDArray[np.float64] | None) -> NDArray[Any]:
+    """Turn an axial slice as radiologists look at it: front of the body up, the patient's right on the left.
+
+    Parameters
+    ----------
+    image : (H, W)
+    affine : (4, 4) of the frame, index to millimetres right-anterior-superior, or None: then nothing is turned
+    """
+    if affine is None:
+        return image
+    steps = affine[:2, :2]
+    across = int(np.argmax(np.abs(steps[0])))
+    if abs(steps[1, 1 - across]) <= abs(steps[1, across]):
+        return image  # no axial slice
+    if steps[0, across] > 0:
+        image = np.flip(image, across)
+    if steps[1, 1 - across] > 0:
+        image = np.flip(image, 1 - across)
+    return image if across == 1 else image.T
 
 
 def _series(found: Sequence[Experiment], boards: BoardResults) -> dict[str, list[Measured | None]]:
@@ -79,8 +108,8 @@ def _bars(axes: Any, series: Mapping[str, Sequence[Summary | None]], label: str)
         heights = [0.0 if item is None else item.mean for item in summaries]
         errors = [0.0 if item is None or np.isnan(item.deviation) else item.deviation for item in summaries]
         axes.bar(places, heights, 0.92 * width, yerr=errors, color=colour, label=name, capsize=3)
-        for place, item in zip(places, summaries, strict=True):
-            text, height = ("n/a", 0.0) if item is None else (f"{item.mean:.3g}", item.mean)
+        for place, item, error in zip(places, summaries, errors, strict=True):
+            text, height = ("n/a", 0.0) if item is None else (f"{item.mean:.3g}", item.mean + error)
             axes.annotate(text, (place, height), (0, 4), textcoords="offset points", ha="center", fontsize=8)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)

@@ -137,7 +137,8 @@ def compare_paths(
                 continue
             try:
                 statistics = source_statistics(source, bundle.preprocessing)
-                for frame in islice(source.read(), first, None, stride):
+                frames = islice(source.read(), first, None, stride)
+                for frame in list(frames) if skip_bad else frames:
                     paths.compare(frame, statistics, report)
                     if progress is not None:
                         progress("comparing paths", report.frames, max(total // stride, report.frames))

@@ -23,9 +23,9 @@ p, li { max-width: 62em } .facts, .note { color: #555; font-size: .9em }
 table { border-collapse: collapse; font-size: .85em; width: 100% }
 th { background: #f2f4f7; text-align: left; position: sticky; top: 0 }
 td, th { border-bottom: 1px solid #d9dde3; padding: .4em .7em; vertical-align: top }
-td:first-child { font-weight: 600; min-width: 8em }
+td.group { font-weight: 600; min-width: 8em }
 tr.first td { border-top: 2px solid #8a94a3 }
-tr.simulated td { background: #fff8e6 } tr.absent td { color: #777 } tr.absent td:first-child { color: inherit }
+tr.simulated td:not(.group) { background: #fff8e6 } tr.absent td:not(.group) { color: #777 }
 img { max-width: 100%; border: 1px solid #d9dde3 }
 nav a { margin-right: 1.2em }
 """
@@ -80,7 +80,7 @@ def _table(table: Table) -> str:
     for _, members in itertools.groupby(table.rows, key=lambda row: row[0]):
         group = list(members)
         for number, row in enumerate(group):
-            first = f'<td rowspan="{len(group)}">{html.escape(row[0])}</td>' if number == 0 else ""
+            first = f'<td class="group" rowspan="{len(group)}">{html.escape(row[0])}</td>' if number == 0 else ""
             cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
             classes = " ".join(name for name in ("first" if number == 0 else "", _kind_of(row)) if name)
             lines.append(f'<tr class="{classes}">{first}{cells}</tr>')

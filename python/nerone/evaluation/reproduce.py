@@ -141,7 +141,7 @@ def reproduce(
             ("Fig. 3: energy efficiency", draw_efficiency(settings.output / "fig3.png", own, boards))
         )
     if "fig4" in chosen:
-        for number, (item, kept) in enumerate((item, kept) for item, kept in found if item.task != "bccd"):
+        for number, (item, kept) in enumerate((item, kept) for item, kept in found if kept and item.task != "bccd"):
             title = f"{TITLES[item.task]}, {item.network}"
             path = settings.output / f"fig4-{item.task}-{number}.png"
             report.pictures.append((f"Fig. 4: {title}", draw_masks(path, kept, item, title)))

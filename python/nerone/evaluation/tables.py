@@ -17,7 +17,7 @@ from nerone.evaluation.throughput import GPU, Measured
 __all__ = ["NOT_HERE", "NOT_STATED", "confusion_table", "paths_table", "score_words", "table1", "table2"]
 
 NOT_HERE = "not measurable here"
-NOT_STATED = "not stated in this project's sources"
+NOT_STATED = "not stated"
 SCORE_DRAWS = 300
 
 Cells = tuple[str, ...]
@@ -60,7 +60,7 @@ def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[st
         "memory, preprocessing included, files read before. n/a: no power sensor on this machine. Simulated boards "
         "take the time that a board's DPU would take and compute nothing: they show what the host program around the "
         "DPU reaches on this machine's processor, which is faster than a board's. Boards and the V100 have no value "
-        "here unless they were measured.",
+        "here unless they were measured. Not stated: the paper's value is in no source of this project.",
     )
 
 

@@ -14,7 +14,7 @@ from nerone.data import bccd
 from nerone.data.labelled import LabelledFrame, class_index, labelled_frames
 from nerone.data.pictures import read_picture
 from nerone.data.targets import labels_on_grid
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, Error
 from nerone.runtime.numpy_preprocessing import apply, volume_statistics
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import preset
@@ -38,30 +38,54 @@ def _volume_samples(members: list[LabelledFrame], steps: Preprocessing, group: i
         yield image, labels_on_grid(steps, member.truth, spacing_mm=spacing), group
 
 
-def _segmentation_samples(data: Path, steps: Preprocessing, progress: Progress | None) -> Iterator[Sample]:
-    found, done = labelled_frames(data), 0
-    for group, (_, members) in enumerate(itertools.groupby(found, key=lambda member: member.frame.source)):
+def _segmentation_samples(
+    data: Path, steps: Preprocessing, progress: Progress | None, skipped: list[tuple[Path, str]] | None
+) -> Iterator[Sample]:
+    found, done = labelled_frames(data, skip_bad=skipped is not None), 0
+    for group, (source, members) in enumerate(itertools.groupby(found, key=lambda member: member.frame.source)):
         volume = list(members)
-        yield from _volume_samples(volume, steps, group)
+        try:
+            yield from list(_volume_samples(volume, steps, group))
+        except Error as error:
+            if skipped is None:
+                raise
+            skipped.append((source, str(error)))
         done += len(volume)
         if progress is not None:
             progress(done, len(found))
+    if skipped is not None:
+        skipped += found.skipped
 
 
-def _blood_samples(data: Path, steps: Preprocessing, progress: Progress | None) -> Iterator[Sample]:
+def _blood_samples(
+    data: Path, steps: Preprocessing, progress: Progress | None, skipped: list[tuple[Path, str]] | None
+) -> Iterator[Sample]:
     found = bccd.images(data)
     shared = bccd.check_split(found)
     if shared:
         raise ConfigurationError(f"'{data}': original {shared[0]} is in train and in test; split by original")
     chosen = [image for image in found if image.part != "test"]
     for done, image in enumerate(chosen, 1):
-        yield apply(steps, read_picture(image.path)), class_index(image.label, bccd.CLASSES), image.original
+        try:
+            values = apply(steps, read_picture(image.path))
+        except Error as error:
+            if skipped is None:
+                raise
+            skipped.append((image.path, str(error)))
+            continue
+        yield values, class_index(image.label, bccd.CLASSES), image.original
         if progress is not None:
             progress(done, len(chosen))
 
 
 def prepare(
-    task: str, data: Path | str, folder: Path | str, *, variant: str = "published", progress: Progress | None = None
+    task: str,
+    data: Path | str,
+    folder: Path | str,
+    *,
+    variant: str = "published",
+    skipped: list[tuple[Path, str]] | None = None,
+    progress: Progress | None = None,
 ) -> Samples:
     """Prepare a data set for a network with the very preprocessing that is deployed with it.
 
@@ -71,6 +95,7 @@ def prepare(
     data : the data set's folder; images below a folder "test" are never used
     folder : where the prepared arrays are kept and found again
     variant : as of :func:`nerone.zoo.models.build`
+    skipped : list, where what is damaged or has no labels is left out: each such file and why is added to it
     progress : called with slices or images done and to do
 
     Raises
@@ -83,7 +108,7 @@ def prepare(
     network = NETWORKS[task]
     steps = preset(network.preset_of(variant)).preprocessing
     draw = _segmentation_samples if network.segmentation else _blood_samples
-    return write_samples(Path(folder), draw(Path(data), steps, progress))
+    return write_samples(Path(folder), draw(Path(data), steps, progress, skipped))
 
 
 def train(
@@ -92,6 +117,7 @@ def train(
     output: Path | str,
     options: TrainingOptions | None = None,
     *,
+    skipped: list[tuple[Path, str]] | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Train the network of a task on a data set, or go on where a run in ``output`` stopped.
@@ -102,6 +128,7 @@ def train(
     data : the data set's folder
     output : folder for samples, checkpoints, best.keras, log.csv and curve.png
     options : TrainingOptions
+    skipped : as of :func:`prepare`
 
     Raises
     ------
@@ -109,5 +136,5 @@ def train(
         If the data does not fit, or ``output`` holds a run with other options.
     """
     options = options or TrainingOptions()
-    samples = prepare(task, data, Path(output) / "samples", variant=options.variant, progress=progress)
+    samples = prepare(task, data, Path(output) / "samples", variant=options.variant, skipped=skipped, progress=progress)
     return fit(task, samples, output, options)

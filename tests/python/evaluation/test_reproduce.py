@@ -16,6 +16,7 @@ from nerone.errors import ConfigurationError
 from nerone.evaluation import reproduce as module
 from nerone.evaluation.evaluate import Evaluation, Scored
 from nerone.evaluation.experiments import BloodFrames, Experiment, published_file, scored_folder, scored_frames
+from nerone.evaluation.figures import upright
 from nerone.evaluation.identity import PathsReport
 from nerone.evaluation.intervals import Summary
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
@@ -249,6 +250,23 @@ def test_blood_is_scored_on_the_test_folder_and_copied_by_class(tmp_path: Path) 
     left = BloodFrames(tmp_path, skip_bad=True)
     assert len(list(left)) == 3
     assert [path for path, _ in left.skipped] == [broken]
+
+
+def test_slices_are_shown_as_radiologists_look_at_them() -> None:
+    # A body in millimetres, right-anterior-superior: the liver on the right, the spine behind.
+    body = {(40, 10): 1, (0, -30): 2}
+    for turn in (np.diag([1, 1]), np.diag([-1, -1]), np.diag([-1, 1]), np.array([[0, -1], [-1, 0]])):
+        affine = np.eye(4)
+        affine[:2, :2] = turn
+        affine[:2, 3] = -turn @ [50, 50]
+        image = np.zeros((101, 101), int)
+        for place, value in body.items():
+            row, column, *_ = np.linalg.inv(affine) @ [*place, 0, 1]
+            image[round(row), round(column)] = value
+        shown = upright(image, affine)
+        assert np.argwhere(shown == 1).tolist() == [[40, 10]], "the patient's right on the left, front up"
+        assert np.argwhere(shown == 2).tolist() == [[80, 50]]
+    assert upright(image, None) is image
 
 
 def test_published_files_are_found_by_name(tmp_path: Path) -> None:
