@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from nerone.cli.console import chosen, file_argument, print_json, progress_bars
 from nerone.errors import ConfigurationError
@@ -28,6 +28,7 @@ def register(application: typer.Typer) -> None:
         raw_input: str = typer.Option(None, "--raw-input", help="Array (.npy) to feed to the network as it is."),
         raw_output: str = typer.Option(None, "--raw-output", help="Where the network's output goes (.npy)."),
         device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
+        backend: str = typer.Option("vart", "--backend", help="vart, or pynq: the paper's loop in Python."),
         skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> None:
@@ -41,7 +42,8 @@ def register(application: typer.Typer) -> None:
             raise ConfigurationError(f"'{path}' is a file; give a bundle NAME.nerone, or --raw-input for an xmodel")
         if output is None:
             raise ConfigurationError("no output was given; name a folder with -o")
-        _run_scans(path, chosen(second, image_dir, "scan or folder of scans"), output, device, skip_bad, as_json)
+        scans = chosen(second, image_dir, "scan or folder of scans")
+        _run_scans(path, scans, output, device, backend, skip_bad, as_json)
 
 
 def _run_raw(path: Path, raw_input: str | None, raw_output: str | None, device: str) -> None:
@@ -53,13 +55,23 @@ def _run_raw(path: Path, raw_input: str | None, raw_output: str | None, device: 
     print(f"{raw_output}: {result.shape} {result.dtype}")
 
 
-def _run_scans(path: Path, scans: str, output: str, device: str, skip_bad: bool, as_json: bool) -> None:
+def _run_scans(path: Path, scans: str, output: str, device: str, backend: str, skip_bad: bool, as_json: bool) -> None:
     from nerone.deployment.bundle import Bundle
     from nerone.deployment.predictions import predict_files
 
+    if backend not in ("vart", "pynq"):
+        raise ConfigurationError(f"there is no backend '{backend}'; expected vart or pynq")
     bundle = Bundle.open(path)
     with progress_bars(quiet=as_json) as progress:
-        written, skipped = predict_files(bundle, scans, output, device=device, skip_bad=skip_bad, progress=progress)
+        written, skipped = predict_files(
+            bundle,
+            scans,
+            output,
+            device=device,
+            backend=cast("Literal['vart', 'pynq']", backend),
+            skip_bad=skip_bad,
+            progress=progress,
+        )
     if as_json:
         results = [{"source": str(w.source), "target": str(w.target), "counts": w.counts} for w in written]
         print_json({"results": results, "skipped": [[str(file), reason] for file, reason in skipped]})

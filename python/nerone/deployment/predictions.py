@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +17,12 @@ from nerone.data.nifti import write_mask
 from nerone.data.sources import Source, find_sources
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.calibration import source_statistics
-from nerone.deployment.inference import Inference
+from nerone.deployment.geometry import on_image_grid
 from nerone.deployment.writing import write_error
 from nerone.errors import Error
+from nerone.runtime.frame import Frame as PipelineFrame
+from nerone.runtime.pipeline import Pipeline
+from nerone.runtime.preprocessing import Statistics
 
 __all__ = ["Written", "predict_files"]
 
@@ -39,6 +44,7 @@ def predict_files(
     output: str | Path,
     *,
     device: str = "softdpu",
+    backend: Literal["vart", "pynq"] = "vart",
     skip_bad: bool = False,
     progress: Progress | None = None,
 ) -> tuple[list[Written], list[tuple[Path, str]]]:
@@ -50,6 +56,7 @@ def predict_files(
     scans : file or folder, as `nerone.data.frames` reads them
     output : folder; for a single file also a file name
     device : "softdpu" or "board"
+    backend : "vart", the C++ pipeline, or "pynq", the paper's loop in Python
     skip_bad : leave out files that cannot be read, and list them
 
     Returns
@@ -64,20 +71,24 @@ def predict_files(
     """
     sources, skipped = find_sources(scans, skip_bad=skip_bad)
     root = Path(scans) if Path(scans).is_dir() else Path(scans).parent
-    work = _Work(bundle, Inference(bundle, device=device), root, Path(output), progress, sum(s.count for s in sources))
     single = len(sources) == 1 and Path(scans).is_file()
+    result: Literal["classes", "probabilities"] = "classes"
+    if bundle.output.kind == "classification":
+        result = "probabilities"
     written: list[Written] = []
-    for source in sources:
-        try:
-            written += work.source(source, single)
-        except Error as error:
-            if not skip_bad:
-                raise type(error)(
-                    f"'{source.path}': {error}" if str(source.path) not in str(error) else str(error)
-                ) from error
-            skipped.append((source.path, str(error)))
-        except OSError as error:
-            raise write_error(Path(output), error) from error
+    with Pipeline(bundle, backend=backend, device=device, result=result) as pipeline:
+        work = _Work(bundle, pipeline, root, Path(output), progress, sum(s.count for s in sources))
+        for source in sources:
+            try:
+                written += work.source(source, single)
+            except Error as error:
+                if not skip_bad:
+                    raise type(error)(
+                        f"'{source.path}': {error}" if str(source.path) not in str(error) else str(error)
+                    ) from error
+                skipped.append((source.path, str(error)))
+            except OSError as error:
+                raise write_error(Path(output), error) from error
     if bundle.output.kind == "classification":
         _write_table(work, written)
     return written, skipped
@@ -85,9 +96,9 @@ def predict_files(
 
 class _Work:
     def __init__(
-        self, bundle: Bundle, inference: Inference, root: Path, output: Path, progress: Progress | None, total: int
+        self, bundle: Bundle, pipeline: Pipeline, root: Path, output: Path, progress: Progress | None, total: int
     ) -> None:
-        self.bundle, self.inference, self.root, self.output = bundle, inference, root, output
+        self.bundle, self.pipeline, self.root, self.output = bundle, pipeline, root, output
         self.progress, self.total, self.done = progress, total, 0
         self.rows: list[list[str]] = []
         self._used: set[Path] = set()
@@ -97,14 +108,15 @@ class _Work:
     def source(self, source: Source, single: bool) -> list[Written]:
         """Run the frames of one file or series."""
         statistics = source_statistics(source, self.bundle.preprocessing)
-        frames = self._counted(source.read())
+        results = self._results(self._counted(source.read()), statistics)
         if self.bundle.output.kind == "classification":
-            return [self._classify(frame) for frame in frames]
+            return [self._classify(frame, found) for frame, found in results]
         first: Frame | None = None
         masks: list[NDArray[np.uint8]] = []
-        for frame in frames:
+        for frame, found in results:
             first = first or frame
-            masks.append(self.inference.mask(frame.image, spacing_mm=frame.spacing_mm, statistics=statistics))
+            size = (int(frame.image.shape[0]), int(frame.image.shape[1]))
+            masks.append(on_image_grid(self.bundle.preprocessing, found, size, spacing_mm=frame.spacing_mm))
         if first is None:
             return []
         if first.affine is not None:
@@ -120,11 +132,22 @@ class _Work:
             if self.progress:
                 self.progress("images", self.done, self.total)
 
-    def _classify(self, frame: Frame) -> Written:
-        found = self.inference.run(frame.image, spacing_mm=frame.spacing_mm)
-        name = self.bundle.output.class_names[int(found.classes)]
+    def _results(self, frames: Iterable[Frame], statistics: Statistics | None) -> Iterator[tuple[Frame, NDArray[Any]]]:
+        """Give each frame with what the network said of it, in order; several are on their way at once."""
+        waiting: deque[Frame] = deque()
+
+        def given() -> Iterator[PipelineFrame]:
+            for frame in frames:
+                waiting.append(frame)
+                yield PipelineFrame(frame.image, frame.spacing_mm, statistics)
+
+        for found in self.pipeline.map(given()):
+            yield waiting.popleft(), found
+
+    def _classify(self, frame: Frame, scores: NDArray[Any]) -> Written:
+        name = self.bundle.output.class_names[int(scores.argmax())]
         place = str(frame.source) if frame.count == 1 else f"{frame.source}:{frame.index}"
-        self.rows.append([place, name, *(f"{score:.6g}" for score in found.scores)])
+        self.rows.append([place, name, *(f"{score:.6g}" for score in scores)])
         return Written(frame.source, self._table(), {name: 1})
 
     def _picture(self, source: Path, mask: NDArray[np.uint8], number: int, count: int, single: bool) -> Written:

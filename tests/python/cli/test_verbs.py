@@ -50,6 +50,18 @@ def test_run_takes_the_fields_options(run, bundle, volume, tmp_path):
     np.testing.assert_array_equal(np.asarray(first.dataobj), np.asarray(second.dataobj))
 
 
+def test_run_with_the_python_loop_gives_the_same_masks(run, bundle, volume, tmp_path):
+    for backend in ("vart", "pynq"):
+        assert run("run", bundle.path, volume, "-o", tmp_path / backend, "--backend", backend)[0] == 0
+    first, second = (nibabel.load(tmp_path / name / "volume-7_mask.nii.gz") for name in ("vart", "pynq"))
+    # The C++ and the numpy resize may differ by one step of the input.
+    assert np.mean(np.asarray(first.dataobj) != np.asarray(second.dataobj)) < 0.01
+
+
+def test_run_refuses_an_unknown_backend(refused, bundle, volume, tmp_path):
+    assert "vart or pynq" in refused("run", bundle.path, volume, "-o", tmp_path / "out", "--backend", "vrt")
+
+
 def test_run_one_file_to_one_file(run, bundle, volume, tmp_path):
     target = tmp_path / "mine.nii.gz"
     code, out, _ = run("run", bundle.path, volume, "-o", target, "--json")
