@@ -10,6 +10,7 @@ others on the machine take away does not count, what caches and memory cost does
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import threading
@@ -24,7 +25,7 @@ from worker import Nerone, rates  # noqa: E402
 
 
 def register_loop(threads: int, seconds: float) -> float:
-    """GMAC/s of dot products from registers, all threads together."""
+    """GMAC/s of dot products from registers, all threads together; 0 without AVX-512 VNNI."""
     from nerone.evaluation.profile import peak_gmacs
 
     found = [0.0] * threads
@@ -52,7 +53,8 @@ def measure(folder: Path, threads: int, rounds: int, seconds: float) -> dict[str
         one, many = ([statistics.median(column) for column in zip(*side, strict=True)] for side in (alone, together))
         wall.append(many[0] / one[0])
         cpu.append(threads * many[1] / one[1])
-        loop.append(register_loop(threads, seconds / 4) / register_loop(1, seconds / 4))
+        peak = register_loop(1, seconds / 4)
+        loop.append(register_loop(threads, seconds / 4) / peak if peak else math.nan)
     return {"wall": statistics.median(wall), "cpu": statistics.median(cpu), "loop": statistics.median(loop)}
 
 
