@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nerone.cli.console import chosen, print_json, print_table, xmodel_argument
@@ -24,7 +25,9 @@ def register(application: typer.Typer) -> None:
     def estimate(
         file: str = typer.Argument(None, help="An xmodel or a bundle."),
         model_option: str = typer.Option(None, "-m", "--model", help="The file, as an option."),
-        board: str = typer.Option("zcu104", "--board", help="ultra96v2, kv260 or zcu104."),
+        board: str = typer.Option(
+            None, "--board", help="ultra96v2, kv260 or zcu104; the board of a bundle, else zcu104, where not given."
+        ),
         vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
         watts: float = typer.Option(None, "--watts", help="Power of the running board, from a meter."),
         layers: bool = typer.Option(False, "--layers", help="List every op."),
@@ -35,8 +38,8 @@ def register(application: typer.Typer) -> None:
         from nerone.compilation.paper_rows import paper_rows
         from nerone.runtime.model import model_path
 
-        path = model_path(xmodel_argument(chosen(file, model_option, "xmodel or bundle")))
-        found = predict(path, board=board, vitis_ai=vitis_ai, watts=watts)
+        source = xmodel_argument(chosen(file, model_option, "xmodel or bundle"))
+        found = predict(model_path(source), board=board or _board_of(source), vitis_ai=vitis_ai, watts=watts)
         rows = paper_rows()
         if as_json:
             print_json({**asdict(found), "table1": [{**asdict(row), "error": row.error} for row in rows]})
@@ -45,6 +48,13 @@ def register(application: typer.Typer) -> None:
             _print_layers(found)
         _print(found)
         _print_paper(rows)
+
+
+def _board_of(source: Path) -> str:
+    from nerone.deployment.bundle import Bundle, is_bundle
+
+    made_for = Bundle.open(source).board if is_bundle(source) else "host"
+    return "zcu104" if made_for == "host" else made_for
 
 
 def _print_layers(found: Estimate) -> None:

@@ -27,7 +27,7 @@ def print_mapping(report: Mapping[str, Any]) -> None:
         print(
             f"the {report['dpu']} takes kernels to {limits['kernel']}x{limits['kernel']}, strides to "
             f"{limits['stride']}, windows to {limits['window']}x{limits['window']}, {limits['channels']} channels and "
-            f"{limits['bank_words']} words per weight bank; {report['weight_bytes'] / 1e6:.2f} M of about "
+            f"{limits['bank_words']} words per weight bank; {report['weight_bytes'] / 1e6:.3g} M of about "
             f"{limits['parameters'] / 1e6:.0f} M parameters that {report['board']} holds"
         )
 

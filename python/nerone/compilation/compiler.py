@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +89,15 @@ def check_output(path: str | Path) -> None:
     Raises
     ------
     ConfigurationError
-        where its folder does not exist, or the path itself is a folder.
+        where its folder does not exist or is read-only, or the path itself is a folder.
     """
     place = Path(path)
     if not place.parent.is_dir():
         raise ConfigurationError(f"cannot write '{place}': the folder '{place.parent}' does not exist; make it first")
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"cannot write '{place}': the folder '{place.parent}' is read-only; choose one that you may write to"
+        )
     if place.is_dir():
         raise ConfigurationError(f"cannot write '{place}': it is a folder; give a file, such as {place / 'net.xmodel'}")
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +134,47 @@ def test_what_is_no_model_is_told(run, tmp_path):
     code, _, err = run("compile", tmp_path, "-o", tmp_path / "net.xmodel")
     assert code == 2
     assert "is a folder (a SavedModel?)" in err
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    if os.geteuid():
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+        return
+    # The superuser may write everywhere but on such a file system.
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("no right to mount a read-only file system here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_read_only_folder(run, source, read_only):
+    code, out, err = run("compile", source, "-o", read_only / "net.xmodel")
+    assert code == 2
+    assert out == ""
+    assert "is read-only; choose one that you may write to" in err
+
+
+def test_ctrl_c_ends_the_compiler_too(source, stand_ins, tmp_path):
+    stand_ins.compiler(mode="hangs")
+    words = ["-m", "nerone.cli.main", "compile", str(source), "--board", "kv260", "-o", str(tmp_path / "net.xmodel")]
+    with subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "hanging" in line:
+                process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert said[-1] == "nerone: interrupted\n"
+    for pid in json.loads((tmp_path / "net_vitis_ai" / "pids").read_text()):
+        assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
