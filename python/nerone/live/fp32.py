@@ -24,8 +24,8 @@ from nerone.live.results import Result, Shown
 __all__ = ["FloatModel"]
 
 _KEPT_BYTES = 256 * 1024 * 1024
-_LOAD_S = 120.0
-_FRAME_S = 60.0
+_LOAD_S = 600.0
+_FRAME_S = 300.0
 
 
 @dataclass(frozen=True)
