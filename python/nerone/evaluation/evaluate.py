@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.data import bccd, brats
+from nerone.data import bccd, brats, prostate_3t
 from nerone.data.labelled import LabelledFrame, labelled_frames
 from nerone.data.prepared import prepared_frames
 from nerone.deployment.bundle import Bundle
@@ -139,11 +139,23 @@ class Evaluation:
                 counts.add(classes, scored.truth, _original(scored.frame, self.class_names))
             else:
                 counts.add(classes, scored.truth)
-                if self.class_names == brats.CLASSES:
-                    counts.add_regions(brats.regions(classes), brats.regions(scored.truth))
+                regions = _REGIONS.get(self.class_names)
+                if regions is not None:
+                    counts.add_regions(regions(classes), regions(scored.truth))
             if name != first:
                 equal = np.asarray(classes) == np.asarray(scored.classes[first])
                 self._equal.setdefault(name, []).append(float(np.mean(equal)))
+
+
+def _whole_prostate(classes: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:
+    return {"whole prostate": classes > 0}
+
+
+# Unions of classes that are scored beside them.
+_REGIONS: dict[tuple[str, ...], Callable[[NDArray[np.uint8]], dict[str, NDArray[np.bool_]]]] = {
+    brats.CLASSES: brats.regions,
+    prostate_3t.CLASSES: _whole_prostate,
+}
 
 
 def _original(frame: LabelledFrame, class_names: tuple[str, ...]) -> str:

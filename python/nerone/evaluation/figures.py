@@ -55,9 +55,9 @@ def draw_masks(path: Path, kept: Sequence[Scored], experiment: Experiment, title
 
 
 def _short(source: Path) -> str:
-    """Return the patient of a series, or the name of a file without its ending."""
-    named = [part for part in source.parts if part.startswith("ProstateX") and "-" in part]
-    return (named[-1] if named else source.name.split(".")[0])[:24]
+    """Return the part of a path that names the patient: the last one of letters and then a number."""
+    named = [part for part in source.parts if part[0].isalpha() and any(letter.isdigit() for letter in part)]
+    return (named[-1] if named else source.name).split(".")[0][:24]
 
 
 def upright(image: NDArray[Any], affine: NDArray[np.float64] | None) -> NDArray[Any]:

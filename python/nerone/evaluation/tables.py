@@ -101,7 +101,7 @@ def score_words(experiment: Experiment, network: str) -> str:
     names, measure = experiment.evaluation.class_names, "accuracy" if scores.confusion is not None else "weighted Dice"
     shown = list(zip(names, scores.classes, strict=True))[0 if scores.confusion is not None else 1 :]
     parts = [f"{name} {_plus_minus(each, 1, 100)}" for name, each in shown if each is not None]
-    parts += [f"{name} {_plus_minus(each, 1, 100)}" for name, each in scores.regions.items()]
+    parts += [f"{name} {_plus_minus(each, 1, 100)}" for name, each in scores.regions.items() if name not in names]
     runs = f" over {scores.score.count} seeds" if scores.score.count > 1 else ""
     interval = f"[{100 * scores.interval.low:.1f}, {100 * scores.interval.high:.1f}]"
     return f"{measure} {_plus_minus(scores.score, 2, 100)} %{runs} {interval}; {', '.join(parts)}"

@@ -41,6 +41,17 @@ def _conv_block(x: Any, filters: int, name: str, *, kernel: int = 3, strides: in
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
+def _upsampling_block(x: Any, skip: Any, filters: int, name: str, convolutions: tuple[str, ...]) -> Any:
+    """Nearest upsampling by 2, concatenation with the encoder's output of that size, convolutions."""
+    from keras import layers
+
+    x = layers.UpSampling2D(2, name=f"{name}_up")(x)
+    x = layers.Concatenate(name=f"{name}_concat")([x, skip])
+    for convolution in convolutions:
+        x = _conv_block(x, filters, f"{name}_{convolution}")
+    return x
+
+
 def unet_ct_org(
     *,
     variant: str = "published",
@@ -114,10 +125,7 @@ def mobilenet_fcn_brats(
     skips = [encoder.get_layer(f"block_{number}_expand_relu").output for number in (6, 3, 1)]
     x = encoder.get_layer("block_13_expand_relu").output
     for stage, (skip, width) in enumerate(zip([*skips, image], (64, 48, 32, 16), strict=True), 1):
-        x = layers.UpSampling2D(2, name=f"decoder{stage}_up")(x)
-        x = layers.Concatenate(name=f"decoder{stage}_concat")([x, skip])
-        for half in (1, 2):
-            x = _conv_block(x, width, f"decoder{stage}_conv{half}")
+        x = _upsampling_block(x, skip, width, f"decoder{stage}", ("conv1", "conv2"))
     x = layers.Conv2D(classes, 1 if variant == "published" else 3, padding="same", name="logits")(x)
     return keras.Model(image, layers.Softmax(name="probabilities")(x), name="mobilenet_fcn_brats")
 
@@ -148,9 +156,7 @@ def vnet_prostate(
         x = layers.MaxPooling2D(2, name=f"encoder{level + 1}_pool")(x)
         x = layers.Dropout(dropout, name=f"encoder{level + 1}_dropout")(x)
     for level in reversed(range(5)):
-        x = layers.UpSampling2D(2, name=f"decoder{level + 1}_up")(x)
-        x = layers.Concatenate(name=f"decoder{level + 1}_concat")([x, skips[level]])
-        x = _conv_block(x, filters << level, f"decoder{level + 1}_conv")
+        x = _upsampling_block(x, skips[level], filters << level, f"decoder{level + 1}", ("conv",))
     x = layers.Conv2D(classes, 1 if variant == "published" else 3, padding="same", name="logits")(x)
     return keras.Model(image, layers.Softmax(name="probabilities")(x), name="vnet_prostate")
 

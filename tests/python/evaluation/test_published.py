@@ -60,3 +60,5 @@ def test_prostate_beside_its_float_model(tmp_path: Path) -> None:
     assert dice["ProstateX-0000"] == pytest.approx(0.49, abs=0.04), "whole gland"
     assert dice["ProstateX-0001"] == pytest.approx(0.68, abs=0.04), "whole gland"
     assert result.agreement["FP32"] > 0.995
+    whole = 2 * sum(both for both, _ in gland.values()) / sum(size for _, size in gland.values())
+    assert result.counts["INT8"].regions["whole prostate"] == pytest.approx(whole)

@@ -115,6 +115,7 @@ def test_several_seeds_give_mean_deviation_and_interval() -> None:
     words = score_words(experiment("brats"), "INT8")
     assert words.startswith("weighted Dice 100.00 % [100.0, 100.0]")
     assert "enhancing tumour 100.0, whole tumour 100.0, tumour core 100.0" in words
+    assert "central gland 100.0, whole prostate 100.0" in score_words(experiment("prostate"), "INT8")
 
 
 def board_file(folder: Path, name: str, device: str = "board") -> Path:
