@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_NAMES = {"vart": "VART", "pynq": "PYNQ-DPU", "keras": "Keras (FP32 on this CPU)"}
 _LATENCIES = ("p50", "p90", "p99", "max")
 
 
@@ -69,7 +70,7 @@ def register(application: typer.Typer) -> None:
                     )
                 )
         if as_json:
-            print_json([dataclasses.asdict(report) for report in reports])
+            print_json([{**dataclasses.asdict(report), "ratios": report.ratios()} for report in reports])
             return
         for report in reports:
             _print(report)
@@ -135,18 +136,16 @@ def _print(report: BenchReport) -> None:
         if row.stages_ms:
             stages = ", ".join(f"{name} {value:.3f}" for name, value in row.stages_ms.items())
             print(f"{row.backend}: mean milliseconds per frame: decode {report.decode_ms:.3f} (not timed), {stages}")
-    ratio = report.ratio("vart", "pynq")
-    if ratio is not None:
-        print(f"VART is {ratio:.2f} times PYNQ-DPU on {report.rows[0].device}")
+    for pair, ratio in report.ratios().items():
+        first, other = (_NAMES[name] for name in pair.split("/"))
+        print(f"{first} is {ratio:.2f} times {other} on {report.rows[0].device}")
     for note in report.notes:
         print(f"{report.rows[0].device}: {note}; the host's cores are faster than a board's, which favours PYNQ-DPU")
     print(f"Throughput={report.rows[0].fps.mean:.2f} fps")
 
 
 def _cells(row: BenchRow) -> list[str]:
-    latency = [
-        f"{row.latency_ms[name]:.2f}" if name in row.latency_ms else "n/a" for name in ("p50", "p90", "p99", "max")
-    ]
+    latency = [f"{row.latency_ms[name]:.2f}" if name in row.latency_ms else "n/a" for name in _LATENCIES]
     use = "n/a" if row.utilisation is None else f"{100 * row.utilisation:.1f} %"
     return [
         row.backend, row.device, str(row.threads), _plus_minus(row.fps, 1), *latency, use,

@@ -60,7 +60,8 @@ class BenchRow:
     fps : Summary, over the independent runs
     latency_ms : mapping of p50, p90, p99, max to float
     stages_ms : mapping of stage to mean float
-    utilisation : float or None, share of the device's own limit, of a simulated board
+    utilisation : float or None; of a simulated board the share of its own limit, elsewhere the share of the runners'
+        time that jobs took
     watts, efficiency : Summary or None, None without a sensor
     """
 
@@ -98,6 +99,11 @@ class BenchReport:
         """Return the ratio of the mean FPS of two backends, None where one was not measured."""
         rates = {row.backend: row.fps.mean for row in self.rows}
         return rates[backend] / rates[over] if backend in rates and over in rates else None
+
+    def ratios(self) -> dict[str, float]:
+        """Return the first backend's mean FPS over each other one's, by "first/other"."""
+        first, *others = self.rows
+        return {f"{first.backend}/{row.backend}": first.fps.mean / row.fps.mean for row in others}
 
 
 def load_frames(bundle: Bundle, source: str | Path, *, limit: int = _FRAMES) -> Loaded:
@@ -214,6 +220,7 @@ def _take_turns(
     frames = cycle(loaded.frames)
     for runner in opened:
         runner.keep_busy(frames, _WARM_UP_S)
+        runner.restart()
     for _ in range(runs):
         for runner, rates, watts in measured:
             with PowerRecorder(meter) as recorder:
@@ -228,14 +235,18 @@ def _row(runner: Runner, device: Device, rates: list[float], watts: list[float])
     powered = len(watts) == len(rates)
     mean = summarize(rates)
     on_device = runner.backend != "keras"
+    stages = runner.stages()
+    limit = device.limit_fps
+    if limit is None and "device" in stages:
+        limit = 1e3 * runner.threads / max(stages["device"], 1e-9)
     return BenchRow(
         runner.backend,
         device.label if on_device else "CPU, FP32",
         runner.threads,
         mean,
         runner.latencies(),
-        runner.stages(),
-        mean.mean / device.limit_fps if device.limit_fps and on_device else None,
+        stages,
+        mean.mean / limit if limit and on_device else None,
         summarize(watts) if powered else None,
         summarize([f / w for f, w in zip(rates, watts, strict=True)]) if powered else None,
     )

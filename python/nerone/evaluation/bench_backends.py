@@ -36,7 +36,8 @@ class Runner:
     one : function from a frame to its classes, or its probabilities
     depth : int, frames that are given before the first result is asked for
     submit : function from a frame to a function that waits for its result
-    stages, latencies : functions that give mean milliseconds per stage, and percentiles
+    stages, latencies : functions that give mean milliseconds per stage, and percentiles, since `restart`
+    restart : function that forgets the frames so far, those of the warm-up
     """
 
     backend: str
@@ -46,6 +47,7 @@ class Runner:
     submit: Callable[[Item], Callable[[], Any]]
     stages: Callable[[], dict[str, float]]
     latencies: Callable[[], dict[str, float]]
+    restart: Callable[[], object]
 
     def run_all(self, items: Sequence[Item]) -> list[Any]:
         """Run the frames and return their results in order."""
@@ -72,8 +74,8 @@ class Runner:
         return done, time.perf_counter() - began
 
 
-def _one_by_one(backend: str, run: Callable[[Item], Any]) -> Runner:
-    """Make a runner of a function that does everything on the caller's thread."""
+def _one_by_one(backend: str, run: Callable[[Item], Any], parts: Callable[[], dict[str, float]]) -> Runner:
+    """Make a runner of a function that does everything on the caller's thread; ``parts`` tells its first stages."""
     taken: list[float] = []
 
     def one(item: Item) -> Any:
@@ -86,7 +88,16 @@ def _one_by_one(backend: str, run: Callable[[Item], Any]) -> Runner:
         result = one(item)
         return lambda: result
 
-    return Runner(backend, 1, one, 0, submit, dict, lambda: _percentiles(taken))
+    def stages() -> dict[str, float]:
+        known = parts()
+        rest = float(np.mean(taken)) - sum(known.values()) if taken else 0.0
+        return {"queue": 0.0, **known, "postprocess": max(0.0, rest)} if known else {}
+
+    def restart() -> None:
+        taken.clear()
+        parts()
+
+    return Runner(backend, 1, one, 0, submit, stages, lambda: _percentiles(taken), restart)
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:
@@ -120,8 +131,9 @@ def vart_runner(bundle: Bundle, device: Device, threads: int | None, *, compute:
             latency = pipeline.stats().latency
             return {name: getattr(latency, f"{name}_ms") for name in ("p50", "p90", "p99", "max")}
 
+        depth = 2 * pipeline.threads + 2
         yield Runner(
-            "vart", pipeline.threads, lambda i: submit(i)(), 2 * pipeline.threads + 2, submit, stages, latencies
+            "vart", pipeline.threads, lambda i: submit(i)(), depth, submit, stages, latencies, pipeline.reset_stats
         )
 
 
@@ -133,7 +145,9 @@ def pynq_runner(bundle: Bundle, device: Device, *, compute: bool) -> Iterator[Ru
     path = board_path or bundle.host_model_path
     with PynqLoop(path, preprocessing=bundle.preprocessing, options=options) as loop:
         yield _one_by_one(
-            "pynq", lambda item: loop.run(item[0].image, spacing_mm=item[0].spacing_mm, statistics=item[1])
+            "pynq",
+            lambda item: loop.run(item[0].image, spacing_mm=item[0].spacing_mm, statistics=item[1]),
+            loop.stages_ms,
         )
 
 
@@ -149,4 +163,4 @@ def keras_runner(bundle: Bundle, baseline: Any) -> Iterator[Runner]:
         values = apply(bundle.preprocessing, frame.image, spacing_mm=frame.spacing_mm, statistics=statistics)
         return function(tf.constant(values[np.newaxis])).numpy()[0].argmax(-1).astype(np.uint8)
 
-    yield _one_by_one("keras", run)
+    yield _one_by_one("keras", run, dict)

@@ -35,6 +35,24 @@ def test_json_has_everything(bundle, volume, run):
     assert row["latency_ms"]["p50"] <= row["latency_ms"]["p99"] <= row["latency_ms"]["max"] * 1.03
 
 
+def test_every_backend_tells_its_stages_and_ratio(bundle, volume, run):
+    words = ("--runs", 1, "--seconds", 0.1, "--power", "none", "--json")
+    code, out, err = run("bench", bundle.path, volume, "--backend", "pynq,vart", *words)
+    assert code == 0, err
+    (report,) = json.loads(out)
+    pynq, vart = report["rows"]
+    for row in (pynq, vart):
+        assert set(row["stages_ms"]) == {"queue", "preprocess", "device", "postprocess"}
+        assert all(row["stages_ms"][name] > 0 for name in ("preprocess", "device", "postprocess"))
+        assert 0 < row["utilisation"] <= 1.05
+        assert row["watts"] is None
+    # Stages are of the timed frames, so they add up to a frame of a loop that does one after the other.
+    whole_ms = 1e3 / pynq["fps"]["mean"]
+    assert sum(pynq["stages_ms"].values()) == pytest.approx(whole_ms, rel=0.2)
+    assert report["ratios"] == {"pynq/vart": pytest.approx(pynq["fps"]["mean"] / vart["fps"]["mean"])}
+    assert report["frames_compared"] > 0
+
+
 def test_a_simulated_board_says_so_and_keeps_its_rate(bundle, volume, run):
     code, out, err = run(
         "bench", bundle.path, volume, "--device", "zcu104-sim", "--runs", 1, "--seconds", 0.3, "--json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +60,8 @@ class PynqLoop:
                 f"'{model}' has {len(inputs)} inputs and {len(outputs)} outputs; the loop takes one of each"
             )
         self._scale = np.float32(2.0 ** inputs[0].get_attr("fix_point"))
+        self._stages_s = {"preprocess": 0.0, "device": 0.0}
+        self._frames = 0
         self._input: NDArray[np.float32] = np.zeros(tuple(inputs[0].dims), np.float32)
         self._output: NDArray[np.float32] = np.zeros(tuple(outputs[0].dims), np.float32)
 
@@ -88,12 +91,17 @@ class PynqLoop:
         """
         if self._runner is None:
             raise DeviceError("the loop is closed; make a new one")
+        began = time.perf_counter()
         values = self._values(image, spacing_mm, statistics)
         if values.shape != self._input.shape[1:]:
             raise ShapeError(f"the network's input would be {values.shape}, expected {self._input.shape[1:]}")
         self._input[0] = values if self._literal else self._rounded(values)
+        ready = time.perf_counter()
         job = self._runner.execute_async([self._input], [self._output])
         self._runner.wait(job)
+        self._stages_s["preprocess"] += ready - began
+        self._stages_s["device"] += time.perf_counter() - ready
+        self._frames += 1
         scores: NDArray[np.float32] = self._output[0]
         return scores
 
@@ -113,6 +121,13 @@ class PynqLoop:
         scores = self.scores(image, spacing_mm=spacing_mm, statistics=statistics)
         classes: NDArray[np.uint8] = scores.argmax(-1).astype(np.uint8)
         return classes
+
+    def stages_ms(self) -> dict[str, float]:
+        """Return the mean milliseconds of preprocessing and of the device since the last call, and begin again."""
+        means = {name: 1e3 * taken / max(1, self._frames) for name, taken in self._stages_s.items()}
+        self._stages_s = dict.fromkeys(self._stages_s, 0.0)
+        self._frames = 0
+        return means
 
     def map(self, images: Iterable[Array | Sequence[Array]]) -> Iterator[NDArray[np.uint8]]:
         """Run images one after the other, as they are asked for."""
