@@ -10,7 +10,7 @@ from pathlib import Path
 from nerone.compilation.boards import find_board, vitis_ai_image
 from nerone.compilation.vendor_arch import Arch, arch_for, read_arch
 from nerone.compilation.vendor_check import VendorCheck, check_vendor_model
-from nerone.compilation.vendor_folder import SCRIPT, VendorFolder, check_name, prepare_folder
+from nerone.compilation.vendor_folder import FOR_H5, FOR_XIR, SCRIPT, VendorFolder, check_name, prepare_folder
 from nerone.compilation.vendor_run import Feed
 from nerone.compilation.vendor_tools import Compiler, check_choice, find_compiler, run_compiler
 from nerone.errors import ConfigurationError, Error, ModelError
@@ -83,8 +83,8 @@ def vendor_compile(
     name : name of the network, as the compiler's -n takes it
     arch : arch.json of the board; written from the board table where not given
     vitis_ai : version of the board's overlay, for the table
-    q_model : h5 of vai_q that ``quantized`` was read from: compiled by ``vai_c_tensorflow2``; else ``vai_c_xir`` is
-        given the exported graph
+    q_model : h5 of vai_q that ``quantized`` was read from: compiled by ``vai_c_tensorflow2``; else, or where PATH has
+        ``vai_c_xir`` alone, that is given the exported graph
     compiler : "auto", "path", "docker", "podman" or "none", see `nerone.compilation.vendor_tools.find_compiler`
     image : container image in place of the board table's for that version
     time_limit_s : after which the compiler is stopped
@@ -108,6 +108,8 @@ def vendor_compile(
     known = arch if isinstance(arch, Arch) else arch_for(target, arch, vitis_ai)
     found_image = image or vitis_ai_image(vitis_ai or target.vitis_ai)
     source = Path(q_model) if q_model is not None else None
+    if source is not None and compiler in ("auto", "path") and not shutil.which(FOR_H5) and shutil.which(FOR_XIR):
+        source = None  # the exported graph says the same
     folder = prepare_folder(quantized, target, known, Path(output), name=name, image=found_image, q_model=source)
     tool = find_compiler(folder.tool, found_image, compiler)
     if tool is None:
@@ -122,6 +124,7 @@ def vendor_compile(
             vitis_ai=vitis_ai,
             target=known.target,
             images=images,
+            title=f"what {folder.tool} made",
         )
     except ModelError:
         shutil.move(folder.xmodel, folder.xmodel.with_name(f"{folder.xmodel.name}.rejected"))

@@ -55,6 +55,7 @@ def check_vendor_model(
     vitis_ai: str | None = None,
     target: str = "",
     images: Sequence[Sequence[Feed]] = (),
+    title: str = "",
 ) -> VendorCheck:
     """Check an xmodel that the vendor's compiler made of a quantized model.
 
@@ -64,6 +65,7 @@ def check_vendor_model(
     board, vitis_ai : whose limits the host compilation respects
     target : name of the DPU in arch.json, where it has no fingerprint
     images : each one `Feed` per input of the model; random ones are taken in any case
+    title : what to call the file in messages; its path where not given
 
     Raises
     ------
@@ -76,14 +78,14 @@ def check_vendor_model(
 
     if not xmodel.is_file():
         raise ConfigurationError(f"there is no xmodel '{xmodel}'; check the path")
-    graph = _core.read_xmodel(str(xmodel))
-    parts = _dpu_parts(graph)
+    name = title or f"'{xmodel}'"
+    parts = _dpu_parts(_core.read_xmodel(str(xmodel)))
     if not parts:
-        raise ModelError(f"'{xmodel}' has no DPU subgraph; give what the vendor's compiler made")
-    found = _check_dpu(xmodel, parts, Arch(fingerprint, target))
+        raise ModelError(f"{name} has no DPU subgraph; give what the vendor's compiler made")
+    found = _check_dpu(name, parts, Arch(fingerprint, target))
     with tempfile.TemporaryDirectory(prefix="nerone-") as scratch:
         own = compile_for_host(quantized, board=board, output=Path(scratch) / "host.xmodel", vitis_ai=vitis_ai)
-        count = _compare(xmodel, own, images)
+        count = _compare(name, xmodel, own, images)
         host_parts = len(_dpu_parts(_core.read_xmodel(str(own.path))))
     return VendorCheck(found, len(parts), host_parts, count)
 
@@ -92,24 +94,24 @@ def _dpu_parts(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [part for part in graph["root"]["children"] if part["attrs"].get("device") == "DPU"]
 
 
-def _check_dpu(xmodel: Path, parts: Sequence[Mapping[str, Any]], arch: Arch) -> int:
+def _check_dpu(title: str, parts: Sequence[Mapping[str, Any]], arch: Arch) -> int:
     for part in parts:
         found = int(part["attrs"].get("dpu_fingerprint", 0))
         if arch.fingerprint is not None and found != arch.fingerprint:
             raise ModelError(
-                f"'{xmodel}' was compiled for fingerprint 0x{found:x}, the board has 0x{arch.fingerprint:x}; "
+                f"{title} was compiled for fingerprint 0x{found:x}, the board has 0x{arch.fingerprint:x}; "
                 "compile it with the board's arch.json"
             )
-        name = str(part["attrs"].get("dpu_name", ""))
-        if arch.target and not (name and (arch.target.startswith(name) or name.startswith(arch.target))):
+        dpu = str(part["attrs"].get("dpu_name", ""))
+        if arch.target and not (dpu and (arch.target.startswith(dpu) or dpu.startswith(arch.target))):
             raise ModelError(
-                f"'{xmodel}' was compiled for the DPU '{name}', arch.json names '{arch.target}'; compile it with the "
+                f"{title} was compiled for the DPU '{dpu}', arch.json names '{arch.target}'; compile it with the "
                 "board's arch.json"
             )
     return int(parts[0]["attrs"].get("dpu_fingerprint", 0))
 
 
-def _compare(xmodel: Path, own: CompiledModel, images: Sequence[Sequence[Feed]]) -> int:
+def _compare(title: str, xmodel: Path, own: CompiledModel, images: Sequence[Sequence[Feed]]) -> int:
     """Run both files on the given and on random images; return on how many they agreed."""
     from nerone import _core
 
@@ -121,7 +123,7 @@ def _compare(xmodel: Path, own: CompiledModel, images: Sequence[Sequence[Feed]])
         until_dpu = True
         theirs = _core.Model(str(xmodel), _core.DeviceOptions(), until_dpu)
     mine = _core.Model(str(own.path), _core.DeviceOptions(), until_dpu)
-    _check_interface(xmodel, mine, theirs)
+    _check_interface(title, mine, theirs)
     trials = [*images, *random_feeds(mine.inputs)]
     for number, feeds in enumerate(trials):
         expected, results = run_model(mine, feeds), run_model(theirs, feeds)
@@ -132,12 +134,12 @@ def _compare(xmodel: Path, own: CompiledModel, images: Sequence[Sequence[Feed]])
             graphs = (_core.read_xmodel(str(own.path)), _core.read_xmodel(str(xmodel)))
             kind = f"image {number}" if number < len(images) else f"random image {number - len(images)}"
             raise ModelError(
-                f"'{xmodel}' and the host compilation differ on {kind}: {first_difference(*graphs, layers, feeds)}"
+                f"{title} and the host compilation differ on {kind}: {first_difference(*graphs, layers, feeds)}"
             )
     return len(trials)
 
 
-def _check_interface(xmodel: Path, mine: Any, theirs: Any) -> None:
+def _check_interface(title: str, mine: Any, theirs: Any) -> None:
     for what in ("inputs", "outputs"):
         own = {info.name: info for info in getattr(mine, what)}
         other = {info.name: info for info in getattr(theirs, what)}
@@ -146,12 +148,12 @@ def _check_interface(xmodel: Path, mine: Any, theirs: Any) -> None:
         if sizes[0] != sizes[1]:
             shapes = [[tuple(info.shape) for info in infos.values()] for infos in (other, own)]
             raise ModelError(
-                f"'{xmodel}' has {what} of shapes {shapes[0]}, the model {shapes[1]}; it was made of another model"
+                f"{title} has {what} of shapes {shapes[0]}, the model {shapes[1]}; it was made of another model"
             )
         for info, expected in zip(found, own.values(), strict=True):
             known = None not in (info.fix_point, expected.fix_point)
             if what == "inputs" and known and info.fix_point != expected.fix_point:
                 raise ModelError(
-                    f"input '{info.name}' of '{xmodel}' has fix point {info.fix_point}, the model's has "
+                    f"input '{info.name}' of {title} has fix point {info.fix_point}, the model's has "
                     f"{expected.fix_point}; it was made of another quantization"
                 )

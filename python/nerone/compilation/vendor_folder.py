@@ -14,9 +14,10 @@ from nerone.compilation.vendor_arch import Arch
 from nerone.errors import ConfigurationError
 from nerone.quantization.quantized import QuantizedModel
 
-__all__ = ["SCRIPT", "VendorFolder", "check_name", "prepare_folder"]
+__all__ = ["FOR_H5", "FOR_XIR", "SCRIPT", "VendorFolder", "check_name", "prepare_folder"]
 
 SCRIPT = "compile.sh"
+FOR_XIR, FOR_H5 = "vai_c_xir", "vai_c_tensorflow2"
 COMPILED = "compiled"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -63,7 +64,7 @@ def prepare_folder(
     """
     check_name(name)
     source = f"{name}_int.xmodel" if q_model is None else f"{name}_q.h5"
-    tool = ("vai_c_xir", "-x") if q_model is None else ("vai_c_tensorflow2", "-m")
+    tool = (FOR_XIR, "-x") if q_model is None else (FOR_H5, "-m")
     command = (*tool, source, "-a", "arch.json", "-o", COMPILED, "-n", name)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -92,6 +92,10 @@ def test_a_model_of_vai_q_goes_as_it_is(tmp_path, stand_ins, quantized):
     assert made.compiler.endswith("vai_c_tensorflow2")
     assert (made.folder / "net_q.h5").read_bytes() == b"as it is"
     assert "vai_c_tensorflow2 -m net_q.h5 -a arch.json -o compiled -n net" in made.script.read_text()
+    # A machine that has the other compiler alone can do it too.
+    (tmp_path / "programs/bin/vai_c_tensorflow2").unlink()
+    stand_ins.compiler(quantized)
+    assert compiled(quantized, tmp_path, q_model=source).compiler.endswith("vai_c_xir")
 
 
 def test_the_log_comes_while_the_compiler_runs(tmp_path, stand_ins, quantized):
