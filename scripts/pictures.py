@@ -91,8 +91,13 @@ def viewer(target: Path, bundle: Path, scans: Path, trained: Path) -> None:
                 page.wait_for_function(f"{shown} && {equal}", timeout=600_000)
             page.click("#play")
             page.wait_for_timeout(10_000)
-            page.wait_for_function(f"{equal} && Math.abs(document.getElementById('position').value - {SHOWN}) <= 3")
-            page.screenshot(path=target)
+            page.wait_for_function("parseFloat(document.getElementById('fps').textContent) > 0")
+            near = f"{equal} && Math.abs(document.getElementById('position').value - {SHOWN}) <= 4"
+            for _ in range(60):  # the frames go on while the picture is taken
+                page.wait_for_function(near, timeout=600_000)
+                page.screenshot(path=target)
+                if page.evaluate(near):
+                    break
             browser.close()
         finally:
             server.terminate()
