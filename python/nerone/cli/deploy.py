@@ -40,6 +40,7 @@ def register(application: typer.Typer) -> None:
             None, "-o", "--output", help="The bundle to make: NAME.nerone; what is not given is kept from an older one."
         ),
         classes: str = typer.Option(None, "--classes", help="Class names in place of the preset's: liver,bone,..."),
+        input_shape: str = typer.Option(None, "--input-shape", help="Sizes that the model leaves open: 256,256,1."),
         method: str = typer.Option("ptq", "--method", help="ptq, ffq or qat."),
         strategy: str = typer.Option("default", "--strategy", help="default, or vitis: the vendor's scheme."),
         backend: str = typer.Option("native", "--backend", help="native, or vitis: the vendor's vai_q_tensorflow2."),
@@ -96,6 +97,7 @@ def register(application: typer.Typer) -> None:
                 board=board,
                 output=output,
                 class_names=classes.split(",") if classes else None,
+                input_shape=_shape(input_shape),
                 method=method,
                 strategy=strategy,
                 backend=backend,
@@ -132,6 +134,16 @@ def register(application: typer.Typer) -> None:
         for line in sent.lines() if sent else ():
             print(line)
         return MISSED if missed else FINE
+
+
+def _shape(text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    sizes = text.replace("x", ",").split(",")
+    if len(sizes) != 3 or not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
+        raise ConfigurationError(f"--input-shape is '{text}'; expected height,width,channels such as 256,256,1")
+    height, width, channels = (int(size) for size in sizes)
+    return height, width, channels
 
 
 def _vendor(python: str | None, command: str | None, time_limit_s: float) -> VendorQuantizer | None:

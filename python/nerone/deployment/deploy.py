@@ -43,6 +43,7 @@ def deploy(
     output: str | Path | None = None,
     preprocessing: Preprocessing | None = None,
     class_names: Sequence[str] | None = None,
+    input_shape: tuple[int, int, int] | None = None,
     method: str = "ptq",
     strategy: str = "default",
     backend: str = "native",
@@ -76,6 +77,7 @@ def deploy(
         given here (preset, preprocessing, class names, board) is taken from it
     preprocessing : in place of the preset's
     class_names : in place of the preset's, class 0 first
+    input_shape : (H, W, C), where the model leaves sizes open
     method : "ptq", "ffq" or "qat", see `nerone.quantize`
     strategy : "default" or "vitis", the scheme of the vendor's quantizer
     backend : "native", or "vitis": the vendor's quantizer, see `nerone.quantize`
@@ -153,7 +155,7 @@ def deploy(
     if isinstance(calibration, (str, Path)):
         find_sources(calibration)  # says what is wrong with a folder before the long work begins
     quantized = already_quantized(model)
-    graph = quantized.graph if quantized else imported(model)
+    graph = quantized.graph if quantized else imported(model, input_shape)
     plan = make_plan(
         graph, find_preset(preset) if isinstance(preset, str) else preset, preprocessing, class_names, older
     )

@@ -12,6 +12,7 @@ from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.quiet import import_quietly
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
+from nerone.graph.input_shapes import InputShape
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import Preset
 
@@ -39,13 +40,13 @@ class Plan:
     preset: str = ""
 
 
-def imported(model: Any) -> Graph:
+def imported(model: Any, input_shape: InputShape = None) -> Graph:
     """Return the graph of a trained model, and keep TensorFlow quiet while it loads."""
     if not isinstance(model, Graph):
         import_quietly("tensorflow", "keras")
     from nerone.graph import import_model
 
-    graph: Graph = import_model(model)
+    graph: Graph = import_model(model, input_shape=input_shape)
     return graph
 
 
@@ -64,13 +65,16 @@ def make_plan(
         Nothing was given, or it does not fit the network.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        inputs, outputs = (", ".join(f"'{name}'" for name in names) for names in (graph.inputs, graph.outputs))
         raise ConfigurationError(
-            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; a bundle takes one image and "
-            "gives one result. Cut the model to one of each, or use nerone.compile"
+            f"a bundle takes one image and gives one result; the model has inputs {inputs} and outputs {outputs}: cut "
+            "it to one of each, or use nerone.quantize and nerone.compile"
         )
     shape, out = graph[graph.inputs[0]].shape, graph[graph.outputs[0]].shape
     if len(shape) != 3:
-        raise ConfigurationError(f"the model's input has shape {shape}; a bundle takes images (H, W, C)")
+        raise ConfigurationError(
+            f"the model's input '{graph.inputs[0]}' has shape {shape}; a bundle takes images (H, W, C)"
+        )
     steps = preprocessing or (chosen.preprocessing.with_output_size(shape[0], shape[1]) if chosen else None)
     name = chosen.name if chosen else ""
     if steps is None and older is not None:

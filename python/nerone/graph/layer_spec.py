@@ -56,11 +56,13 @@ class LayerSpec:
 Handler = Callable[[GraphBuilder, LayerSpec, Sequence[str]], str]
 
 
-def unsupported(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str], reason: str) -> str:
-    """Add a node that only names the layer and why it cannot be used."""
+def unsupported(
+    builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str], reason: str, *, layer: str | None = None
+) -> str:
+    """Add a node that only names the user's layer, the spec's by default, and why it cannot be used."""
     shape = spec.output_shape or (builder.shape(inputs[0]) if inputs else (1,))
     attrs = {"layer_class": spec.class_name, "reason": reason}
-    return builder.add(Op.UNSUPPORTED, inputs, name=spec.name, attrs=attrs, shape=shape)
+    return builder.add(Op.UNSUPPORTED, inputs, name=spec.name, layer=layer, attrs=attrs, shape=shape)
 
 
 def pair(value: Any) -> tuple[int, int]:

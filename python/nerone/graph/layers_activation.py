@@ -64,7 +64,7 @@ def add_activation(builder: GraphBuilder, spec: LayerSpec, source: str, name: st
     reason = (
         f"its activation '{kind}' has no DPU counterpart; use relu, relu6, leaky_relu, sigmoid, swish or hard_swish"
     )
-    return unsupported(builder, LayerSpec(name, spec.class_name, spec.config), [source], reason)
+    return unsupported(builder, LayerSpec(name, spec.class_name, spec.config), [source], reason, layer=spec.name)
 
 
 def _activation(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
