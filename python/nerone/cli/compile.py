@@ -100,7 +100,7 @@ def _lines(vendor: VendorCompilation, board: str) -> list[str]:
     if vendor.xmodel is None or vendor.check is None:
         return [
             f"{vendor.folder}: ready for the vendor's compiler, which is not here; run {vendor.script.name} there, "
-            f"then give {vendor.folder.name}/compiled/*.xmodel to nerone deploy --board-model"
+            f"then nerone deploy {vendor.folder}/*_int.xmodel --board-model {vendor.folder}/compiled/*.xmodel ..."
         ]
     check = vendor.check
     return [

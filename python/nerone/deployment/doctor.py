@@ -32,6 +32,7 @@ _PACKAGES = {
 }
 _BOARD = re.compile(r"xlnx|xilinx|zynqmp|kria|kv260|zcu\d|ultra96", re.IGNORECASE)
 _OLDEST_PYTHON = (3, 10)
+_LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib", "opt/xilinx/xrt/lib")
 _MEANS = {
     "xrt_coreutil": ("XRT", "install the board's XRT: it drives the DPU"),
     "vart-dpu-runner": ("DPU runner", "install the board's Vitis AI runtime: compiled models name its DPU runner"),
@@ -56,7 +57,7 @@ def examine(root: str | Path = "/", machine: str | None = None) -> list[Finding]
         simd_finding(place, kind),
         _core(),
         _software_dpu(),
-        *_libraries(),
+        *_libraries(place),
         *_packages(on_board),
         *([] if on_board else _host_tools()),
         *_board_findings(place, on_board, kind),
@@ -119,11 +120,20 @@ def _software_dpu() -> Finding:
     return _guarded("software DPU", run, "install NERONE again, and libvart-dev and libxir-dev of the distribution")
 
 
-def _libraries() -> list[Finding]:
+def _library(root: Path, name: str) -> str:
+    """Find a shared library, also where the system keeps no cache of them, as on small boards."""
+    found = ctypes.util.find_library(name)
+    for folder in () if found else _LIBRARY_FOLDERS:
+        for path in sorted((root / folder).glob(f"lib{name}.so*")):
+            return path.name
+    return found or ""
+
+
+def _libraries(root: Path) -> list[Finding]:
     remedy = "apt install libvart-dev libxir-dev (Debian 12), or the board's own Vitis AI runtime"
     found = []
     for title, name in (("VART", "vart-runner"), ("XIR", "xir")):
-        library = ctypes.util.find_library(name)
+        library = _library(root, name)
         found.append(Finding(title, FINE, library) if library else Finding(title, PROBLEM, "not found", remedy))
     return found
 
@@ -177,13 +187,13 @@ def _board_findings(root: Path, on_board: bool, machine: str) -> list[Finding]:
         )
     else:
         found = Finding("DPU device", FINE, ", ".join(nodes))
-    return [found, *_board_libraries(), _firmware(root), _fingerprint(fingerprint)]
+    return [found, *_board_libraries(root), _firmware(root), _fingerprint(fingerprint)]
 
 
-def _board_libraries() -> list[Finding]:
+def _board_libraries(root: Path) -> list[Finding]:
     found = []
     for name, (title, remedy) in _MEANS.items():
-        library = ctypes.util.find_library(name)
+        library = _library(root, name)
         found.append(Finding(title, FINE, library) if library else Finding(title, PROBLEM, f"no lib{name}.so", remedy))
     return found
 

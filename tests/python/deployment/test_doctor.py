@@ -104,6 +104,12 @@ def test_a_board_without_the_vendors_runner(board, monkeypatch):
     for what in ("VART", "XIR", "XRT", "DPU runner"):
         assert found[what].state == PROBLEM
         assert found[what].remedy
+    # A board without a cache of its libraries has them all the same.
+    write(board / "opt/xilinx/xrt/lib/libxrt_coreutil.so.2")
+    write(board / "usr/lib/libvart-dpu-runner.so.3.0.0")
+    found = by_name(examine(board, "aarch64"))
+    assert found["XRT"].detail == "libxrt_coreutil.so.2"
+    assert found["DPU runner"].detail == "libvart-dpu-runner.so.3.0.0"
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
