@@ -13,6 +13,7 @@ from compilation.small_models import Maker
 from nerone import _core
 from nerone.compilation import compile as compile_model
 from nerone.compilation.boards import find_board
+from nerone.compilation.export import export_quantized_xir
 from nerone.compilation.quantized_xir import load_quantized_xir
 from nerone.compilation.vendor import check_vendor_model, read_arch
 from nerone.compilation.vendor_arch import Arch, arch_for
@@ -54,8 +55,6 @@ def test_the_arch_of_another_board_is_refused(tmp_path):
 
 def test_the_exported_form(tmp_path):
     """Float ops with a fix behind every constant and activation, and no device yet: the vendor's uncompiled form."""
-    from nerone.compilation.export import export_quantized_xir
-
     quantized = Maker(shape=(6, 6, 2)).conv("first", 4).conv("second", 3, position=4).model()
     graph = _core.read_xmodel(str(export_quantized_xir(quantized, tmp_path / "net_int.xmodel")))
     assert graph["root"]["children"] == []
@@ -90,6 +89,13 @@ def test_what_the_vendors_compiler_really_made(source, compiled, fingerprint, ve
     quantized, path = published(source), golden("models", compiled)
     found = check_vendor_model(path, quantized, fingerprint, board="zcu104", vitis_ai=version)
     assert (found.fingerprint, found.dpu_subgraphs, found.host_dpu_subgraphs) == (fingerprint, 1, 1)
+
+
+@pytest.mark.parametrize(("source", "compiled", "fingerprint", "version"), PUBLISHED[:2])
+def test_the_exported_graph_of_a_published_model_is_what_was_compiled(source, compiled, fingerprint, version, tmp_path):
+    path = export_quantized_xir(published(source), tmp_path / "net_int.xmodel")
+    found = check_vendor_model(golden("models", compiled), load_quantized_xir(path), fingerprint, board="zcu104")
+    assert found.dpu_subgraphs == 1
 
 
 def test_a_changed_weight_is_found_in_what_the_vendors_compiler_made():
