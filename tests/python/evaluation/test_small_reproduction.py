@@ -45,3 +45,9 @@ def test_train_deploy_score_report(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     paths = next(table for table in report.tables if table.name == "paths").rows[0]
     assert paths[6] == "identical"
     assert report.page.is_file()
+    if task == "prostate":
+        best = tmp_path / "networks" / task / "best.keras"
+        seeds = Settings(tmp_path / "seeds", weights={task: (best, best)}, runs=1, seconds=0.02, power="none")
+        row = reproduce(["table2"], seeds, tasks=(task,)).tables[0].rows[0]
+        assert row[1].startswith("2 trained networks given")
+        assert "± 0.00 % over 2 seeds" in row[5]
