@@ -62,3 +62,28 @@ def test_prostate_beside_its_float_model(tmp_path: Path) -> None:
     assert result.agreement["FP32"] > 0.995
     whole = 2 * sum(both for both, _ in gland.values()) / sum(size for _, size in gland.values())
     assert result.counts["INT8"].regions["whole prostate"] == pytest.approx(whole)
+
+
+def test_brain_network_by_a_stand_in(tmp_path: Path) -> None:
+    """The published BraTS file is not at hand: a compiled network of the same input and output takes its name."""
+    pytest.importorskip("tensorflow", reason="the stand-in is made by Keras")
+    from keras import Input, Model, layers
+
+    from nerone.data.phantom_sets import write_phantoms
+    from nerone.deployment import deploy
+    from nerone.evaluation.experiments import published_file
+
+    write_phantoms("brats", tmp_path / "scans", count=1, seed=4, slices=3)
+    image = Input((240, 240, 4))
+    x = layers.UpSampling2D(4)(layers.Conv2D(8, 3, strides=4, padding="same", activation="relu")(image))
+    network = Model(image, layers.Softmax()(layers.Conv2D(4, 1)(x)))
+    made = deploy(network, calibration=tmp_path / "scans", preset="brats", output=tmp_path / "net.nerone", images=2)
+    model = find("brats", 4)
+    made.host_model_path.rename(tmp_path / model.names[-1])
+    path = published_file(model.names, tmp_path)
+    settings = Settings(tmp_path / "out", {"brats": tmp_path / "scans"}, runs=1, seconds=0.02, power="none")
+    found = run_published(model, path, settings)
+    assert found.evaluation.frames == 3
+    assert set(found.evaluation.counts["INT8"].regions) == {"whole tumour", "tumour core", "enhancing tumour"}
+    assert found.paths.identical
+    assert found.speeds[0].fps.mean > 0
