@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future as PoolFuture
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as PoolTimeout
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,34 +17,13 @@ from nerone import _core
 from nerone.errors import ConfigurationError, QueueClosedError, ShapeError, TimeoutError
 from nerone.runtime.futures import Future
 from nerone.runtime.manifest import Manifest
+from nerone.runtime.options import BACKENDS, EngineOptions
 from nerone.runtime.pipeline_stats import Durations, Stats
 from nerone.runtime.preprocessing import Spacing, Statistics
 
 __all__ = ["BACKENDS", "Engine", "EngineOptions", "open_engine"]
 
-BACKENDS = ("vart", "pynq")
-
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """The options of `nerone.Pipeline`, checked."""
-
-    result: str
-    threads: int | None
-    queue_size: int
-    device_timeout_ms: int
-    pin_to: tuple[int, ...]
-    device: str
-    kernels: str
-    cores: int
-    job_latency_us: int
-    compute: bool
-
-    def core(self) -> _core.DeviceOptions:
-        """Return what the C++ core calls them."""
-        return _core.DeviceOptions(self.device, self.kernels, self.cores, self.job_latency_us, self.compute)
 
 
 class Engine(Protocol):

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
-__all__ = ["Future", "Ticket"]
+from nerone.runtime.options import milliseconds
+
+__all__ = ["Future", "Ticket", "failed"]
 
 
 class Ticket(Protocol):
@@ -54,7 +56,7 @@ class Future:
         """
         with self._lock:
             if self._ticket is not None:
-                self._collect(-1 if timeout_ms is None else max(0, timeout_ms))
+                self._collect(milliseconds(timeout_ms))
         if self._error is not None:
             raise self._error
         return self._value
@@ -85,3 +87,19 @@ class Future:
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.get_running_loop().run_in_executor(None, self.result).__await__()
+
+
+class _Failed:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def ready(self) -> bool:
+        return True
+
+    def wait(self, timeout_ms: int = -1) -> Any:
+        raise self._error
+
+
+def failed(error: Exception) -> Future:
+    """Return the future of a frame that failed before it was queued."""
+    return Future(_Failed(error), lambda value: value)

@@ -53,7 +53,9 @@ def enter(image: Array | Sequence[Array]) -> Floats:
         for an empty array, other axes, planes of different shapes, another dtype.
     """
     if not isinstance(image, np.ndarray):
-        planes = [np.asarray(plane) for plane in image]
+        planes: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
+        if not isinstance(image, (list, tuple)) or not all(isinstance(plane, np.ndarray) for plane in planes):
+            raise DtypeError(f"the image is a {type(image).__name__}; expected a numpy array, or a list of them")
         if not planes or any(plane.ndim != 2 or plane.shape != planes[0].shape for plane in planes):
             shapes = ", ".join(str(plane.shape) for plane in planes) or "none"
             raise ShapeError(f"the channels of the image have shapes {shapes}; expected (H, W), the same for each")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,16 +12,15 @@ from types import TracebackType
 from typing import Any, Literal
 
 from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError
-from nerone.runtime.engines import BACKENDS, Engine, EngineOptions, open_engine
+from nerone.runtime.engines import Engine, open_engine
 from nerone.runtime.frame import Frame, Images
-from nerone.runtime.futures import Future
+from nerone.runtime.futures import Future, failed
 from nerone.runtime.manifest import BundleLike, Manifest, read_manifest
+from nerone.runtime.options import EngineOptions, check, check_statistics, milliseconds
 from nerone.runtime.pipeline_stats import Stats
 from nerone.runtime.preprocessing import Preprocessing, Spacing
 
 __all__ = ["Frame", "Pipeline"]
-
-RESULTS = ("classes", "probabilities", "real", "raw")
 
 
 class Pipeline:
@@ -71,14 +71,9 @@ class Pipeline:
         device_timeout_ms: int = 10_000,
         pin_to: Sequence[int] = (),
     ) -> None:
-        _check("threads", threads is None or 1 <= threads <= 1024, threads, "1 to 1024, or None")
-        _check("backend", backend in BACKENDS, backend, " or ".join(BACKENDS))
-        _check("result", result in RESULTS, result, ", ".join(RESULTS))
-        _check("queue_size", 1 <= queue_size <= 65536, queue_size, "1 to 65536")
-        _check("device_timeout_ms", device_timeout_ms >= 0, device_timeout_ms, "0 or more")
-        _check("cores", cores >= 0 and job_latency_us >= 0, (cores, job_latency_us), "0 or more")
         self.manifest = _manifest(bundle, preprocessing)
         options = EngineOptions(
+            backend,
             result,
             threads,
             queue_size,
@@ -124,8 +119,10 @@ class Pipeline:
         if self._closed:
             raise QueueClosedError("the pipeline is closed; open it again")
         frame = image if isinstance(image, Frame) else Frame(image, spacing_mm, statistics)
+        wait_ms = None if timeout_ms is None else milliseconds(timeout_ms)
         try:
-            return self._engine.submit(frame.image, frame.spacing_mm, frame.statistics, timeout_ms)
+            check_statistics(frame.statistics)
+            return self._engine.submit(frame.image, frame.spacing_mm, frame.statistics, wait_ms)
         except (ShapeError, DtypeError, ConfigurationError) as error:
             return failed(error)
 
@@ -147,7 +144,13 @@ class Pipeline:
         future = self.submit(image, spacing_mm=spacing_mm, statistics=statistics, timeout_ms=timeout_ms)
         return future.result(timeout_ms)
 
-    def map(self, images: Iterable[Images | Frame], *, on_error: Literal["raise", "yield"] = "raise") -> Iterator[Any]:
+    def map(
+        self,
+        images: Iterable[Images | Frame],
+        *,
+        on_error: Literal["raise", "yield"] = "raise",
+        timeout_ms: int | None = None,
+    ) -> Iterator[Any]:
         """Run images as they come and give their results in order.
 
         Lazy and bounded: an image is taken when there is room for it, and a result that nobody asks for stops the rest.
@@ -156,31 +159,43 @@ class Pipeline:
         ----------
         images : iterable of images or `Frame`
         on_error : "raise" the error of a frame at its place, or "yield" it as its result and go on
+        timeout_ms : how long to wait for each result; None for ever. TimeoutError ends the iteration.
         """
-        _check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
+        check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
         waiting: deque[Future] = deque()
         for image in images:
             while len(waiting) >= self._engine.in_flight_limit or (waiting and waiting[0].done()):
-                yield _outcome(waiting.popleft(), on_error)
+                yield _outcome(waiting.popleft(), on_error, timeout_ms)
             waiting.append(self.submit(image))
         while waiting:
-            yield _outcome(waiting.popleft(), on_error)
+            yield _outcome(waiting.popleft(), on_error, timeout_ms)
 
-    def as_completed(self, images: Iterable[Images | Frame]) -> Iterator[tuple[int, Any]]:
-        """Run images and give (index, result) in the order in which they are done; an error is given as its result."""
+    def as_completed(
+        self, images: Iterable[Images | Frame], *, timeout_ms: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Run images and give (index, result) in the order in which they are done; an error is given as its result.
+
+        ``timeout_ms`` is how long to wait for the next one; None for ever. TimeoutError ends the iteration.
+        """
         waiting: dict[int, Future] = {}
         for index, image in enumerate(images):
             while len(waiting) >= self._engine.in_flight_limit:
-                yield from self._done(waiting)
+                yield from self._done(waiting, timeout_ms)
             waiting[index] = self.submit(image)
         while waiting:
-            yield from self._done(waiting)
+            yield from self._done(waiting, timeout_ms)
 
-    def _done(self, waiting: dict[int, Future]) -> Iterator[tuple[int, Any]]:
-        seen = self._engine.done()
-        ready = [index for index, future in waiting.items() if future.done()]
-        if not ready:
-            self._engine.wait_past(seen, 1000)
+    def _done(self, waiting: dict[int, Future], timeout_ms: int | None) -> Iterator[tuple[int, Any]]:
+        end = None if timeout_ms is None else time.monotonic() + milliseconds(timeout_ms) / 1e3
+        while True:
+            seen = self._engine.done()
+            ready = [index for index, future in waiting.items() if future.done()]
+            if ready:
+                break
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"no frame is done after {timeout_ms} ms; allow more time")
+            left_ms = 1000 if end is None else min(1000, 1 + int(1e3 * max(0.0, end - time.monotonic())))
+            self._engine.wait_past(seen, left_ms)
         for index in ready:
             yield index, _outcome(waiting.pop(index), "yield")
 
@@ -192,7 +207,7 @@ class Pipeline:
         self, images: Iterable[Images | Frame], *, on_error: Literal["raise", "yield"] = "raise"
     ) -> AsyncIterator[Any]:
         """Like `map`, for ``async for``."""
-        _check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
+        check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
         waiting: deque[Future] = deque()
         for image in images:
             while len(waiting) >= self._engine.in_flight_limit or (waiting and waiting[0].done()):
@@ -209,7 +224,7 @@ class Pipeline:
 
     def drain(self, timeout_ms: int | None = None) -> None:
         """Wait until every submitted image is done; TimeoutError where that takes longer."""
-        self._engine.drain(-1 if timeout_ms is None else timeout_ms)
+        self._engine.drain(milliseconds(timeout_ms))
 
     def close(self, *, finish: bool = True, timeout_ms: int | None = None) -> None:
         """Accept no more images and end the workers. Results that are there can still be collected.
@@ -225,7 +240,7 @@ class Pipeline:
             where workers are still busy; the pipeline is closed nevertheless.
         """
         self._closed = True
-        self._engine.close(finish, -1 if timeout_ms is None else timeout_ms)
+        self._engine.close(finish, milliseconds(timeout_ms))
 
     def stats(self) -> Stats:
         """Return frames, frames per second and milliseconds per stage since the beginning, or `reset_stats`."""
@@ -244,22 +259,6 @@ class Pipeline:
         self.close(finish=kind is None)
 
 
-class _Failed:
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def ready(self) -> bool:
-        return True
-
-    def wait(self, timeout_ms: int = -1) -> Any:
-        raise self._error
-
-
-def failed(error: Exception) -> Future:
-    """Return the future of a frame that failed before it was queued."""
-    return Future(_Failed(error), lambda value: value)
-
-
 def _manifest(
     bundle: str | Path | BundleLike, preprocessing: Preprocessing | Sequence[Preprocessing] | None
 ) -> Manifest:
@@ -272,19 +271,14 @@ def _manifest(
     if isinstance(preprocessing, Preprocessing):
         return replace(manifest, preprocessing=preprocessing)
     each = tuple(preprocessing)
-    _check("preprocessing", all(isinstance(one, Preprocessing) for one in each) and bool(each), each, "Preprocessing")
+    check("preprocessing", all(isinstance(one, Preprocessing) for one in each) and bool(each), each, "Preprocessing")
     return replace(manifest, preprocessing=each[0], per_input=each)
 
 
-def _check(name: str, good: bool, value: object, expected: str) -> None:
-    if not good:
-        raise ConfigurationError(f"{name} is {value!r}; expected {expected}")
-
-
-def _outcome(future: Future, on_error: str) -> Any:
+def _outcome(future: Future, on_error: str, timeout_ms: int | None = None) -> Any:
     if on_error == "raise":
-        return future.result()
-    error = future.exception()
+        return future.result(timeout_ms)
+    error = future.exception(timeout_ms)
     return future.result() if error is None else error
 
 

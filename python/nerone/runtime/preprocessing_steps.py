@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -18,6 +17,8 @@ from nerone.runtime.field_checks import (
     check_number,
     check_numbers,
 )
+from nerone.runtime.preprocessing_geometry import CropOrPad, Resample, Resize
+from nerone.runtime.preprocessing_step import Step
 
 __all__ = [
     "STEPS",
@@ -36,39 +37,9 @@ __all__ = [
     "step_to_dict",
 ]
 
-Method = Literal["nearest", "bilinear", "cubic", "area"]
 Scope = Literal["slice", "volume"]
-Size = tuple[int, int]
 
-METHODS = ("nearest", "bilinear", "cubic", "area")
 SCOPES = ("slice", "volume")
-MAX_EXTENT = 16384
-
-
-@dataclass(frozen=True)
-class Step:
-    """What the steps have in common. Use one of the steps below, never this class itself."""
-
-    kind: ClassVar[str] = ""
-    moves_pixels: ClassVar[bool] = False
-
-    @property
-    def input_channels(self) -> int | None:
-        """Channels that the step needs, or None where any number goes."""
-        return None
-
-    @property
-    def needs_volume(self) -> bool:
-        """Whether the step works with statistics of the whole volume."""
-        return False
-
-    def output_channels(self, channels: int) -> int:
-        """Channels behind the step."""
-        return channels
-
-    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
-        """(H, W) and spacing in millimetres behind the step."""
-        return size, spacing
 
 
 @dataclass(frozen=True)
@@ -152,93 +123,6 @@ class Clip(Step):
                 check_number(self, field)
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ConfigurationError(f"clip.low is {self.low:g}, above clip.high, {self.high:g}; exchange them")
-
-
-@dataclass(frozen=True)
-class Resample(Step):
-    """Resize to a pixel spacing: an extent becomes round(extent * spacing / spacing_mm) pixels.
-
-    An image whose spacing is not known is taken as it is.
-
-    Parameters
-    ----------
-    spacing_mm : float, millimetres from pixel to pixel behind the step, in both directions
-    method : as of `Resize`
-    """
-
-    kind: ClassVar[str] = "resample"
-    moves_pixels: ClassVar[bool] = True
-    spacing_mm: float
-    method: Method = "cubic"
-
-    def __post_init__(self) -> None:
-        check_number(self, "spacing_mm", 1e-3, 1e3)
-        check_choice(self, "method", METHODS)
-
-    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
-        """(H, W) and spacing in millimetres behind the step."""
-        if spacing is None:
-            return size, None
-        height, width = (
-            max(1, math.floor(n * mm / self.spacing_mm + 0.5)) for n, mm in zip(size, spacing, strict=True)
-        )
-        if max(height, width) > MAX_EXTENT:
-            raise ConfigurationError(
-                f"resample.spacing_mm is {self.spacing_mm:g}; an image of {size} pixels {spacing} mm apart would "
-                f"become ({height}, {width}), expected at most {MAX_EXTENT} pixels a side"
-            )
-        return (height, width), (self.spacing_mm, self.spacing_mm)
-
-
-@dataclass(frozen=True)
-class Resize(Step):
-    """Resize to (height, width) pixels.
-
-    Parameters
-    ----------
-    method : the pixels that OpenCV's INTER_NEAREST, INTER_LINEAR, INTER_CUBIC, INTER_AREA give for float32 images
-    """
-
-    kind: ClassVar[str] = "resize"
-    moves_pixels: ClassVar[bool] = True
-    height: int
-    width: int
-    method: Method = "bilinear"
-
-    def __post_init__(self) -> None:
-        check_integer(self, "height", MAX_EXTENT)
-        check_integer(self, "width", MAX_EXTENT)
-        check_choice(self, "method", METHODS)
-
-    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
-        """(H, W) and spacing in millimetres behind the step."""
-        if spacing is not None:
-            spacing = (spacing[0] * size[0] / self.height, spacing[1] * size[1] / self.width)
-        return (self.height, self.width), spacing
-
-
-@dataclass(frozen=True)
-class CropOrPad(Step):
-    """Keep the middle of (height, width) pixels, adding `value` where the image is smaller.
-
-    An odd difference leaves the extra pixel at the bottom or right: the first kept pixel, or the width of the
-    left pad, is difference // 2.
-    """
-
-    kind: ClassVar[str] = "crop_or_pad"
-    moves_pixels: ClassVar[bool] = True
-    height: int
-    width: int
-    value: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_integer(self, "height", MAX_EXTENT)
-        check_integer(self, "width", MAX_EXTENT)
-        check_number(self, "value")
-
-    def output_size(self, size: Size, spacing: tuple[float, float] | None) -> tuple[Size, tuple[float, float] | None]:
-        """(H, W) and spacing in millimetres behind the step."""
-        return (self.height, self.width), spacing
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+"""The options of a pipeline, checked before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from nerone import _core
+from nerone.errors import ConfigurationError
+from nerone.runtime.preprocessing import Statistics
+
+__all__ = ["BACKENDS", "RESULTS", "EngineOptions", "check", "check_statistics", "milliseconds"]
+
+BACKENDS = ("vart", "pynq")
+RESULTS = ("classes", "probabilities", "real", "raw")
+
+
+def check(name: str, good: bool, value: object, expected: str) -> None:
+    """Raise ConfigurationError where an option is not good."""
+    if not good:
+        raise ConfigurationError(f"{name} is {value!r}; expected {expected}")
+
+
+def milliseconds(timeout_ms: object) -> int:
+    """Return a timeout as the C++ core takes it: -1 for None, which is for ever, and no other negative number."""
+    if timeout_ms is None:
+        return -1
+    if not isinstance(timeout_ms, (int, float)) or isinstance(timeout_ms, bool) or not timeout_ms < 2**31:
+        raise ConfigurationError(f"timeout_ms is {timeout_ms!r}; expected milliseconds below 2**31, or None for ever")
+    return max(0, int(timeout_ms))
+
+
+def check_statistics(given: object) -> None:
+    """Raise ConfigurationError where what was given is neither statistics nor statistics per input."""
+    each = given.values() if isinstance(given, Mapping) else given if isinstance(given, (list, tuple)) else (given,)
+    for one in each:
+        check("statistics", one is None or isinstance(one, Statistics), one, "what volume_statistics gives")
+
+
+def _whole(name: str, value: Any, least: int, most: int | None = None, *, other: str = "") -> None:
+    good = (
+        isinstance(value, Integral)
+        and not isinstance(value, bool)
+        and least <= value
+        and (most is None or value <= most)
+    )
+    limits = f"{least} or more" if most is None else f"{least} to {most}"
+    check(name, good, value, f"a whole number, {limits}{other}")
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """The options of `nerone.Pipeline`; ConfigurationError where one cannot be."""
+
+    backend: str
+    result: str
+    threads: int | None
+    queue_size: int
+    device_timeout_ms: int
+    pin_to: tuple[int, ...]
+    device: str
+    kernels: str
+    cores: int
+    job_latency_us: int
+    compute: bool
+
+    def __post_init__(self) -> None:
+        check("backend", self.backend in BACKENDS, self.backend, " or ".join(BACKENDS))
+        check("result", self.result in RESULTS, self.result, ", ".join(RESULTS))
+        if self.threads is not None:
+            _whole("threads", self.threads, 1, 1024, other=", or None")
+        _whole("queue_size", self.queue_size, 1, 65536)
+        _whole("device_timeout_ms", self.device_timeout_ms, 0, 2**31 - 1)
+        _whole("cores", self.cores, 0, 2**31 - 1)
+        _whole("job_latency_us", self.job_latency_us, 0, 2**31 - 1)
+        for core in self.pin_to:
+            _whole("pin_to", core, 0, 2**31 - 1)
+        check("device", isinstance(self.device, str), self.device, "a device's name or the path of a runner library")
+
+    def core(self) -> _core.DeviceOptions:
+        """Return what the C++ core calls them."""
+        return _core.DeviceOptions(self.device, self.kernels, self.cores, self.job_latency_us, bool(self.compute))
