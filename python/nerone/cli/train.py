@@ -41,6 +41,8 @@ def register(application: typer.Typer) -> None:
             0, "--half-size", help="Classification: first epochs at half the image size, four times as fast."
         ),
         skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read, and count them."),
+        frozen: int = typer.Option(0, "--frozen", help="Last epochs with the batch statistics that are used later."),
+        plain: float = typer.Option(0.0, "--plain", help="Classification: share of copies that are only flipped."),
         threads: int = typer.Option(1, "--threads", help="TensorFlow threads; the same give the same weights."),
     ) -> None:
         """Train a network of the paper; run again to go on where it stopped."""
@@ -66,6 +68,8 @@ def register(application: typer.Typer) -> None:
                 threads=threads,
                 balance=balance,
                 half_size_epochs=half_size,
+                frozen_epochs=frozen,
+                plain=plain,
                 count_absent=count_absent,
                 start=start,
                 stop_after=stop_after,

@@ -37,7 +37,7 @@ def affine_warp(image: Floats, matrix: NDArray[np.float64], *, fill: float = 0.0
 
 
 def augment_blood(
-    image: Floats, truth: NDArray[np.uint8], rng: np.random.Generator
+    image: Floats, truth: NDArray[np.uint8], rng: np.random.Generator, *, plain: float = 0.0
 ) -> tuple[Floats, NDArray[np.uint8]]:
     """Draw a copy by the published recipe: rotation 20 degrees, shifts 0.1, shear 0.2, both flips, black outside.
 
@@ -45,17 +45,23 @@ def augment_blood(
     ----------
     image : (H, W, 3) float32
     truth : class id, returned unchanged
+    plain : float, share of the copies that are only flipped, and so have no black borders, as images in use have none
     """
+    if not plain or rng.random() >= plain:
+        image = _moved(image, rng)
+    for axis in (0, 1):
+        if rng.random() < 0.5:
+            image = np.flip(image, axis)
+    return image, truth
+
+
+def _moved(image: Floats, rng: np.random.Generator) -> Floats:
     turn, shear = np.deg2rad(rng.uniform(-ROTATION_DEG, ROTATION_DEG)), np.deg2rad(rng.uniform(-SHEAR_DEG, SHEAR_DEG))
     down, right = rng.uniform(-SHIFT, SHIFT) * image.shape[0], rng.uniform(-SHIFT, SHIFT) * image.shape[1]
     rotation = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     shift = np.array([[1, 0, down], [0, 1, right], [0, 0, 1]])
     slant = np.array([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]])
-    image = affine_warp(image, (rotation @ shift @ slant)[:2])
-    for axis in (0, 1):
-        if rng.random() < 0.5:
-            image = np.flip(image, axis)
-    return image, truth
+    return affine_warp(image, (rotation @ shift @ slant)[:2])
 
 
 def augment_segmentation(

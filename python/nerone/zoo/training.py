@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class TrainingOptions:
     start : str, .keras file whose weights training starts from; "" for new ones
     stop_after : int or None, epochs after which training ends early; rates are those of all ``epochs``
     half_size_epochs : int, classification: first epochs that see the images at half the size, four times as fast
+    frozen_epochs : int, last epochs in which batch norms use the statistics they have learned, as they do in use
+    plain : float, classification: share of the augmented copies that are only flipped
     """
 
     epochs: int = 30
@@ -63,6 +66,8 @@ class TrainingOptions:
     start: str = ""
     stop_after: int | None = None
     half_size_epochs: int = 0
+    frozen_epochs: int = 0
+    plain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,6 @@ def _network(task: str, options: TrainingOptions, samples: Samples, state: RunFi
     import keras
 
     half = epoch < options.half_size_epochs
-    keras.utils.set_random_seed(options.seed)
     shape = {"input_shape": samples.images.shape[1:]} if half else {}
     model = NETWORKS[task].build(variant=options.variant, **shape)
     if tuple(samples.images.shape[1:]) != tuple(model.input_shape[1:]):
@@ -162,12 +166,15 @@ def _compiled(
 
     from nerone.zoo.losses import focal_tversky
 
-    goes_on = epoch not in (0, options.half_size_epochs)
-    model = (
-        keras.models.load_model(state.last, compile=False)
-        if goes_on
-        else _network(task, options, samples, state, epoch)
-    )
+    goes_on = epoch not in (0, options.half_size_epochs, _first_frozen(options))
+    keras.utils.set_random_seed(options.seed)
+    if epoch in (0, options.half_size_epochs):
+        model = _network(task, options, samples, state, epoch)
+    else:
+        model = keras.models.load_model(state.last, compile=False)
+    if epoch >= _first_frozen(options):
+        for layer in model.layers:
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     loss: Any = "sparse_categorical_crossentropy"
     if NETWORKS[task].segmentation:
         weights = class_weights(samples.truth[train[:: max(1, len(train) // 512)]], len(NETWORKS[task].classes))
@@ -178,13 +185,26 @@ def _compiled(
     return model
 
 
-def _check_half_size(options: TrainingOptions) -> None:
-    if not 0 <= options.half_size_epochs < max(options.epochs, 1):
+def _first_frozen(options: TrainingOptions) -> int:
+    return options.epochs - options.frozen_epochs
+
+
+def _check(options: TrainingOptions) -> None:
+    half, frozen, epochs = options.half_size_epochs, options.frozen_epochs, options.epochs
+    if not (half >= 0 and frozen >= 0 and half + frozen < max(epochs, 1)):
         raise ConfigurationError(
-            f"half-size epochs are {options.half_size_epochs} of {options.epochs}; leave at least one at full size"
+            f"half-size epochs are {half} and frozen ones {frozen} of {epochs}; leave at least one between them"
         )
-    if options.half_size_epochs and options.start:
+    if half and options.start:
         raise ConfigurationError("half-size epochs start from new weights; leave out one of the two options")
+    if not 0 <= options.plain <= 1:
+        raise ConfigurationError(f"the share of plain copies is {options.plain}; give 0 to 1")
+
+
+def _augmentation(task: str, options: TrainingOptions) -> Augment | None:
+    if not options.augment:
+        return None
+    return augment_segmentation if NETWORKS[task].segmentation else partial(augment_blood, plain=options.plain)
 
 
 def fit(
@@ -205,7 +225,7 @@ def fit(
     ConfigurationError
         If the samples do not fit the network, or ``output`` holds a run with other options.
     """
-    _check_half_size(options)
+    _check(options)
     _set_up(options)
     network, state = NETWORKS[task], RunFiles(Path(output))
     state.output.mkdir(parents=True, exist_ok=True)
@@ -215,21 +235,19 @@ def fit(
     first, best = (
         (progress["epoch"] + 1, (progress["best_epoch"], progress["best_score"])) if progress else (0, (-1, -1.0))
     )
-    augment = augment or (augment_segmentation if network.segmentation else augment_blood)
+    augment = augment if augment and options.augment else _augmentation(task, options)
     small = halved(samples) if first < options.half_size_epochs else samples
     model: Any = None
     for epoch in range(first, min(options.epochs, options.stop_after or options.epochs)):
         seen = small if epoch < options.half_size_epochs else samples
-        if model is None or epoch == options.half_size_epochs:
+        if model is None or epoch in (options.half_size_epochs, _first_frozen(options)):
             model = _compiled(task, options, seen, train, state, epoch)
             best = best if epoch != options.half_size_epochs else (-1, -1.0)
         rate = learning_rate(options, epoch)
         model.optimizer.learning_rate.assign(rate)
         losses = [
             float(model.train_on_batch(x, y))
-            for x, y in batches(
-                seen, train, options.batch_size, steps, (options.seed, epoch), augment if options.augment else None
-            )
+            for x, y in batches(seen, train, options.batch_size, steps, (options.seed, epoch), augment)
         ]
         score = _score(model, seen, validation, len(network.classes))
         if score > best[1]:

@@ -175,6 +175,7 @@ def small_classifier(*, variant: str, input_shape: tuple[int, int, int] = (32, 3
 
     image = keras.Input(input_shape)
     x = layers.Conv2D(4, 3, strides=4, padding="same", activation="relu", name="conv")(image)
+    x = layers.BatchNormalization(name="norm")(x)
     x = layers.Conv2D(4, (x.shape[1], x.shape[2]), name="logits")(layers.Dropout(0.2, name="dropout")(x))
     return keras.Model(image, layers.Softmax()(layers.Flatten()(x)))
 
@@ -186,15 +187,20 @@ def test_half_size_epochs_come_first_and_can_be_interrupted(tmp_path: Path, monk
     rng = np.random.default_rng(4)
     drawn = [(rng.normal(size=(32, 32, 1)) + number % 4, number % 4, number) for number in range(24)]
     data = write_samples(tmp_path / "samples", iter(drawn))
-    options = TrainingOptions(epochs=4, steps=3, batch_size=4, half_size_epochs=2, augment=False)
+    options = TrainingOptions(epochs=4, steps=3, batch_size=4, half_size_epochs=2, frozen_epochs=1, plain=0.5)
     straight = fit("bccd", data, tmp_path / "straight", options)
+    statistics = []
     for epochs in (1, 2, 3, 4):
         progress = tmp_path / "broken" / "progress.json"
         if progress.is_file():
             progress.write_text(progress.read_text().replace(f'"stop_after": {epochs - 1}', f'"stop_after": {epochs}'))
         fit("bccd", data, tmp_path / "broken", TrainingOptions(**{**options.__dict__, "stop_after": epochs}))
-        size = keras.models.load_model(tmp_path / "broken" / "last.keras", compile=False).input_shape[1]
-        assert size == (16 if epochs <= 2 else 32)
+        model = keras.models.load_model(tmp_path / "broken" / "last.keras", compile=False)
+        assert model.input_shape[1] == (16 if epochs <= 2 else 32)
+        statistics.append(model.get_layer("norm").get_weights()[2:])
+    for third, fourth in zip(*statistics[2:], strict=True):
+        np.testing.assert_array_equal(third, fourth)  # frozen
+    assert not np.array_equal(statistics[1][0], statistics[2][0])
     assert keras.models.load_model(straight.model, compile=False).input_shape[1] == 32
     assert straight.best_epoch >= 2
     ends = [keras.models.load_model(tmp_path / run / "last.keras", compile=False) for run in ("straight", "broken")]
@@ -222,7 +228,23 @@ def test_a_stretched_kernel_answers_an_enlarged_image_as_it_did_the_image() -> N
         halved(Samples(twice, np.zeros((1, 8, 8), np.uint8), np.zeros(1, np.int64)))
 
 
-@pytest.mark.parametrize("options", [{"epochs": 2, "half_size_epochs": 2}, {"half_size_epochs": 1, "start": "x.keras"}])
-def test_half_size_epochs_that_make_no_sense(tmp_path: Path, options: dict) -> None:
-    with pytest.raises(ConfigurationError, match="half-size epochs"):
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"epochs": 2, "half_size_epochs": 2}, "half-size epochs"),
+        ({"epochs": 3, "half_size_epochs": 2, "frozen_epochs": 1}, "half-size epochs"),
+        ({"half_size_epochs": 1, "start": "x.keras"}, "half-size epochs"),
+        ({"plain": 1.5}, "plain copies"),
+    ],
+)
+def test_options_that_make_no_sense(tmp_path: Path, options: dict, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
         fit("ct-org", samples(tmp_path / "samples"), tmp_path / "run", TrainingOptions(**options))
+
+
+def test_plain_copies_are_only_flipped() -> None:
+    image = np.arange(24, dtype=np.float32).reshape(2, 4, 3) + 1
+    rng = np.random.default_rng(6)
+    copies = [augment_blood(image, np.uint8(1), rng, plain=0.5)[0] for _ in range(200)]
+    whole = sum(np.array_equal(np.sort(copy.ravel()), np.sort(image.ravel())) for copy in copies)
+    assert 70 <= whole <= 130
