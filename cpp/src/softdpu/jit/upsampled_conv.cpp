@@ -9,7 +9,6 @@ namespace {
 
 constexpr int kernel = 3;
 constexpr int planes = kernel * kernel, centre = planes / 2;
-constexpr int most_band_rows = 5;
 
 // Some output channels; the same weights, [Co, 3, 3, Ci], as nine times as many channels of a 1x1 convolution:
 // [9 Co, 1, 1, Ci].
@@ -43,6 +42,16 @@ int block_of(const Conv& conv) {
   return largest_divisor(channels, cached_bytes / row_bytes);
 }
 
+// So many rows that the sums of their large rows, and of as many next ones, stay in the second-level cache.
+int band_of(const Conv& conv) {
+  constexpr std::int64_t cached_bytes = 384 << 10;
+  constexpr int most_rows = 5;
+  const PlaneSummer summer(static_cast<int>(conv.output.channels), static_cast<int>(conv.input.width / 2));
+  const auto rows = cached_bytes / static_cast<std::int64_t>(4 * summer.row_bytes());
+  return largest_divisor(static_cast<int>(conv.input.height / 2),
+                         static_cast<int>(std::min<std::int64_t>(rows, most_rows)));
+}
+
 }  // namespace
 
 bool can_read_upsampled(const Conv& conv) {
@@ -74,7 +83,7 @@ UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Chann
       small_channels_(count_of(channels.small)),
       large_channels_(count_of(channels.large)),
       images_(images),
-      band_rows_(largest_divisor(images.small.height, most_band_rows)),
+      band_rows_(band_of(conv)),
       block_channels_(block_of(conv)),
       blocks_(static_cast<int>(conv.output.channels) / block_channels_),
       summer_(block_channels_, images.small.width),
