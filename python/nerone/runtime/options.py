@@ -40,12 +40,8 @@ def check_statistics(given: object) -> None:
 
 
 def _whole(name: str, value: Any, least: int, most: int | None = None, *, other: str = "") -> None:
-    good = (
-        isinstance(value, Integral)
-        and not isinstance(value, bool)
-        and least <= value
-        and (most is None or value <= most)
-    )
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    good = is_whole and least <= int(value) and (most is None or int(value) <= most)
     limits = f"{least} or more" if most is None else f"{least} to {most}"
     check(name, good, value, f"a whole number, {limits}{other}")
 
