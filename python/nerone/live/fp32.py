@@ -23,6 +23,7 @@ from nerone.live.results import Result, Shown
 
 __all__ = ["FloatModel"]
 
+_LEAST_PRIORITY = 19
 _KEPT_BYTES = 256 * 1024 * 1024
 _LOAD_S = 600.0
 _FRAME_S = 300.0
@@ -44,13 +45,14 @@ class FloatModel:
     ----------
     bundle : Bundle, for its preprocessing
     model : path of the .keras or .h5 file
+    niceness : int, of the process, 0 (as the pipeline) to 19 (only what nobody else wants)
 
     Raises
     ------
     ConfigurationError : there is no such file, or TensorFlow is not installed
     """
 
-    def __init__(self, bundle: Bundle, model: str | Path) -> None:
+    def __init__(self, bundle: Bundle, model: str | Path, *, niceness: int = _LEAST_PRIORITY) -> None:
         path = Path(model)
         if not path.is_file():
             raise ConfigurationError(
@@ -66,7 +68,7 @@ class FloatModel:
         self._size_bytes = 0
         self._lock = threading.Condition()
         self._closed = False
-        self._process, self._connection = _start(bundle.path, path)
+        self._process, self._connection = _start(bundle.path, path, niceness)
         self._thread = threading.Thread(target=self._run, name="nerone-live-fp32", daemon=True)
         self._thread.start()
 
@@ -163,11 +165,12 @@ def _require_tensorflow() -> None:
         )
 
 
-def _start(bundle: Path, model: Path) -> tuple[subprocess.Popen[bytes], Connection]:
+def _start(bundle: Path, model: Path, niceness: int) -> tuple[subprocess.Popen[bytes], Connection]:
     ours, theirs = multiprocessing.Pipe()
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+    words = [str(theirs.fileno()), str(bundle), str(model), str(niceness)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "nerone.live.fp32_process", str(theirs.fileno()), str(bundle), str(model)],
+        [sys.executable, "-m", "nerone.live.fp32_process", *words],
         pass_fds=[theirs.fileno()],
         env={**os.environ, **quiet},
         stdin=subprocess.DEVNULL,

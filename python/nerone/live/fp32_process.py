@@ -1,4 +1,4 @@
-"""The process of the float model: python -m nerone.live.fp32_process FD BUNDLE MODEL, started by nerone.live.fp32."""
+"""The process of the float model: python -m nerone.live.fp32_process FD BUNDLE MODEL NICENESS, started by fp32.py."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 __all__ = ["serve"]
 
 
-def _yield_to_everybody() -> None:
-    os.nice(19)
+def _take_little(niceness: int) -> None:
+    os.nice(niceness)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -63,5 +63,5 @@ def serve(connection: Connection, bundle_path: str, model_path: str) -> None:
 
 
 if __name__ == "__main__":
-    _yield_to_everybody()
+    _take_little(int(sys.argv[4]))
     serve(Connection(int(sys.argv[1])), sys.argv[2], sys.argv[3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import os
 import signal
@@ -47,7 +48,7 @@ def shown(number: int) -> Shown:
     return Shown(number + 1, number, LiveFrame(Frame(image, Path("made"), number)), Result())
 
 
-def wait_for(condition: Any, seconds: float = 100.0) -> None:
+def wait_for(condition: Any, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come in time"
@@ -76,7 +77,8 @@ def test_masks_are_those_of_evaluate_and_the_end_is_told(tmp_path: Path, closing
     from nerone.runtime.numpy_preprocessing import apply
 
     bundle, path = make(tmp_path, classes=3, flat=False)
-    model = FloatModel(bundle, path)
+    assert inspect.signature(FloatModel).parameters["niceness"].default == 19, "the least priority there is"
+    model = FloatModel(bundle, path, niceness=1)  # not the least, on machines that others keep busy
     closing.append(model)
     calls: list[str] = []
     model.when_done(lambda: calls.append(model.state))
@@ -94,7 +96,7 @@ def test_masks_are_those_of_evaluate_and_the_end_is_told(tmp_path: Path, closing
     assert model.result(shown(0), 1, live=False) is not None, "a frame that comes again is not computed again"
     assert model.result(shown(0), 2, live=False) is None, "the frame of another source is another frame"
     process = model._process.pid
-    assert os.getpriority(os.PRIO_PROCESS, process) == 19
+    assert os.getpriority(os.PRIO_PROCESS, process) == os.getpriority(os.PRIO_PROCESS, 0) + 1
     os.kill(process, signal.SIGKILL)
     wait_for(lambda: model.result(shown(5), 1, live=True) is None and model.state == "failed")
     assert model.error
