@@ -113,7 +113,8 @@ def _page(report: Report) -> str:
         f"<title>NERONE: the paper, reproduced</title><style>{_STYLE}</style>"
         "<h1>The paper's tables and figures on this machine</h1>"
         f'<p class="facts">Measured on {html.escape(machine)}, in {report.seconds / 60:.1f} minutes. Every number in '
-        'the columns "here" was measured in this run; where that was not possible, it says so. Not for medical use.</p>'
+        'the columns "here" was measured in this run, or brought from a board; where neither was possible, it says so. '
+        "Not for medical use.</p>"
         f"<nav>{menu}</nav>{''.join(parts)}</html>"
     )
 

@@ -129,6 +129,7 @@ def reproduce(
         raise ConfigurationError("nothing could be measured: " + "; ".join(report.problems))
     if {"table1", "table2", "fig4"} & set(chosen):
         found += _run_published(settings, tasks, report, progress)
+    found.sort(key=lambda item: tuple(tasks).index(item[0].task))
     experiments = [item for item, _ in found]
     if "table1" in chosen:
         report.tables.append(table1(experiments, boards, tasks))
