@@ -21,7 +21,7 @@ from nerone.evaluation.devices import find_device
 
 TASKS = {"ct-org": "ct-org", "brats": "brats", "prostate": "prostate-3t", "bccd": "bccd"}
 DEVICES = ("softdpu", "zcu104-sim", "kv260-sim", "ultra96v2-sim")
-FRAMES = 48
+FRAMES = 32
 
 
 @pytest.fixture(scope="session", params=TASKS)
