@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Node, Op
 from nerone.graph.padding import same_padding
@@ -156,9 +159,20 @@ def _avg_pool(tf: Any, node: Node, inputs: Sequence[Tensor], weights: Weights) -
     edges = [[0, 0], [top, bottom], [left, right], [0, 0]]
     mean = tf.nn.avg_pool2d(tf.pad(inputs[0], edges), kernel, strides, "VALID")
     if not node.attrs.get("count_include_pad", True) and any(node.attrs["pad"]):
-        inside = tf.pad(tf.ones((1, *inputs[0].shape[1:3], 1)), edges)
-        mean = mean / tf.nn.avg_pool2d(inside, kernel, strides, "VALID")
+        mean = mean * _places_per_pixel(node, inputs[0].shape[1:3])
     return mean * factor if factor != 1.0 else mean
+
+
+def _places_per_pixel(node: Node, size: Sequence[int]) -> NDArray[np.float32]:
+    """Return (1, H, W, 1): a window's places over those that are no padding, to multiply with. TensorFlow's division
+    is an approximation, which misses ties.
+    """
+    top, bottom, left, right = node.attrs["pad"]
+    inside = np.pad(np.ones(tuple(size), np.int32), ((top, bottom), (left, right)))
+    windows = np.lib.stride_tricks.sliding_window_view(inside, node.attrs["kernel"])
+    rows, columns = node.attrs["strides"]
+    counts = windows[::rows, ::columns].sum((-2, -1))
+    return np.asarray(np.prod(node.attrs["kernel"]) / counts, np.float32)[None, ..., None]
 
 
 def _upsample(tf: Any, node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:

@@ -191,7 +191,7 @@ def _first_frozen(options: TrainingOptions) -> int:
 
 def _check(options: TrainingOptions) -> None:
     half, frozen, epochs = options.half_size_epochs, options.frozen_epochs, options.epochs
-    if not (half >= 0 and frozen >= 0 and half + frozen < max(epochs, 1)):
+    if half < 0 or not 0 <= frozen <= epochs or (half and half + frozen >= epochs):
         raise ConfigurationError(
             f"half-size epochs are {half} and frozen ones {frozen} of {epochs}; leave at least one between them"
         )

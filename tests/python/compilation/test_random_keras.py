@@ -36,6 +36,6 @@ def test_xmodel_agrees_with_the_quantizer_and_with_float(seed, tmp_path):
     with Model.load(compile_model(quantized, output=tmp_path / "net.xmodel").path) as model:
         got = np.concatenate([np.asarray(model.run(image[None]), np.float32) for image in some])
     assert got.shape == exact.shape
-    # The executor may differ by one step of a position where averages and products meet a tie.
-    assert ratio_db(QuantizedExecutor(quantized)(some)[0], got) > 20
+    # The executor may differ by a step of a position where a product in float32 meets a tie.
+    assert ratio_db(QuantizedExecutor(quantized)(some)[0], got) > 40
     assert ratio_db(exact, got) > (3 if drawn.approximate else 10)
