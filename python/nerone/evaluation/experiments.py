@@ -98,7 +98,8 @@ def _trained(settings: Settings, task: str, progress: Progress | None) -> _Train
     if given:
         count = f"{len(given)} trained networks" if len(given) > 1 else "trained network"
         return _Trained(given, _preset_for(task, given[0]), f"{count} given: {', '.join(str(path) for path in given)}")
-    if task in SHIPPED:
+    # The blood cell network that comes trained has learned from photographs and says nothing about drawn cells.
+    if task in SHIPPED and (task != "bccd" or "bccd" in settings.data):
         model = shipped_model(task)
         return _Trained((model,), _preset_for(task, model), "comes trained with NERONE")
     options = settings.training_of(task)

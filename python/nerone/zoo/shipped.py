@@ -8,7 +8,7 @@ from nerone.errors import ConfigurationError
 
 __all__ = ["SHIPPED", "shipped_model"]
 
-SHIPPED = {"ct-org": "unet_ct_org.keras"}
+SHIPPED = {"ct-org": "unet_ct_org.keras", "bccd": "cnn_bccd.keras"}
 
 
 def shipped_model(task: str) -> Path:
@@ -17,7 +17,7 @@ def shipped_model(task: str) -> Path:
 
     Parameters
     ----------
-    task : "ct-org"
+    task : "ct-org" or "bccd"
 
     Raises
     ------

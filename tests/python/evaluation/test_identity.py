@@ -34,7 +34,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Bundle,
         folder = tmp_path_factory.mktemp(task)
         write_phantoms(task, folder / "scans", count=1, seed=5, slices=3)
         variant = "published" if task == "bccd" else "paper"
-        model = shipped_model(task) if task == "ct-org" and task in SHIPPED else NETWORKS[task].build(variant=variant)
+        model = shipped_model(task) if task in SHIPPED else NETWORKS[task].build(variant=variant)
         bundle = deploy(
             model,
             calibration=folder / "scans",
