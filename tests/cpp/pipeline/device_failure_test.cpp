@@ -7,6 +7,7 @@
 #include <nerone/error.hpp>
 #include <thread>
 
+#include "core_options.hpp"
 #include "fake_worker.hpp"
 
 namespace nerone::pipeline {
@@ -14,15 +15,6 @@ namespace {
 
 using namespace testing;
 using std::chrono::milliseconds;
-
-constexpr int patient_ms = 20'000;
-
-Options options_with(int workers, int queue_size = 8) {
-  Options options;
-  options.workers = workers;
-  options.queue_size = queue_size;
-  return options;
-}
 
 TEST(DeviceFailure, AStuckDeviceFailsItsFrameAndIsReplaced) {
   FakeDevice device;

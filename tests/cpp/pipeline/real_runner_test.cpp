@@ -126,40 +126,41 @@ TEST_P(RealRunners, PipelinesOpenAndCloseAtOnce) {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, RealRunners, ::testing::Values("auto", "scalar"));
 
+class MisbehavingRunner : public ::testing::Test {
+ protected:
+  MisbehavingRunner() {
+    xmodel::write(xmodel::testing::compiled_graph(), file_);
+    const auto input = Model::load(file_).inputs().front();
+    pixels_->values.resize(1024);
+    pixels_->images[0].views = {TensorView::contiguous(pixels_->values.data(), DType::float32,
+                                                       {input.shape[1], input.shape[2], input.shape[3]})};
+  }
+
+  Frame frame() const { return {pixels_, &pixels_->images}; }
+
+  xmodel::testing::TemporaryFolder folder_;
+  std::filesystem::path file_ = folder_.path / "net.xmodel";
+  std::shared_ptr<Pixels> pixels_ = std::make_shared<Pixels>();
+};
+
 // Every job is late: each one's runner is replaced, until the device is taken for dead.
-TEST(MisbehavingRunner, LateJobsFailTheirFramesOnly) {
-  const xmodel::testing::TemporaryFolder folder;
-  const auto file = folder.path / "net.xmodel";
-  xmodel::write(xmodel::testing::compiled_graph(), file);
-  const auto input = Model::load(file).inputs().front();
-  auto pixels = std::make_shared<Pixels>();
-  pixels->values.resize(1024);
-  pixels->images[0].views = {
-      TensorView::contiguous(pixels->values.data(), DType::float32, {input.shape[1], input.shape[2], input.shape[3]})};
+TEST_F(MisbehavingRunner, LateJobsFailTheirFramesOnly) {
   Options options;
   options.workers = 2;
   options.device_timeout_ms = 20;
-  auto pipeline = open(file, {}, Kind::classes, {MISBEHAVING_RUNNER, "late", 0, 0, true}, options);
+  auto pipeline = open(file_, {}, Kind::classes, {MISBEHAVING_RUNNER, "late", 0, 0, true}, options);
   for (int i = 0; i < 10; ++i) {
-    EXPECT_THROW(pipeline.submit({pixels, &pixels->images}, patient_ms).wait(patient_ms), DeviceError);
+    EXPECT_THROW(pipeline.submit(frame(), patient_ms).wait(patient_ms), DeviceError);
   }
   EXPECT_GE(pipeline.stats().workers_replaced, 9U);
   pipeline.close(true, patient_ms);
 }
 
-TEST(MisbehavingRunner, AThrowingDeviceFailsEachFrame) {
-  const xmodel::testing::TemporaryFolder folder;
-  const auto file = folder.path / "net.xmodel";
-  xmodel::write(xmodel::testing::compiled_graph(), file);
-  const auto input = Model::load(file).inputs().front();
-  auto pixels = std::make_shared<Pixels>();
-  pixels->values.resize(1024);
-  pixels->images[0].views = {
-      TensorView::contiguous(pixels->values.data(), DType::float32, {input.shape[1], input.shape[2], input.shape[3]})};
+TEST_F(MisbehavingRunner, AThrowingDeviceFailsEachFrame) {
   for (const auto* behaviour : {"throws in execute", "throws a number in execute", "refuses", "fails in wait"}) {
-    auto pipeline = open(file, {}, Kind::classes, {MISBEHAVING_RUNNER, behaviour, 0, 0, true});
+    auto pipeline = open(file_, {}, Kind::classes, {MISBEHAVING_RUNNER, behaviour, 0, 0, true});
     for (int i = 0; i < 5; ++i) {
-      EXPECT_THROW(pipeline.submit({pixels, &pixels->images}, patient_ms).wait(patient_ms), DeviceError) << behaviour;
+      EXPECT_THROW(pipeline.submit(frame(), patient_ms).wait(patient_ms), DeviceError) << behaviour;
     }
     EXPECT_EQ(pipeline.stats().workers_replaced, 0U);
   }
