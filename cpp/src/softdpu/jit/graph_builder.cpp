@@ -117,7 +117,8 @@ void GraphBuilder::bind_output(std::size_t value, int output) {
   const int copy = add_dense(value);
   tensor(copy).output = output;
   tensor(copy).constant = nullptr;
-  add_node(program_.values[value].name, DenseNode{Copy{program_.values[value].size_bytes()}}, {from}, copy);
+  const Operation operation = Copy{program_.values[value].size_bytes()};
+  add_node(program_.values[value].name, DenseNode{operation}, {from}, copy);
 }
 
 TensorGraph build_graph(const Program& program) { return GraphBuilder(program).build(); }
