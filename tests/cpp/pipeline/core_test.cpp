@@ -4,6 +4,7 @@
 #include <chrono>
 #include <mutex>
 #include <nerone/error.hpp>
+#include <set>
 #include <thread>
 
 #include "allocations.hpp"
@@ -41,18 +42,25 @@ TEST(Pipeline, GetKeepsTheOrderOfPut) {
   }
 }
 
+// Frames are taken in order but their jobs start in any, so the slow one is whichever frame job 0 carries.
 TEST(Pipeline, GetAsCompletedDoesNotWaitForTheSlowOne) {
   FakeDevice device;
-  device.behaviour = [](std::int64_t job) {
-    if (job == 0) std::this_thread::sleep_for(milliseconds(300));
+  std::mutex gate;
+  device.behaviour = [&](std::int64_t job) {
+    if (job == 0) const std::lock_guard wait_here(gate);
   };
   auto options = options_with(2);
   options.order = Order::completed;
   Pipeline pipeline(device.factory(), options);
-  for (int i = 0; i < 5; ++i) pipeline.put(frame_of(i), patient_ms);
-  std::vector<std::uint64_t> order;
-  for (int i = 0; i < 5; ++i) order.push_back(pipeline.get(patient_ms).frame);
-  EXPECT_EQ(order.back(), 0U);
+  std::set<std::uint64_t> collected;
+  {
+    const std::lock_guard closed(gate);
+    for (int i = 0; i < 5; ++i) pipeline.put(frame_of(i), patient_ms);
+    for (int i = 0; i < 4; ++i) collected.insert(pipeline.get(patient_ms).frame);
+    EXPECT_THROW(pipeline.get(20), TimeoutError);
+  }
+  collected.insert(pipeline.get(patient_ms).frame);
+  EXPECT_EQ(collected, (std::set<std::uint64_t>{0, 1, 2, 3, 4}));
 }
 
 TEST(Pipeline, AFrameFailsAlone) {
@@ -107,24 +115,34 @@ TEST(Pipeline, PutIsBoundedByWhatIsCollected) {
   pipeline.put(frame_of(5), patient_ms);
 }
 
-TEST(Pipeline, CloseFinishesOrDropsWhatWaits) {
+TEST(Pipeline, CloseFinishesWhatWaits) {
   FakeDevice device;
   device.behaviour = [](std::int64_t) { std::this_thread::sleep_for(milliseconds(30)); };
-  {
-    Pipeline pipeline(device.factory(), options_with(1));
-    for (int i = 0; i < 4; ++i) pipeline.put(frame_of(i));
-    pipeline.close(true, patient_ms);
-    EXPECT_THROW(pipeline.put(frame_of(9)), QueueClosedError);
-    EXPECT_THROW(pipeline.submit(frame_of(9)), QueueClosedError);
-    for (int i = 0; i < 4; ++i) EXPECT_EQ(number_in(pipeline.get(0).result), i);
-    EXPECT_THROW(pipeline.get(), QueueClosedError);
-    pipeline.close();
-  }
   Pipeline pipeline(device.factory(), options_with(1));
+  for (int i = 0; i < 4; ++i) pipeline.put(frame_of(i));
+  pipeline.close(true, patient_ms);
+  EXPECT_THROW(pipeline.put(frame_of(9)), QueueClosedError);
+  EXPECT_THROW(pipeline.submit(frame_of(9)), QueueClosedError);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(number_in(pipeline.get(0).result), i);
+  EXPECT_THROW(pipeline.get(), QueueClosedError);
+  pipeline.close();
+  EXPECT_EQ(device.workers_made, device.workers_gone);
+}
+
+TEST(Pipeline, CloseDropsWhatWaitsAndFinishesWhatRuns) {
+  FakeDevice device;
+  std::mutex gate;
+  device.behaviour = [&](std::int64_t) { const std::lock_guard wait_here(gate); };
+  Pipeline pipeline(device.factory(), options_with(1));
+  std::unique_lock closed(gate);
   std::vector<Ticket> tickets;
-  for (int i = 0; i < 4; ++i) tickets.push_back(pipeline.submit(frame_of(i)));
-  pipeline.close(false, patient_ms);
-  EXPECT_THROW(tickets[3].wait(0), QueueClosedError);
+  for (int i = 0; i < 4; ++i) tickets.push_back(pipeline.submit(frame_of(i), patient_ms));
+  while (device.jobs == 0) std::this_thread::yield();
+  std::thread closer([&] { pipeline.close(false, patient_ms); });
+  EXPECT_THROW(tickets[3].wait(patient_ms), QueueClosedError);
+  closed.unlock();
+  closer.join();
+  EXPECT_EQ(number_in(tickets[0].wait(0)), 0);
   EXPECT_EQ(device.workers_made, device.workers_gone);
 }
 
