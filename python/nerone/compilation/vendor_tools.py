@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
-import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nerone.errors import ConfigurationError, TimeoutError
+from nerone.programs import run_program
 
 __all__ = ["CHOICES", "Compiler", "check_choice", "find_compiler", "run_compiler"]
 
@@ -113,40 +112,19 @@ def run_compiler(
     """
     container = f"nerone-{uuid.uuid4().hex[:12]}" if compiler.image else ""
     words = _container_words(compiler, folder, container, script) if container else [compiler.program, *command[1:]]
-    late = threading.Event()
-    with (
-        log_file.open("w", encoding="utf-8") as kept,
-        subprocess.Popen(
-            words,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process,
-    ):
-        timer = threading.Timer(limit_s, _stop, (process, compiler, container, late))
-        timer.daemon = True
-        timer.start()
+    with log_file.open("w", encoding="utf-8", buffering=1) as kept:
+
+        def keep(line: str) -> None:
+            print(line, file=kept)
+            log(line)
+
         try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                kept.write(line)
-                kept.flush()
-                log(line.rstrip("\n"))
-            process.wait()
-        except BaseException:
-            _stop(process, compiler, container)
-            raise
-        finally:
-            timer.cancel()
-    if late.is_set():
-        raise TimeoutError(
-            f"{command[0]} did not finish in {limit_s:g} s and was stopped; raise --time-limit, its log is '{log_file}'"
-        )
-    return process.returncode
+            return run_program(words, folder, limit_s, keep, clear_up=lambda: _remove_container(compiler, container))
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(
+                f"{command[0]} did not finish in {limit_s:g} s and was stopped; raise --time-limit, its log is "
+                f"'{log_file}'"
+            ) from None
 
 
 def _container_words(compiler: Compiler, folder: Path, container: str, script: str) -> list[str]:
@@ -163,17 +141,7 @@ def _container_words(compiler: Compiler, folder: Path, container: str, script: s
     return [*words, "--env", "HOME=/tmp", "--env", "NERONE_IN_CONTAINER=1", compiler.image, "bash", script]
 
 
-def _stop(
-    process: subprocess.Popen[str], compiler: Compiler, container: str, late: threading.Event | None = None
-) -> None:
-    if late is not None:
-        late.set()
+def _remove_container(compiler: Compiler, container: str) -> None:
     if container:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run([compiler.program, "rm", "--force", container], capture_output=True, check=False, timeout=20)
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(2)
-            return

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import subprocess
+import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,19 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from nerone.errors import ConfigurationError, Error, ModelError
+from nerone.errors import ConfigurationError, Error, ModelError, TimeoutError
 from nerone.graph import Graph
 from nerone.graph.keras2_h5 import write_keras2_h5
+from nerone.programs import run_program
 from nerone.quantization.calibration import CalibrationSet
 from nerone.quantization.executor import Executor, QuantizedExecutor
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.quantized import QuantizedModel
 from nerone.quantization.vai_q import load_vai_q
-from nerone.quantization.vendor_program import run_program
 
 __all__ = ["VendorQuantizer", "quantize_with_vendor"]
 
 _SCRIPT = "quantize.py"
+# Lines at the end of a log that are looked through for the reason of a failure.
+_TAIL = 200
+_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +110,7 @@ def quantize_with_vendor(
         folder.chmod(0o777)
         settings = _write_files(graph, images, options, method, folder)
         words = [word.replace("{folder}", name) for word in vendor.words]
-        run_program([*words, str(folder / _SCRIPT)], folder, vendor.time_limit_s, vendor.log)
+        _run([*words, str(folder / _SCRIPT)], folder, vendor.time_limit_s, vendor.log or _to_stderr)
         model = _returned(graph, folder / "q_model.h5")
     report = {
         **model.report,
@@ -133,6 +139,34 @@ def _write_files(
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
     shutil.copyfile(Path(__file__).with_name("vendor_script.py"), folder / _SCRIPT)
     return settings
+
+
+def _run(words: Sequence[str], folder: Path, time_limit_s: float, log: Callable[[str], None]) -> None:
+    tail: deque[str] = deque(maxlen=_TAIL)
+
+    def keep(line: str) -> None:
+        tail.append(line)
+        log(line)
+
+    try:
+        code = run_program(words, folder, time_limit_s, keep)
+    except OSError as error:
+        raise ConfigurationError(
+            f"'{words[0]}' cannot be started: {error.strerror}; give the path of the vendor's Python, or a command"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(
+            f"'{words[0]}' was stopped after {time_limit_s:g} s; give a longer time limit or fewer images"
+        ) from error
+    if code != 0:
+        ended = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+        # Python's own errors stand last in a trace.
+        reason = next((line.strip() for line in reversed(tail) if line.strip()), "it said nothing")
+        raise ConfigurationError(f"'{words[0]}' {ended}: {reason[:_LONGEST_REASON]}")
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _returned(graph: Graph, file: Path) -> QuantizedModel:
