@@ -34,8 +34,7 @@ TEST(DeviceFailure, AStuckDeviceFailsItsFrameAndIsReplaced) {
     EXPECT_EQ(pipeline.stats().workers_replaced, 1U);
     EXPECT_EQ(device.workers_made, 2);
   }
-  for (int i = 0; i < 1000 && device.workers_gone < 2; ++i) std::this_thread::sleep_for(milliseconds(5));
-  EXPECT_EQ(device.workers_gone, 2);
+  while (device.workers_gone < 2) std::this_thread::sleep_for(milliseconds(1));
 }
 
 TEST(DeviceFailure, ATimeoutOfTheRunnerReplacesItToo) {

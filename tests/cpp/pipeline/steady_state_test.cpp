@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <nerone/model.hpp>
 #include <nerone/pipeline.hpp>
 #include <random>
+#include <thread>
 
 #include "allocations.hpp"
 #include "copies.hpp"
@@ -29,6 +31,23 @@ Frame random_slice(std::mt19937& random) {
   for (auto& value : slice->values) value = static_cast<std::int16_t>(random() % 4096) - 1024;
   slice->images[0].views = {TensorView::contiguous(slice->values.data(), DType::int16, {512, 512})};
   return {slice, &slice->images};
+}
+
+struct Meeting {
+  std::atomic<int> missing, inside;
+};
+
+// Holds each worker behind its first frame until all of them had one.
+void run_on_every_worker(Pipeline& pipeline, const Frame& frame, int workers) {
+  Meeting meeting{{workers}, {workers}};
+  const auto meet = [](void* context) {
+    auto& all = *static_cast<Meeting*>(context);
+    for (--all.missing; all.missing > 0;) std::this_thread::yield();
+    --all.inside;
+  };
+  std::vector<Ticket> tickets;
+  for (int i = 0; i < workers; ++i) tickets.push_back(pipeline.submit(frame, patient_ms, {meet, &meeting}));
+  while (meeting.inside > 0) std::this_thread::yield();
 }
 
 class SteadyState : public ::testing::TestWithParam<bool> {};
@@ -58,6 +77,7 @@ TEST_P(SteadyState, AllocatesAndCopiesNoFrame) {
   const auto run = [&] {
     for (int i = 0; i < 20; ++i) pipeline.submit(frame, patient_ms).wait(patient_ms);
   };
+  run_on_every_worker(pipeline, frame, options.workers);
   run();
   const auto allocations = allocation_count();
   const auto copies = large_copy_count();

@@ -3,6 +3,7 @@
 #include "softdpu/plugin/runner.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -32,9 +33,8 @@ GraphBuilder addition() {
 }
 
 xmodel::Handle load(const xmodel::Graph& graph) {
-  const auto path = std::filesystem::temp_directory_path() /
-                    ("nerone_runner_" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + "_" +
-                     ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".xmodel");
+  const auto path =
+      std::filesystem::temp_directory_path() / ("nerone_runner_" + std::to_string(::getpid()) + ".xmodel");
   xmodel::write(graph, path);
   auto handle = xmodel::Handle::load(path);
   std::filesystem::remove(path);
