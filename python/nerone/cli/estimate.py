@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import typer
 
     from nerone.compilation.estimate import Estimate
-    from nerone.compilation.paper_rows import PaperRow
+    from nerone.compilation.paper_estimates import EstimatedRow
 
 __all__ = ["register"]
 
@@ -35,14 +35,14 @@ def register(application: typer.Typer) -> None:
     ) -> None:
         """Predict latency and frames per second on a board, without the board."""
         from nerone.compilation.estimate import estimate as predict
-        from nerone.compilation.paper_rows import paper_rows
+        from nerone.compilation.paper_estimates import estimated_rows
         from nerone.runtime.model import model_path
 
         source = xmodel_argument(chosen(file, model_option, "xmodel or bundle"))
         found = predict(model_path(source), board=board or _board_of(source), vitis_ai=vitis_ai, watts=watts)
-        rows = paper_rows()
+        rows = estimated_rows()
         if as_json:
-            print_json({**asdict(found), "table1": [{**asdict(row), "error": row.error} for row in rows]})
+            print_json({**asdict(found), "table1": [_as_json(row) for row in rows]})
             return
         if layers:
             _print_layers(found)
@@ -77,34 +77,44 @@ def _print(found: Estimate) -> None:
     share = f"at {found.utilisation:.0%} of the DPU's peak; layers on the CPU are not in it"
     print(f"latency {found.latency_ms:.2f} ms per image on one core, {share}")
     print(f"Throughput={found.fps:.1f} fps with all cores busy")
+    if found.pynq_fps is not None:
+        print(f"with PYNQ-DPU's Python loop, images prepared before: {found.pynq_fps:.1f} fps")
     if found.watts is None or found.fps_per_watt is None:
         print(f"W and fps/W: n/a, no measured power of {found.board} is published; give a meter's with --watts")
     else:
-        how = (
-            "as given"
-            if found.watts_source == "given"
-            else "from a published measurement of this board, all cores busy"
-        )
+        how = "as given" if found.watts_source == "given" else "the mean of the paper's measurements of this board"
         print(f"{found.watts:.1f} W, {found.fps_per_watt:.2f} fps/W ({how})")
 
 
-def _print_paper(rows: list[PaperRow]) -> None:
-    cells = [
-        (
-            row.network,
-            row.backend,
-            row.board,
-            row.cores,
-            f"{row.estimated_fps:.1f}",
-            "not known" if row.paper_fps is None else f"{row.paper_fps:.1f}",
-            "" if row.error is None else f"{row.error:+.1%}",
+def _as_json(row: EstimatedRow) -> dict[str, object]:
+    errors = dict(zip(("fps_error", "watts_error", "efficiency_error"), row.errors(), strict=True))
+    return {**asdict(row), "efficiency": row.efficiency, **errors}
+
+
+def _beside(estimated: float, paper: float | None, error: float | None, digits: int) -> tuple[str, str, str]:
+    """Return an estimate, the paper's value, and the error in words."""
+    if paper is None or error is None:
+        return f"{estimated:.{digits}f}", "not known", ""
+    return f"{estimated:.{digits}f}", f"{paper:.{digits}f}", f"{error:+.0%}"
+
+
+def _print_paper(rows: list[EstimatedRow]) -> None:
+    cells = []
+    for row in rows:
+        fps_error, watts_error, efficiency_error = row.errors()
+        cells.append(
+            (
+                row.network,
+                row.paper.backend,
+                row.paper.device,
+                *_beside(row.fps, row.paper.fps, fps_error, 1),
+                *_beside(row.watts, row.paper.watts, watts_error, 1),
+                *_beside(row.efficiency, row.paper.efficiency, efficiency_error, 2),
+            )
         )
-        for row in rows
-    ]
-    title = "The same estimate for the networks of the paper's Table I"
-    print_table(("network", "backend", "board", "cores", "estimated fps", "paper's fps", "error"), cells, title=title)
-    known = sum(row.paper_fps is not None for row in rows)
+    columns = ("network", "backend", "board", "fps", "paper", "error", "W", "paper", "error", "fps/W", "paper", "error")
+    print_table(columns, cells, title="The same estimate for the networks of the paper's Table I")
     print(
-        f"the paper's value is known here for {known} of {len(rows)} rows; with PYNQ-DPU the estimate is the DPU's own "
-        "rate, which the Python around it does not reach"
+        "PYNQ-DPU's time beside the DPU and the watts are constants of a board, here fitted to the other networks' "
+        "rows of the same board; VART's rows take the watts of PYNQ-DPU"
     )

@@ -2,8 +2,8 @@
 
 Sources: the paper's Table of platforms (Vitis AI 1.4 overlays), AMD PG338 for the parallelism and peak operations of
 the DPUCZDX8G configurations, AMD UG1414 "Currently Supported Operators" for the limits, published compiled models for
-the fingerprints. KV260's power at its 12 V supply, 9.15 W idle and 10.13 W with the DPU running: Gubochkin, Gorshkova,
-Salovskii, "What One Inference Costs in Watts", Simfero / dAIEDGE, 2026.
+the fingerprints. Power and the host's time per value are fitted to the paper's Table I
+(:mod:`nerone.compilation.paper_estimates`).
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ class Board:
     bandwidth_gb_s : float, peak of its memory
     vitis_ai : str, the version that is used where the caller names none
     fingerprints : mapping of Vitis AI version to the fingerprint that the vendor's compiler has to be given
-    idle_watts, core_watts : float or None, of the whole board at its supply, idle and added by a busy DPU core; None
-        where no measurement was published
+    watts : float or None, of the whole board at its supply while PYNQ-DPU runs; None where none was published
+    host_ns_per_value : float or None, nanoseconds that PYNQ-DPU's loop takes beside the DPU for each float32 value of
+        the network's input and output
     """
 
     name: str
@@ -89,8 +90,8 @@ class Board:
     bandwidth_gb_s: float
     vitis_ai: str
     fingerprints: Mapping[str, int] = field(default_factory=dict)
-    idle_watts: float | None = None
-    core_watts: float | None = None
+    watts: float | None = None
+    host_ns_per_value: float | None = None
 
     @property
     def is_host(self) -> bool:
@@ -133,6 +134,8 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 8.5,
                 "1.4",
                 _ULTRA96,
+                watts=9.11,
+                host_ns_per_value=37.5,
             ),
             Board(
                 "kv260",
@@ -144,8 +147,8 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 19.2,
                 "1.4",
                 _B4096,
-                idle_watts=9.15,
-                core_watts=0.98,
+                watts=12.21,
+                host_ns_per_value=14.9,
             ),
             Board(
                 "zcu104",
@@ -157,6 +160,8 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 19.2,
                 "1.4",
                 _B4096,
+                watts=16.84,
+                host_ns_per_value=13.3,
             ),
         )
     }

@@ -5,6 +5,10 @@ channels per cycle, and rounds each of the three up; with few input channels it 
 ``workload_on_arch`` that the vendor's compiler writes into models follows from this). Traffic: every op reads its
 inputs and weights from the board's memory and writes its output to it, through the core's two 128 bit ports; concat and
 reshape are views. The two are added: the layers of the paper's networks are too small to hide one behind the other.
+
+PYNQ-DPU's Python loop takes one core and, beside the DPU, a time for every float32 value that it hands in or takes
+out. That time and the board's power are constants of the board, fitted to the paper's Table I
+(:mod:`nerone.compilation.paper_estimates`).
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from typing import Any
 from nerone.compilation.boards import Board, Dpu, find_board
 from nerone.errors import ConfigurationError
 
-__all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph", "layer_times"]
+__all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph", "layer_times", "values_per_image"]
 
 _PORT_BYTES_PER_CYCLE = 2 * 128 // 8
 _VIEWS = frozenset({"concat-fix", "reshape-fix", "upload", "download", "data-fix", "const-fix"})
@@ -47,9 +51,12 @@ class Estimate:
     cores : int
     latency_ms : float, of one image on one core, without anything on the CPU
     fps : float, with every core busy
+    pynq_fps : float or None, with PYNQ-DPU's Python loop, images prepared before and results not reduced; None where
+        the board has no measurement of it
     utilisation : float, share of the DPU's peak that the network's multiply-accumulates reach
     watts, fps_per_watt : float or None, None where no power was given and none of this board is published
-    watts_source : str, "given", "published" (of the idle board, and what its busy DPU cores add) or ""
+    watts_source : str, "given", "paper" (the mean of the paper's measurements of this board, with PYNQ-DPU; VART keeps
+        more of it busy) or ""
     layers : per op, in the order of the file
     """
 
@@ -58,6 +65,7 @@ class Estimate:
     cores: int
     latency_ms: float
     fps: float
+    pynq_fps: float | None
     utilisation: float
     watts: float | None
     fps_per_watt: float | None
@@ -102,20 +110,31 @@ def estimate_graph(
     fps = board.cores * 1e6 / total_us
     used = sum(layer.macs for layer in layers) / (total_us * board.clock_mhz * dpu.peak_macs_per_cycle)
     source = "given" if watts is not None else ""
-    if watts is None and board.idle_watts is not None and board.core_watts is not None:
-        watts, source = board.idle_watts + board.cores * board.core_watts, "published"
+    if watts is None and board.watts is not None:
+        watts, source = board.watts, "paper"
+    pynq_fps = None
+    if board.host_ns_per_value is not None:
+        pynq_fps = 1e6 / (total_us + 1e-3 * board.host_ns_per_value * values_per_image(graph))
     return Estimate(
         board=board.name,
         dpu=dpu.name,
         cores=board.cores,
         latency_ms=total_us / 1e3,
         fps=fps,
+        pynq_fps=pynq_fps,
         utilisation=used,
         watts=watts,
         fps_per_watt=None if watts is None else fps / watts,
         watts_source=source,
         layers=tuple(layers),
     )
+
+
+def values_per_image(graph: Mapping[str, Any]) -> int:
+    """Return the values of the network's inputs and outputs together."""
+    read = {name for op in graph["ops"] for names in op["inputs"].values() for name in names}
+    ends = [op for op in graph["ops"] if op["type"] == "data-fix" or op["name"] not in read]
+    return sum(math.prod(op["output"]["shape"]) for op in ends)
 
 
 def layer_times(graph: Mapping[str, Any], board: Board, vitis_ai: str | None = None) -> list[LayerTime]:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from nerone.compilation.boards import find_board
 from nerone.compilation.estimate import estimate
+from nerone.compilation.paper_table import paper_row
 from nerone.errors import ConfigurationError
 
 __all__ = ["DEVICES", "Device", "find_device"]
 
-# The paper's Table I: VART on the ZCU104 runs the CT-ORG network at 335.4 frames per second on two cores.
-PAPER_CT_ORG_ZCU104_FPS = 335.4
 _SIMULATED = ("zcu104-sim", "kv260-sim", "ultra96v2-sim")
 DEVICES = ("softdpu", "board", *_SIMULATED)
 
@@ -74,8 +73,9 @@ def find_device(name: str, model: str | Path, *, preset: str = "") -> Device:
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(DEVICES)}"
         raise ConfigurationError(f"there is no device {name!r}; {hint}")
     board = find_board(name.removesuffix("-sim"))
-    if board.name == "zcu104" and preset in ("ct-org", "paper-ct-org"):
-        latency_us = round(board.cores * 1e6 / PAPER_CT_ORG_ZCU104_FPS)
+    measured = paper_row("ct-org", "VART", "zcu104").fps
+    if board.name == "zcu104" and preset in ("ct-org", "paper-ct-org") and measured is not None:
+        latency_us = round(board.cores * 1e6 / measured)
         return Device(name, cores=board.cores, job_latency_us=latency_us, note="latency from the paper's Table I")
     latency_us = max(1, round(estimate(model, board=board.name).latency_ms * 1e3))
     return Device(name, cores=board.cores, job_latency_us=latency_us, note="latency from nerone estimate")

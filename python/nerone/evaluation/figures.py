@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compilation.paper_table import TABLE1
 from nerone.evaluation.evaluate import Scored
 from nerone.evaluation.experiments import Experiment
 from nerone.evaluation.intervals import Summary
 from nerone.evaluation.overlay import OverlayRow, write_overlay
-from nerone.evaluation.paper import TITLES
+from nerone.evaluation.paper import BOARD_NAMES, TITLES
 from nerone.evaluation.throughput import ALONE, FLOAT, GPU, INTEGER, Measured
 from nerone.runtime.presets import preset
 from nerone.zoo.models import NETWORKS
@@ -106,10 +107,10 @@ def _bars(axes: Any, series: Mapping[str, Sequence[Summary | None]], label: str)
         colour = _COLOURS[index % len(_COLOURS)]
         places = np.arange(len(summaries)) + (index - (len(series) - 1) / 2) * width
         heights = [0.0 if item is None else item.mean for item in summaries]
-        errors = [0.0 if item is None or np.isnan(item.deviation) else item.deviation for item in summaries]
+        errors = [np.nan if item is None else item.deviation for item in summaries]
         axes.bar(places, heights, 0.92 * width, yerr=errors, color=colour, label=name, capsize=3)
         for place, item, error in zip(places, summaries, errors, strict=True):
-            text, height = ("n/a", 0.0) if item is None else (f"{item.mean:.3g}", item.mean + error)
+            text, height = ("n/a", 0.0) if item is None else (f"{item.mean:.3g}", item.mean + np.nan_to_num(error))
             axes.annotate(text, (place, height), (0, 4), textcoords="offset points", ha="center", fontsize=8)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
@@ -119,8 +120,21 @@ def _bars(axes: Any, series: Mapping[str, Sequence[Summary | None]], label: str)
         axes.set_yticks([])
 
 
+def _paper_series(tasks: Sequence[str]) -> dict[str, list[Summary | None]]:
+    """Return the efficiencies of the paper's Table I by device and backend, one per task."""
+    series: dict[str, list[Summary | None]] = {}
+    for row in TABLE1:
+        if row.task in tasks and row.efficiency is not None:
+            label = f"{row.backend} on {BOARD_NAMES.get(row.device, row.device)}"
+            values = series.setdefault(label, [None] * len(tasks))
+            values[tasks.index(row.task)] = Summary(row.efficiency, float("nan"), 1)
+    return series
+
+
 def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResults) -> Path:
-    """Draw energy efficiency (equation 1), "n/a" where there is no power sensor, and throughput beside it.
+    """Draw energy efficiency (equation 1) as the paper has it and as it is here, and throughput beside it.
+
+    Where this machine has no power sensor, "n/a" stands in place of its bars.
 
     Parameters
     ----------
@@ -130,19 +144,26 @@ def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResult
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    figure = Figure(figsize=(12, 8.4), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    halves = figure.subfigures(2, 1, squeeze=False)
+    paper, below = halves[0, 0], halves[1, 0]
+    above = paper.subplots()
+    _bars(above, _paper_series([item.task for item in found]), "images per second per watt")
+    above.set_title("energy efficiency, the paper's", fontsize=11)
+    left, right = below.subplots(1, 2)
     series = _series(found, boards)
     efficiency = {name: [None if row is None else row.efficiency for row in rows] for name, rows in series.items()}
     rates = {name: [None if row is None else row.fps for row in rows] for name, rows in series.items()}
     _bars(left, efficiency, "images per second per watt")
     _bars(right, rates, "images per second")
-    left.set_title("energy efficiency" + ("" if _any(efficiency) else ": no power sensor on this machine"), fontsize=11)
-    right.set_title("throughput of the network alone", fontsize=11)
-    for axes in (left, right):
+    reason = "" if _any(efficiency) else ": no power sensor on this machine"
+    left.set_title(f"energy efficiency here{reason}", fontsize=11)
+    right.set_title("throughput here, of the network alone", fontsize=11)
+    for axes in (above, left, right):
         axes.set_xticks(np.arange(len(found)), [TITLES[item.task].replace(" (", "\n(") for item in found], fontsize=9)
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    for part, axes in ((paper, above), (below, right)):
+        part.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     figure.savefig(path, dpi=110)
     return path
 

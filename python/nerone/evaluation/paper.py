@@ -1,15 +1,14 @@
-"""The paper's experiments: rows of its tables, with the values that this project's sources state.
+"""The paper's experiments in words: titles, scores of its Table II, and the models published with it.
 
-Berzoini, D'Arnese, Conficconi, Santambrogio: "NERONE: The Fast Way to Efficiently Execute Your Deep Learning Algorithm
-At the Edge", IEEE JBHI 2023, doi:10.1109/JBHI.2023.3296142. A value that is not stated here is left out of the report,
-never filled in.
+Table I is in :mod:`nerone.compilation.paper_table`. A value that no source of this project states is left out of the
+report, never filled in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["BOARD_NAMES", "PUBLISHED_MODELS", "TABLE1", "TITLES", "PublishedModel", "Row", "paper_score"]
+__all__ = ["BOARD_NAMES", "PUBLISHED_MODELS", "TITLES", "PublishedModel", "paper_score"]
 
 TITLES = {
     "ct-org": "U-Net (CT-ORG)",
@@ -19,33 +18,6 @@ TITLES = {
 }
 BOARD_NAMES = {"ultra96v2": "Ultra96-V2", "kv260": "KV260", "zcu104": "ZCU104"}
 
-
-@dataclass(frozen=True)
-class Row:
-    """One row of Table I.
-
-    Attributes
-    ----------
-    task, backend : str
-    board : str, of the board table, or "V100"
-    fps : float or None, the paper's frames per second where known
-    """
-
-    task: str
-    backend: str
-    board: str
-    fps: float | None = None
-
-
-def _table1() -> tuple[Row, ...]:
-    pynq = [Row(task, "PYNQ-DPU", board) for task in TITLES for board in BOARD_NAMES]
-    vart = [Row(task, "VART", "zcu104", 335.4 if task == "ct-org" else None) for task in TITLES]
-    gpu = [Row(task, "TensorFlow, FP32", "V100") for task in TITLES]
-    return (*gpu, *pynq, *vart)
-
-
-TABLE1 = _table1()
-"""Four rows with the V100 GPU, twelve with PYNQ-DPU, four with VART."""
 
 _SCORES = {
     "ct-org": "INT8 loses 0.15 points of weighted Dice",

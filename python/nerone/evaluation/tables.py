@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nerone.compilation.paper_table import GPUS, TABLE1, PaperRow
 from nerone.evaluation.experiments import Experiment
 from nerone.evaluation.identity import PathsReport
 from nerone.evaluation.intervals import Summary
-from nerone.evaluation.paper import BOARD_NAMES, TABLE1, TITLES, Row, paper_score
+from nerone.evaluation.paper import BOARD_NAMES, TITLES, paper_score
 from nerone.evaluation.report import Table
 from nerone.evaluation.runs import RunScores, score_runs
 from nerone.evaluation.throughput import GPU, Measured
@@ -21,6 +22,7 @@ NOT_STATED = "not stated"
 SCORE_DRAWS = 300
 
 Cells = tuple[str, ...]
+_NO_ROW = ("-", "-", "-")
 BoardResults = Mapping[tuple[str, str], Sequence[Measured]]
 
 
@@ -43,54 +45,66 @@ def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[st
     for task in tasks:
         speeds = [row for item in found if item.task == task and not item.published for row in item.speeds]
         for row in (row for row in TABLE1 if row.task == task):
-            rows += _paper_rows(row, speeds, boards.get((task, row.board), ()))
+            rows += _paper_rows(row, speeds, boards.get((task, row.device), ()))
         rows += _other_simulated(task, speeds)
+        rows += [(TITLES[task], GPU, s.device, s.what, *_NO_ROW, *_cells(s)) for s in speeds if s.backend == GPU]
         for speed in speeds:
             if not speed.board and speed.backend != GPU:
-                rows.append((TITLES[task], speed.backend, speed.device, speed.what, "-", *_cells(speed)))
+                rows.append((TITLES[task], speed.backend, speed.device, speed.what, *_NO_ROW, *_cells(speed)))
         for item in (item for item in found if item.task == task and item.published):
             backend = f"VART, INT8, {item.network}"
-            rows += [(TITLES[task], backend, s.device, s.what, "-", *_cells(s)) for s in item.speeds]
+            rows += [(TITLES[task], backend, s.device, s.what, *_NO_ROW, *_cells(s)) for s in item.speeds]
     return Table(
         "table1",
         "Table I: throughput and energy",
-        ("network", "backend", "device", "measured", "paper, FPS", "here, FPS", "here, W", "here, FPS/W"),
+        (
+            "network",
+            "backend",
+            "device",
+            "measured",
+            "paper, FPS",
+            "paper, W",
+            "paper, FPS/W",
+            "here, FPS",
+            "here, W",
+            "here, FPS/W",
+        ),
         tuple(rows),
         "Mean ± standard deviation of independent runs; FPS/W is equation 1. Image to mask: from the scan's slice in "
         "memory, preprocessing included, files read before. n/a: no power sensor on this machine. Simulated boards "
         "take the time that a board's DPU would take and compute nothing: they show what the host program around the "
-        "DPU reaches on this machine's processor, which is faster than a board's. Boards and the V100 have no value "
-        "here unless they were measured. Not stated: the paper's value is in no source of this project.",
+        "DPU reaches on this machine's processor, which is faster than a board's. Boards and the paper's GPUs have no "
+        "value here unless they were measured. The paper's values are those of its authors' charts "
+        "(github.com/RaffaeleBerzoini/SENECA, charts/charts.py); not stated: in no source of this project.",
     )
 
 
-def _paper_rows(row: Row, speeds: Sequence[Measured], results: Sequence[Measured]) -> list[Cells]:
-    stated = f"{row.fps:g}" if row.fps else NOT_STATED
-    title = TITLES[row.task]
-    if row.board not in BOARD_NAMES:
-        return _gpu_rows(row, speeds, stated)
-    device, backend = BOARD_NAMES[row.board], f"{row.backend}, INT8"
+def _paper_cells(row: PaperRow) -> Cells:
+    """Return the paper's FPS, watts and FPS/W."""
+    values = ((row.fps, 1), (row.watts, 2), (row.efficiency, 2))
+    return tuple(NOT_STATED if value is None else f"{value:.{digits}f}" for value, digits in values)
+
+
+def _paper_rows(row: PaperRow, speeds: Sequence[Measured], results: Sequence[Measured]) -> list[Cells]:
+    title, stated = TITLES[row.task], _paper_cells(row)
+    if row.device in GPUS:
+        found = any(speed.backend == GPU for speed in speeds)
+        reason = f"{NOT_HERE}: another GPU, below" if found else f"{NOT_HERE}: no GPU"
+        return [(title, row.backend, row.device, "-", *stated, reason, NOT_HERE, NOT_HERE)]
+    device, backend = BOARD_NAMES[row.device], f"{row.backend}, INT8"
     real = [result for result in results if result.backend == backend]
-    rows: list[Cells] = [(title, backend, result.device, result.what, stated, *_cells(result)) for result in real]
+    rows: list[Cells] = [(title, backend, result.device, result.what, *stated, *_cells(result)) for result in real]
     if not real:
-        rows.append((title, backend, device, "-", stated, f"{NOT_HERE}: needs the board", NOT_HERE, NOT_HERE))
-    simulated = [s for s in speeds if s.board == row.board and s.backend == backend]
-    return rows + [(title, backend, s.device, s.what, stated, *_cells(s)) for s in simulated]
-
-
-def _gpu_rows(row: Row, speeds: Sequence[Measured], stated: str) -> list[Cells]:
-    title = TITLES[row.task]
-    measured = [speed for speed in speeds if speed.backend == GPU]
-    reason = f"{NOT_HERE}: another GPU, below" if measured else f"{NOT_HERE}: no GPU"
-    rows: list[Cells] = [(title, row.backend, row.board, "-", stated, reason, NOT_HERE, NOT_HERE)]
-    return rows + [(title, GPU, speed.device, speed.what, "-", *_cells(speed)) for speed in measured]
+        rows.append((title, backend, device, "-", *stated, f"{NOT_HERE}: needs the board", NOT_HERE, NOT_HERE))
+    simulated = [s for s in speeds if s.board == row.device and s.backend == backend]
+    return rows + [(title, backend, s.device, s.what, *stated, *_cells(s)) for s in simulated]
 
 
 def _other_simulated(task: str, speeds: Sequence[Measured]) -> list[Cells]:
     """Return simulated rows that the paper has no counterpart of: VART on the smaller boards."""
-    known = {(f"{row.backend}, INT8", row.board) for row in TABLE1 if row.task == task}
+    known = {(f"{row.backend}, INT8", row.device) for row in TABLE1 if row.task == task}
     others = (speed for speed in speeds if speed.board and (speed.backend, speed.board) not in known)
-    return [(TITLES[task], s.backend, s.device, s.what, "no such row", *_cells(s)) for s in others]
+    return [(TITLES[task], s.backend, s.device, s.what, *_NO_ROW, *_cells(s)) for s in others]
 
 
 def score_words(experiment: Experiment, network: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nerone.cli.main import main
+from nerone.compilation.paper_table import TABLE1
 from nerone.data import bccd
 from nerone.data.frame import Frame
 from nerone.data.labelled import LabelledFrame
@@ -20,7 +21,7 @@ from nerone.evaluation.figures import upright
 from nerone.evaluation.identity import PathsReport
 from nerone.evaluation.intervals import Summary
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
-from nerone.evaluation.paper import PUBLISHED_MODELS, TABLE1
+from nerone.evaluation.paper import PUBLISHED_MODELS
 from nerone.evaluation.settings import Settings, find_data
 from nerone.evaluation.speed import measure_speed
 from nerone.evaluation.tables import NOT_HERE, NOT_STATED, score_words
@@ -69,12 +70,15 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
 def test_report_has_every_row_and_no_number_that_was_not_measured(tmp_path: Path, made_up: None) -> None:
     report = module.reproduce(["all"], Settings(tmp_path))
     rows = table(tmp_path, "table1")
-    assert len(TABLE1) == 4 * (1 + 3 + 1)
-    devices = ("ZCU104", "KV260", "Ultra96-V2", "V100")
+    assert len(TABLE1) == 4 * (2 + 3 + 1)
+    devices = ("ZCU104", "KV260", "Ultra96-V2", "RTX 2060 Mobile", "Tesla V100")
     absent = [row for row in rows if row["device"] in devices]
     assert len(absent) == len(TABLE1), "every row of the paper, and nothing measured on what is not here"
     assert all(row[f"here, {unit}"].startswith(NOT_HERE) for row in absent for unit in ("FPS", "W", "FPS/W"))
-    assert [row["paper, FPS"] for row in absent if row["paper, FPS"] != NOT_STATED] == ["335.4"]
+    assert [row["paper, FPS"] for row in absent if row["paper, W"] == NOT_STATED] == ["335.4", *3 * [NOT_STATED]]
+    named = {(row["network"], row["device"], row["backend"]): row for row in absent}
+    first = named["U-Net (CT-ORG)", "ZCU104", "PYNQ-DPU, INT8"]
+    assert tuple(first[f"paper, {unit}"] for unit in ("FPS", "W", "FPS/W")) == ("82.9", "17.59", "4.71")
     simulated = [row for row in rows if "simulated" in row["device"]]
     assert {(row["device"], row["here, FPS"]) for row in simulated} == {
         ("ZCU104 (simulated)", "70.0 ± 1.0 (simulated)"),
@@ -104,7 +108,7 @@ def test_a_gpu_that_is_here_is_a_row_of_its_own(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(module, "run_task", run)
     module.reproduce(["table1", "fig3"], Settings(tmp_path), tasks=("bccd",))
     rows = {row["device"]: row for row in table(tmp_path, "table1")}
-    assert rows["V100"]["here, FPS"] == f"{NOT_HERE}: another GPU, below"
+    assert rows["Tesla V100"]["here, FPS"] == f"{NOT_HERE}: another GPU, below"
     assert rows["some GPU"]["here, W"] == "50.00 ± 1.00"
 
 

@@ -1,0 +1,95 @@
+"""The rows of the paper's Table I that run on a DPU, each beside what is estimated for it.
+
+PYNQ-DPU's and the watts' estimates rest on constants of the board that are fitted to this very table. So that the error
+printed here tells something, each row is estimated with constants fitted to the other networks' rows of its board.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nerone.compilation.boards import BOARDS, Board
+from nerone.compilation.estimate import estimate_graph, values_per_image
+from nerone.compilation.paper_networks import NETWORKS
+from nerone.compilation.paper_table import TABLE1, PaperRow, paper_row
+
+__all__ = ["EstimatedRow", "estimated_rows", "fitted_host_ns", "fitted_watts"]
+
+_VERSION = "1.4"
+_PYNQ = "PYNQ-DPU"
+
+
+@dataclass(frozen=True)
+class EstimatedRow:
+    """One row of Table I, with what is estimated for it.
+
+    Attributes
+    ----------
+    network : str
+    paper : PaperRow, whose values may be None
+    cores : int, DPU cores that the backend keeps busy: PYNQ-DPU's one runner has one
+    fps, watts : float, estimated
+    """
+
+    network: str
+    paper: PaperRow
+    cores: int
+    fps: float
+    watts: float
+
+    @property
+    def efficiency(self) -> float:
+        """Estimated images per second per watt."""
+        return self.fps / self.watts
+
+    def errors(self) -> tuple[float | None, float | None, float | None]:
+        """Return the relative errors of fps, watts and efficiency; None where the paper's value is not known."""
+        pairs = (
+            (self.fps, self.paper.fps),
+            (self.watts, self.paper.watts),
+            (self.efficiency, self.paper.efficiency),
+        )
+        first, second, third = (None if known is None else mine / known - 1 for mine, known in pairs)
+        return first, second, third
+
+
+def estimated_rows() -> list[EstimatedRow]:
+    """Return the twelve rows with PYNQ-DPU and the four with VART."""
+    return [_row(row) for backend in (_PYNQ, "VART") for row in TABLE1 if row.backend == backend]
+
+
+def fitted_watts(board: Board, without: str = "") -> float:
+    """Return the mean power of a board over the paper's networks, but for one of them."""
+    rows = [paper_row(task, _PYNQ, board.name) for task in NETWORKS if task != without]
+    known = [row.watts for row in rows if row.watts is not None]
+    return sum(known) / len(known)
+
+
+def fitted_host_ns(board: Board, without: str = "") -> float:
+    """Return the nanoseconds per value that PYNQ-DPU's loop takes beside the DPU, but for one network.
+
+    By least squares, through zero, of the time that a row of Table I takes longer than the DPU's estimated time.
+    """
+    products = squares = 0.0
+    for task, network in NETWORKS.items():
+        fps = paper_row(task, _PYNQ, board.name).fps
+        if task == without or fps is None:
+            continue
+        graph = network()
+        values = values_per_image(graph)
+        beside_ns = 1e9 / fps - 1e6 * estimate_graph(graph, board, _VERSION).latency_ms
+        products += values * beside_ns
+        squares += values * values
+    return products / squares
+
+
+def _row(row: PaperRow) -> EstimatedRow:
+    graph, board = NETWORKS[row.task](), BOARDS[row.device]
+    others = replace(
+        board, watts=fitted_watts(board, without=row.task), host_ns_per_value=fitted_host_ns(board, without=row.task)
+    )
+    found = estimate_graph(graph, others, _VERSION)
+    fps, cores = (found.fps, found.cores) if row.backend == "VART" else (found.pynq_fps, 1)
+    if found.watts is None or fps is None:
+        raise AssertionError(f"no estimate of {row}")
+    return EstimatedRow(graph["name"], row, cores, fps, found.watts)
