@@ -77,13 +77,14 @@ def _print(found: Estimate) -> None:
     share = f"at {found.utilisation:.0%} of the DPU's peak; layers on the CPU are not in it"
     print(f"latency {found.latency_ms:.2f} ms per image on one core, {share}")
     print(f"Throughput={found.fps:.1f} fps with all cores busy")
-    if found.pynq_fps is not None:
-        print(f"with PYNQ-DPU's Python loop, images prepared before: {found.pynq_fps:.1f} fps")
     if found.watts is None or found.fps_per_watt is None:
         print(f"W and fps/W: n/a, no measured power of {found.board} is published; give a meter's with --watts")
     else:
-        how = "as given" if found.watts_source == "given" else "the mean of the paper's measurements of this board"
+        how = "as given" if found.watts_source == "given" else "fitted to the paper's measurements of this board"
         print(f"{found.watts:.1f} W, {found.fps_per_watt:.2f} fps/W ({how})")
+    if found.pynq_fps is not None and found.pynq_watts is not None:
+        loop = f"{found.pynq_fps:.1f} fps, {found.pynq_watts:.1f} W, {found.pynq_fps / found.pynq_watts:.2f} fps/W"
+        print(f"with PYNQ-DPU's Python loop, images prepared before: {loop}")
 
 
 def _as_json(row: EstimatedRow) -> dict[str, object]:
@@ -115,6 +116,6 @@ def _print_paper(rows: list[EstimatedRow]) -> None:
     columns = ("network", "backend", "board", "fps", "paper", "error", "W", "paper", "error", "fps/W", "paper", "error")
     print_table(columns, cells, title="The same estimate for the networks of the paper's Table I")
     print(
-        "PYNQ-DPU's time beside the DPU and the watts are constants of a board, here fitted to the other networks' "
-        "rows of the same board; VART's rows take the watts of PYNQ-DPU"
+        "PYNQ-DPU's time beside the DPU and the watts rest on constants of a board; each row's are fitted to the other "
+        "rows of that board"
     )

@@ -76,7 +76,8 @@ class Board:
     bandwidth_gb_s : float, peak of its memory
     vitis_ai : str, the version that is used where the caller names none
     fingerprints : mapping of Vitis AI version to the fingerprint that the vendor's compiler has to be given
-    watts : float or None, of the whole board at its supply while PYNQ-DPU runs; None where none was published
+    idle_watts, core_watts : float or None, of the whole board while its DPU waits, and added by a busy DPU core; None
+        where nothing was published
     host_ns_per_value : float or None, nanoseconds that PYNQ-DPU's loop takes beside the DPU for each float32 value of
         the network's input and output
     """
@@ -90,7 +91,8 @@ class Board:
     bandwidth_gb_s: float
     vitis_ai: str
     fingerprints: Mapping[str, int] = field(default_factory=dict)
-    watts: float | None = None
+    idle_watts: float | None = None
+    core_watts: float | None = None
     host_ns_per_value: float | None = None
 
     @property
@@ -134,7 +136,8 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 8.5,
                 "1.4",
                 _ULTRA96,
-                watts=9.11,
+                idle_watts=8.07,
+                core_watts=3.31,
                 host_ns_per_value=37.5,
             ),
             Board(
@@ -147,7 +150,8 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 19.2,
                 "1.4",
                 _B4096,
-                watts=12.21,
+                idle_watts=10.67,
+                core_watts=3.82,
                 host_ns_per_value=14.9,
             ),
             Board(
@@ -160,7 +164,8 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 19.2,
                 "1.4",
                 _B4096,
-                watts=16.84,
+                idle_watts=13.76,
+                core_watts=7.39,
                 host_ns_per_value=13.3,
             ),
         )

@@ -54,9 +54,10 @@ class Estimate:
     pynq_fps : float or None, with PYNQ-DPU's Python loop, images prepared before and results not reduced; None where
         the board has no measurement of it
     utilisation : float, share of the DPU's peak that the network's multiply-accumulates reach
-    watts, fps_per_watt : float or None, None where no power was given and none of this board is published
-    watts_source : str, "given", "paper" (the mean of the paper's measurements of this board, with PYNQ-DPU; VART keeps
-        more of it busy) or ""
+    watts, fps_per_watt : float or None, with every core busy; None where no power was given and none of this board is
+        published
+    watts_source : str, "given", "paper" (the board's constants, fitted to the paper's measurements) or ""
+    pynq_watts : float or None, with PYNQ-DPU, which keeps one core busy for a part of the time; None without constants
     layers : per op, in the order of the file
     """
 
@@ -70,6 +71,7 @@ class Estimate:
     watts: float | None
     fps_per_watt: float | None
     watts_source: str
+    pynq_watts: float | None
     layers: tuple[LayerTime, ...]
 
 
@@ -110,11 +112,14 @@ def estimate_graph(
     fps = board.cores * 1e6 / total_us
     used = sum(layer.macs for layer in layers) / (total_us * board.clock_mhz * dpu.peak_macs_per_cycle)
     source = "given" if watts is not None else ""
-    if watts is None and board.watts is not None:
-        watts, source = board.watts, "paper"
-    pynq_fps = None
+    pynq_fps = pynq_watts = None
     if board.host_ns_per_value is not None:
         pynq_fps = 1e6 / (total_us + 1e-3 * board.host_ns_per_value * values_per_image(graph))
+    if board.idle_watts is not None and board.core_watts is not None:
+        if watts is None:
+            watts, source = board.idle_watts + board.cores * board.core_watts, "paper"
+        if pynq_fps is not None:
+            pynq_watts = board.idle_watts + pynq_fps * total_us * 1e-6 * board.core_watts
     return Estimate(
         board=board.name,
         dpu=dpu.name,
@@ -126,6 +131,7 @@ def estimate_graph(
         watts=watts,
         fps_per_watt=None if watts is None else fps / watts,
         watts_source=source,
+        pynq_watts=pynq_watts,
         layers=tuple(layers),
     )
 

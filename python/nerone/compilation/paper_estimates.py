@@ -1,12 +1,14 @@
 """The rows of the paper's Table I that run on a DPU, each beside what is estimated for it.
 
 PYNQ-DPU's and the watts' estimates rest on constants of the board that are fitted to this very table. So that the error
-printed here tells something, each row is estimated with constants fitted to the other networks' rows of its board.
+tells something, each row is estimated with constants that are fitted to the other rows of its board.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from nerone.compilation.boards import BOARDS, Board
 from nerone.compilation.estimate import estimate_graph, values_per_image
@@ -58,11 +60,22 @@ def estimated_rows() -> list[EstimatedRow]:
     return [_row(row) for backend in (_PYNQ, "VART") for row in TABLE1 if row.backend == backend]
 
 
-def fitted_watts(board: Board, without: str = "") -> float:
-    """Return the mean power of a board over the paper's networks, but for one of them."""
-    rows = [paper_row(task, _PYNQ, board.name) for task in NETWORKS if task != without]
-    known = [row.watts for row in rows if row.watts is not None]
-    return sum(known) / len(known)
+def fitted_watts(board: Board, without: PaperRow | None = None) -> tuple[float, float]:
+    """Return the watts of a waiting board, and those that a busy DPU core adds, from the rows of Table I but for one.
+
+    By least squares of a row's watts over the cores that it keeps busy: its rate times the DPU's estimated time.
+    """
+    rows = [row for row in TABLE1 if row.device == board.name and row != without]
+    points = [(_busy_cores(row), row.watts) for row in rows if row.watts is not None]
+    busy, watts = np.array(points).T
+    core, idle = np.polyfit(busy, watts, 1)
+    return float(idle), float(core)
+
+
+def _busy_cores(row: PaperRow) -> float:
+    if row.fps is None:
+        raise AssertionError(f"no rate of {row}")
+    return row.fps * estimate_graph(NETWORKS[row.task](), BOARDS[row.device], _VERSION).latency_ms * 1e-3
 
 
 def fitted_host_ns(board: Board, without: str = "") -> float:
@@ -85,11 +98,10 @@ def fitted_host_ns(board: Board, without: str = "") -> float:
 
 def _row(row: PaperRow) -> EstimatedRow:
     graph, board = NETWORKS[row.task](), BOARDS[row.device]
-    others = replace(
-        board, watts=fitted_watts(board, without=row.task), host_ns_per_value=fitted_host_ns(board, without=row.task)
-    )
-    found = estimate_graph(graph, others, _VERSION)
-    fps, cores = (found.fps, found.cores) if row.backend == "VART" else (found.pynq_fps, 1)
-    if found.watts is None or fps is None:
+    idle, core = fitted_watts(board, without=row)
+    host = fitted_host_ns(board, without=row.task)
+    found = estimate_graph(graph, replace(board, idle_watts=idle, core_watts=core, host_ns_per_value=host), _VERSION)
+    fps, watts = (found.fps, found.watts) if row.backend == "VART" else (found.pynq_fps, found.pynq_watts)
+    if watts is None or fps is None:
         raise AssertionError(f"no estimate of {row}")
-    return EstimatedRow(graph["name"], row, cores, fps, found.watts)
+    return EstimatedRow(graph["name"], row, found.cores if row.backend == "VART" else 1, fps, watts)

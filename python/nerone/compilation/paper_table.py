@@ -1,10 +1,10 @@
 """Table I of the paper: images per second and watts of its four networks on GPUs and boards.
 
 Berzoini, D'Arnese, Conficconi, Santambrogio: "NERONE: The Fast Way to Efficiently Execute Your Deep Learning Algorithm
-At the Edge", IEEE JBHI 2023, doi:10.1109/JBHI.2023.3296142. The values of the GPUs and of PYNQ-DPU are those from which
-the authors draw the paper's charts (github.com/RaffaeleBerzoini/SENECA, charts/charts.py, commit 1601394); with them
-VART's 335.4 images per second on the ZCU104 are the 4.04 times of PYNQ-DPU that the paper states. A value that no
-source of this project states is None, and never filled in.
+At the Edge", IEEE JBHI 2023, doi:10.1109/JBHI.2023.3296142. The values are those from which the authors draw their
+charts (github.com/RaffaeleBerzoini/SENECA): charts/charts.py at commit 1601394 for the GPUs and PYNQ-DPU,
+results/results_plots.py at commit 5d76530 for VART with four threads. Their ratio on the ZCU104 is the 4.04 that the
+paper states. A value that no source of this project states is None, and never filled in.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ _COLUMNS = (
     ("VART", "zcu104"),
 )
 _FPS: dict[str, tuple[float | None, ...]] = {
-    "ct-org": (72.09, 199.36, 36.52, 74.70, 82.92, 335.4),
+    "ct-org": (72.09, 199.36, 36.52, 74.70, 82.92, 335.40),
     "brats": (99.98, 372.52, 37.26, 96.52, 93.34, None),
     "prostate": (299.62, 599.48, 91.47, 145.76, 190.68, None),
     "bccd": (959.50, 2046.22, 114.99, 237.92, 225.49, None),
 }
 _WATTS: dict[str, tuple[float | None, ...]] = {
-    "ct-org": (78.17, 80.38, 9.59, 12.33, 17.59, None),
+    "ct-org": (78.17, 80.38, 9.59, 12.33, 17.59, 28.40),
     "brats": (28.06, 71.58, 8.96, 12.39, 16.47, None),
     "prostate": (77.22, 81.82, 8.59, 11.38, 15.96, None),
     "bccd": (80.28, 166.56, 9.28, 12.75, 17.35, None),

@@ -75,7 +75,7 @@ def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[st
         "take the time that a board's DPU would take and compute nothing: they show what the host program around the "
         "DPU reaches on this machine's processor, which is faster than a board's. Boards and the paper's GPUs have no "
         "value here unless they were measured. The paper's values are those of its authors' charts "
-        "(github.com/RaffaeleBerzoini/SENECA, charts/charts.py); not stated: in no source of this project.",
+        "(github.com/RaffaeleBerzoini/SENECA); not stated: in no source of this project.",
     )
 
 
