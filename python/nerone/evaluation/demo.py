@@ -18,7 +18,7 @@ from nerone.data.labelled import labelled_frames
 from nerone.data.phantom_sets import write_phantoms
 from nerone.data.sources import frames
 from nerone.deployment.bundle import Bundle
-from nerone.deployment.deploy import deploy
+from nerone.deployment.deploying import deploy
 from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
 from nerone.evaluation.overlay import OverlayRow, write_overlay
 from nerone.evaluation.speed import integer_speed

@@ -14,7 +14,7 @@ from nerone.data.labelled import LabelledFrame, labelled_frames
 from nerone.data.pictures import read_picture
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.compiled import wrap_compiled
-from nerone.deployment.deploy import deploy
+from nerone.deployment.deploying import deploy
 from nerone.errors import ConfigurationError, Error
 from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
 from nerone.evaluation.identity import PathsReport, compare_paths
