@@ -228,17 +228,17 @@ class Session:
             return
         self.record.finished()
         self._failures = 0
-        if source is not self.source:
-            return
-        self._sequence += 1
-        self._collect(index, frame, result)
-        self._shown = Shown(self._sequence, index, frame, result)
+        with self._lock:
+            if source is not self.source:
+                return
+            self._sequence += 1
+            self._collect(index, frame, result)
+            self._shown = Shown(self._sequence, index, frame, result)
 
     def _collect(self, index: int, frame: LiveFrame, result: Result) -> None:
-        with self._lock:
-            room = len(self._results) * frame.image.size < _MASK_BYTES
-            if result.has_mask and (index in self._results or room):
-                self._results[index] = result
+        room = len(self._results) * frame.image.size < _MASK_BYTES
+        if result.has_mask and (index in self._results or room):
+            self._results[index] = result
 
     def _fail(self, error: Exception) -> None:
         self.record.failed += 1

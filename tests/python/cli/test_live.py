@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
 from nerone.live.view import open_session
+from waiting import wait_for
 
 SCAN = np.zeros((2, 20, 14), np.int16)
-
-
-def wait_for(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come in time"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("backend", ["vart", "pynq"])

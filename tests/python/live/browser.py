@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from waiting import PATIENT_S
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--no-sandbox",
@@ -22,12 +24,13 @@ SCREENSHOTS = Path(os.environ.get("NERONE_SCREENSHOTS", "build/screenshots"))
 def open_page(browser: Any, url: str, *, width: int = 1280, height: int = 800) -> Any:
     """Open the viewer and wait for its first frame; console errors are collected in ``problems``."""
     context = browser.new_context(viewport={"width": width, "height": height}, bypass_csp=True, accept_downloads=True)
+    context.set_default_timeout(1e3 * PATIENT_S)
     opened = context.new_page()
     opened.problems = []
     opened.on("console", lambda m: opened.problems.append(m.text) if m.type == "error" else None)
     opened.on("pageerror", lambda e: opened.problems.append(str(e)))
     opened.goto(url)
-    opened.wait_for_function("Number(document.body.dataset.sequence) > 0", timeout=15000)
+    opened.wait_for_function("Number(document.body.dataset.sequence) > 0")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     return opened
 

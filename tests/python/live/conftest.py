@@ -21,6 +21,7 @@ from nerone.live.results import Result
 from nerone.live.server import LiveServer
 from nerone.live.session import Session
 from nerone.live.sources import LiveFrame, LiveSource, open_source
+from waiting import PATIENT_S
 
 SIDE = 64
 COLOURS = ("#000000", "#d55e00", "#f0e442")
@@ -129,12 +130,12 @@ def start(folder: Path, source: LiveSource, access: Access, **more: Any) -> Runn
     server = LiveServer(session, access, title="test bundle", bundle=more.pop("labels", LABELS), **more)
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(PATIENT_S)
     return Running(server, session, switches, loop, folder, made)
 
 
 def stop(running: Running) -> None:
-    asyncio.run_coroutine_threadsafe(running.server.stop(), running.loop).result(10)
+    asyncio.run_coroutine_threadsafe(running.server.stop(), running.loop).result(PATIENT_S)
     running.loop.call_soon_threadsafe(running.loop.stop)
     running.session.close()
 
@@ -151,6 +152,6 @@ def live(tmp_path: Path) -> Iterator[Running]:
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as p:
-        chromium = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1e3 * PATIENT_S)
         yield chromium
         chromium.close()

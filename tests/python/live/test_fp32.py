@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from nerone.live.fp32_process import serve
 from nerone.live.results import Result, Shown
 from nerone.live.sources import LiveFrame
 from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, ScaleOffset
+from waiting import PATIENT_S, wait_for
 
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed")
 
@@ -48,15 +48,8 @@ def shown(number: int) -> Shown:
     return Shown(number + 1, number, LiveFrame(Frame(image, Path("made"), number)), Result())
 
 
-def wait_for(condition: Any, seconds: float = 300.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come in time"
-        time.sleep(0.02)
-
-
 def asked(model: FloatModel, frame: Shown, *, live: bool = False) -> Result:
-    wait_for(lambda: model.error or model.result(frame, 1, live=live) is not None)
+    wait_for(lambda: model.error or model.result(frame, 1, live=live) is not None, 300)  # TensorFlow starts
     assert model.error == ""
     found = model.result(frame, 1, live=live)
     assert found is not None
@@ -121,7 +114,7 @@ def answers(bundle: Any, model: Path, frames: list[np.ndarray]) -> list[Any]:
         ours.send((image, None, None))
         got.append(ours.recv())
     ours.close()
-    thread.join(10)
+    thread.join(PATIENT_S)
     assert not thread.is_alive(), "it ends when it is hung up on"
     return got
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.live.notebook import Live, paint, show
+from waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -58,7 +58,9 @@ def test_notebooks_run(notebook: Path, tmp_path: Path) -> None:
     pytest.importorskip("keras", reason="TensorFlow is not installed")
     book = nbformat.read(notebook, as_version=4)
     require_weights("\n".join(cell.source for cell in book.cells if cell.cell_type == "code"))
-    nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(
+        book, timeout=500, startup_timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) or output.get("name") == "stdout" for output in outputs)
     assert any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in outputs)
@@ -77,10 +79,7 @@ def test_live_shows_the_most_probable_class(classifier_bundle: Any, tmp_path: Pa
     np.save(tmp_path / "cell.npy", np.full((20, 20, 3), 90, np.uint8))
     live = Live(classifier_bundle, tmp_path / "cell.npy", threads=1, rate_hz=50)
     try:
-        end = time.monotonic() + 20
-        while "%" not in live.text:
-            assert time.monotonic() < end, live.text
-            time.sleep(0.05)
+        wait_for(lambda: "%" in live.text)
         assert any(f"{name} " in live.text for name in "abcd")
     finally:
         live.close()

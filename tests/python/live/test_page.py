@@ -9,6 +9,8 @@ import pytest
 from tests.python.live.browser import CHROMIUM, SCREENSHOTS, open_page, pixel, set_range
 from tests.python.live.conftest import SIDE, Running
 
+from waiting import wait_for
+
 if CHROMIUM is None:
     pytest.skip("Chromium is not installed", allow_module_level=True)
 
@@ -22,9 +24,9 @@ def page(browser: Any, live: Running) -> Iterator[Any]:
 
 def test_frames_advance_and_charts_fill(page: Any) -> None:
     first = page.evaluate("Number(document.body.dataset.sequence)")
-    page.wait_for_function(f"Number(document.body.dataset.sequence) > {first + 5}", timeout=15000)
-    page.wait_for_function("Number(document.getElementById('chart-fps').dataset.points) >= 2", timeout=15000)
-    page.wait_for_function("parseFloat(document.getElementById('fps').textContent) > 1", timeout=15000)
+    page.wait_for_function(f"Number(document.body.dataset.sequence) > {first + 5}")
+    page.wait_for_function("Number(document.getElementById('chart-fps').dataset.points) >= 2")
+    page.wait_for_function("parseFloat(document.getElementById('fps').textContent) > 1")
     assert page.text_content("#watts") == "n/a"
     assert "device" in page.text_content("#stages")
     page.screenshot(path=SCREENSHOTS / "viewer.png")
@@ -87,28 +89,24 @@ def test_window_preset_changes_the_picture(page: Any) -> None:
     })()"""
     before = page.evaluate(mean)
     page.select_option("#window", label="soft tissue")
-    page.wait_for_function(f"Math.abs({mean} - {before}) > 10", timeout=5000)
+    page.wait_for_function(f"Math.abs({mean} - {before}) > 10")
 
 
 def test_backend_switch(page: Any, live: Running) -> None:
     page.select_option("#backend", "pynq")
     page.wait_for_function("document.getElementById('backend').value === 'pynq'")
-    for _ in range(100):
-        if live.session.backend == "pynq":
-            break
-        page.wait_for_timeout(50)
+    wait_for(lambda: live.session.backend == "pynq")
     assert live.made[-1] == ("pynq", 1)
     before = live.session.statistics()["frames"]
-    page.wait_for_timeout(300)
-    assert live.session.statistics()["frames"] > before
+    wait_for(lambda: live.session.statistics()["frames"] > before)
 
 
 def test_device_failure_is_told_and_recovers(page: Any, live: Running) -> None:
     live.switches["fail"] = "the device stopped answering; power-cycle the board"
-    page.wait_for_function("!document.getElementById('message').hidden", timeout=5000)
+    page.wait_for_function("!document.getElementById('message').hidden")
     assert "power-cycle" in page.text_content("#message")
     live.switches["fail"] = ""
-    page.wait_for_function("document.getElementById('message').hidden", timeout=10000)
+    page.wait_for_function("document.getElementById('message').hidden")
     assert page.problems == []
 
 
@@ -118,10 +116,7 @@ def test_page_works_under_its_own_content_policy(browser: Any, live: Running) ->
     opened.on("console", lambda m: problems.append(m.text))
     answer = opened.goto(live.url)
     assert "default-src 'self'" in answer.headers["content-security-policy"]
-    for _ in range(100):
-        if opened.evaluate("Number(document.body.dataset.sequence)") > 0:
-            break
-        opened.wait_for_timeout(50)
-    assert opened.evaluate("Number(document.body.dataset.sequence)") > 0
+    # The policy forbids the script with which the browser would wait.
+    wait_for(lambda: opened.evaluate("Number(document.body.dataset.sequence)") > 0)
     assert problems == []
     opened.close()

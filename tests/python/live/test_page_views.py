@@ -161,13 +161,13 @@ def test_a_source_that_vanishes_is_told_and_comes_back(browser: Any, tmp_path: P
         page.wait_for_function("document.getElementById('message').textContent.includes('not there any more')")
         page.screenshot(path=SCREENSHOTS / "source-vanished.png")
         shutil.move(tmp_path / "away", folder)
-        page.wait_for_function("document.getElementById('message').hidden", timeout=15000)
+        page.wait_for_function("document.getElementById('message').hidden")
         (folder / "b.png").write_bytes(b"damaged")
         page.wait_for_function("document.getElementById('message').textContent.includes('b.png')")
         first = page.evaluate("Number(document.body.dataset.sequence)")
         page.wait_for_function(f"Number(document.body.dataset.sequence) > {first + 3}")
         (folder / "b.png").unlink()
-        page.wait_for_function("document.getElementById('message').hidden", timeout=15000)
+        page.wait_for_function("document.getElementById('message').hidden")
         assert page.problems == []
     finally:
         page.context.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
-import time
+import queue
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -15,12 +16,14 @@ from tests.python.live.conftest import SquareEngine
 
 from nerone.data.frame import Frame
 from nerone.errors import ConfigurationError, DeviceError
+from nerone.live import session as session_module
 from nerone.live.downloads import statistics_csv
 from nerone.live.meter import PowerWatch
 from nerone.live.record import COLUMNS
 from nerone.live.results import Result
 from nerone.live.session import Session
 from nerone.live.sources import LiveFrame, LiveSource
+from waiting import wait_for
 
 
 class Stripes(LiveSource):
@@ -60,13 +63,6 @@ class MortalEngine(SquareEngine):
         return super().submit(frame)
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come in time"
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def switches() -> dict[str, Any]:
     return {}
@@ -79,18 +75,27 @@ def session(switches: dict[str, Any]) -> Iterator[Session]:
     running.close()
 
 
-def test_a_device_that_died_is_opened_again(session: Session, switches: dict[str, Any]) -> None:
+@pytest.fixture
+def lasting_errors(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Errors stay on the screen until the function that this gives is called, however slow the machine is."""
+    assert 2 <= session_module._ERROR_SHOWN_S <= 10, "long enough to be read"
+    monkeypatch.setattr(session_module, "_ERROR_SHOWN_S", 3600.0)
+    return lambda: monkeypatch.setattr(session_module, "_ERROR_SHOWN_S", 0.0)
+
+
+def test_a_device_that_died_is_opened_again(session: Session, switches: dict[str, Any], lasting_errors: Any) -> None:
     wait_for(lambda: session.record.done > 5)
     switches["die"] = True
     wait_for(lambda: "stopped answering" in session.error)
     wait_for(lambda: switches["engines"] == 2)
     before = session.record.done
     wait_for(lambda: session.record.done > before + 10)
+    lasting_errors()
     wait_for(lambda: session.error == "")
     assert session.backend == "vart"
 
 
-def test_one_damaged_frame_is_told_long_enough_to_be_read(session: Session) -> None:
+def test_one_damaged_frame_is_told_long_enough_to_be_read(session: Session, lasting_errors: Any) -> None:
     source = session.source
     assert isinstance(source, Stripes)
     source.damaged = {3}
@@ -99,6 +104,7 @@ def test_one_damaged_frame_is_told_long_enough_to_be_read(session: Session) -> N
     done = session.record.done
     wait_for(lambda: session.record.done > done + 5)
     assert session.error == "frame 3 is damaged"
+    lasting_errors()
     wait_for(lambda: session.error == "")
 
 
@@ -107,7 +113,8 @@ def test_frames_of_a_closed_source_leave_nothing_behind(session: Session) -> Non
     other = Stripes(count=3)
     wait_for(lambda: len(session.collected_masks()) > 3)
     session.use_source(other)
-    wait_for(lambda: session.record.done > 40)
+    done = session.record.done
+    wait_for(lambda: session.record.done > done + 40)
     assert old.closed == 1  # type: ignore[attr-defined]
     assert set(session.collected_masks()) <= {0, 1, 2}
     assert session.shown is not None
@@ -115,39 +122,44 @@ def test_frames_of_a_closed_source_leave_nothing_behind(session: Session) -> Non
 
 
 class Meter:
+    """Reads the newest of ``values``."""
+
     name = "meter of the tests"
 
-    def __init__(self) -> None:
-        self.values = [4.0, float("nan"), RuntimeError("unplugged"), 5.0]
+    def __init__(self, *values: float) -> None:
+        self.values: queue.Queue[float | Exception] = queue.Queue()
+        for value in values:
+            self.values.put(value)
+        self._last: float | Exception = float("nan")
 
     def read_watts(self) -> float:
-        value = self.values.pop(0) if len(self.values) > 1 else self.values[0]
-        if isinstance(value, Exception):
-            raise value
-        return float(value)  # type: ignore[arg-type]
+        with contextlib.suppress(queue.Empty):
+            self._last = self.values.get(timeout=0.05)
+        if isinstance(self._last, Exception):
+            raise self._last
+        return self._last
 
 
 def test_power_is_the_newest_reading_and_none_while_there_is_none() -> None:
     assert PowerWatch(None).watts is None
-    watch = PowerWatch(Meter(), interval_s=0.1)  # type: ignore[arg-type]
-    seen: list[float | None] = []
-
-    def both() -> bool:
-        seen.append(watch.watts)
-        return watch.watts == 5.0
-
-    wait_for(both)
-    assert None in seen
-    assert 4.0 in seen
+    meter = Meter()
+    watch = PowerWatch(meter, interval_s=0.0)
+    assert watch.watts is None
+    for reading in (4.0, float("nan"), 5.0, RuntimeError("unplugged"), 6.0, 0.0, 7.0):
+        meter.values.put(reading)
+        expected = reading if isinstance(reading, float) and reading > 0 else None
+        wait_for(lambda expected=expected: watch.watts == expected)
     watch.close()
     assert watch.name == "meter of the tests"
 
 
 def test_the_csv_has_power_stages_and_rates(switches: dict[str, Any]) -> None:
-    meter = PowerWatch(Meter(), interval_s=0.01)  # type: ignore[arg-type]
+    meter = PowerWatch(Meter(5.0))
+    wait_for(lambda: meter.watts == 5.0)
     session = Session(Stripes(), lambda n, t: SquareEngine(n, t, switches), "vart", 1, meter=meter)
     try:
-        wait_for(lambda: len(session.record.rows) >= 3)
+        # The first row may be older than the first two frames, of which a rate is made.
+        wait_for(lambda: len(session.record.rows) >= 3 and session.record.rows[-1]["fps"] > 0)
         rows = list(csv.DictReader(io.StringIO(statistics_csv(session))))
         assert tuple(rows[0]) == COLUMNS
         last = rows[-1]

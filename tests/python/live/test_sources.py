@@ -17,9 +17,10 @@ from tests.python.live.conftest import AFFINE
 from nerone.data.sources import find_sources
 from nerone.errors import ConfigurationError, DeviceError
 from nerone.live.encoding import upright
-from nerone.live.sources import LiveSource, ScanSource, open_source
+from nerone.live.sources import LiveFrame, LiveSource, ScanSource, open_source
 from nerone.live.video import CameraSource, VideoSource, camera_capture, is_camera
 from nerone.live.watched import WatchedFolder
+from waiting import wait_for
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
@@ -105,40 +106,44 @@ class Camera:
     def read(self) -> tuple[bool, Any]:
         time.sleep(0.005)
         if not self._state["plugged"]:
+            self._state["missed"] = self._state.get("missed", 0) + 1
             return False, None
         self._state["number"] = self._state.get("number", 0) + 1
-        return True, np.full((6, 8, 3), self._state["number"] % 256, np.uint8)
+        image = np.full((6, 8, 3), self._state["number"] % 256, np.uint8)
+        image[1] = self._state["number"] // 256
+        return True, image
 
     def release(self) -> None:
         self._state["released"] = self._state.get("released", 0) + 1
 
 
+def number_in(frame: LiveFrame) -> int:
+    return int(frame.image[0, 0, 0]) + 256 * int(frame.image[1, 0, 0])
+
+
 def test_a_camera_gives_the_newest_frame_and_comes_back() -> None:
     state: dict[str, Any] = {"plugged": True}
-    source = CameraSource("camera:0", lambda: Camera(state), fresh_s=0.3)
+    source = CameraSource("camera:0", lambda: Camera(state), fresh_s=1.0)
     assert (source.count, source.live) == (1, True)
-    first = int(source.frame(0).image[0, 0, 0])
-    time.sleep(0.1)
-    second = int(source.frame(0).image[0, 0, 0])
-    assert second > first + 2, "frames that nobody took in time are dropped"
+    first = number_in(source.frame(0))
+    wait_for(lambda: state["number"] > first + 3)  # the one before it is there by then
+    assert number_in(source.frame(0)) > first + 2, "frames that nobody took in time are dropped"
     state["plugged"] = False
-    time.sleep(0.05)
+    wait_for(lambda: state.get("missed", 0) > 0)
     with contextlib.suppress(DeviceError):
         source.frame(0)  # one may still be on its way
     with pytest.raises(DeviceError, match="gives no frames"):
         source.frame(0)
     state["plugged"] = True
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        try:
-            assert source.frame(0).image.shape == (6, 8, 3)
-            break
-        except DeviceError:
-            continue
-    else:
-        pytest.fail("the camera did not come back")
+
+    def is_back() -> bool:
+        with contextlib.suppress(DeviceError):
+            return source.frame(0).image.shape == (6, 8, 3)
+        return False
+
+    wait_for(is_back)
     source.close()
-    assert state["opened"] == state["released"]
+    wait_for(lambda: state["opened"] == state["released"])
 
 
 def test_a_camera_that_is_not_there_is_refused_at_once() -> None:
@@ -158,13 +163,6 @@ def test_a_camera_that_is_not_there_is_refused_at_once() -> None:
 
 def save(path: Path, level: int) -> None:
     Image.fromarray(np.full((8, 8), level, np.uint8)).save(path)
-
-
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come in time"
-        time.sleep(0.02)
 
 
 def test_a_watched_folder_plays_what_appears(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import http.client
 import io
 import json
 import tempfile
-import time
 import uuid
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.python.live.conftest import Running, write_volume
+
+from waiting import PATIENT_S, wait_for
 
 pydicom = pytest.importorskip("pydicom", reason="pydicom is not installed")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed")
@@ -52,12 +53,19 @@ def send(running: Running, files: list[tuple[str, bytes]]) -> tuple[int, str]:
 
 
 def post(running: Running, body: bytes, content_type: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", running.server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", running.server.port, timeout=PATIENT_S)
     connection.request("POST", "/api/upload", body, {"Content-Type": content_type})
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
     return answer.status, text
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others upload on the same machine."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
 
 def uploads_left() -> set[Path]:
@@ -67,10 +75,7 @@ def uploads_left() -> set[Path]:
 def wait_for_index(running: Running, index: int) -> None:
     running.session.pause()
     running.session.seek(index)
-    end = time.monotonic() + 10
-    while running.session.shown is None or running.session.shown.index != index:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for(lambda: running.session.shown is not None and running.session.shown.index == index)
 
 
 def test_a_dicom_series_is_sorted_and_shown_in_hounsfield_units(live: Running) -> None:
