@@ -38,6 +38,7 @@ void register_options(py::module_& module) {
       .def_readonly("cores", &DeviceOptions::cores)
       .def_readonly("job_latency_us", &DeviceOptions::job_latency_us)
       .def_readonly("compute", &DeviceOptions::compute);
+  module.def("simd_target", &simd_target, "The vector instructions that the kernels take on this processor.");
 }
 
 }  // namespace

@@ -16,4 +16,8 @@ struct DeviceOptions {
   bool compute = true;           // false: a job only takes its time, outputs are left as they are
 };
 
+// The vector instructions that the kernels take on this processor, as Highway names them: "AVX2", "NEON"; "EMU128" or
+// "SCALAR" where it has none that they know.
+std::string simd_target();
+
 }  // namespace nerone

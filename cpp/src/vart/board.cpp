@@ -58,13 +58,19 @@ BoardProbe BoardProbe::of_this_machine() {
 }
 
 std::optional<std::uint64_t> parse_fingerprint(const std::string& text) {
-  const auto word = text.find("fingerprint");
-  if (word == std::string::npos) return std::nullopt;
-  const auto digits = text.find("0x", word);
-  const auto line_end = text.find('\n', word);
-  if (digits == std::string::npos || digits > line_end) return std::nullopt;
-  const auto value = std::strtoull(text.c_str() + digits, nullptr, 16);
-  return value == 0 ? std::nullopt : std::optional<std::uint64_t>(value);
+  constexpr std::size_t most_digits = 16;
+  for (auto word = text.find("fingerprint"); word != std::string::npos; word = text.find("fingerprint", word)) {
+    const auto line_end = std::min(text.find('\n', word), text.size());
+    for (word = text.find("0x", word); word < line_end; word = text.find("0x", word)) {
+      word += 2;
+      const auto digits = std::min(text.find_first_not_of("0123456789abcdefABCDEF", word), text.size()) - word;
+      if (digits == 0) continue;
+      const auto value = std::stoull(text.substr(word, std::min(digits, most_digits)), nullptr, 16);
+      return value == 0 ? std::nullopt : std::optional<std::uint64_t>(value);
+    }
+    word = line_end;
+  }
+  return std::nullopt;
 }
 
 void check_board(const xmodel::Subgraph& subgraph, const BoardProbe& probe) {

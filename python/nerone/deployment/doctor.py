@@ -54,7 +54,7 @@ def examine(root: str | Path = "/", machine: str | None = None) -> list[Finding]
     return [
         Finding("machine", FINE, f"{name or 'a DPU board'}, {kind}, {os.cpu_count()} cores"),
         _python(),
-        simd_finding(place, kind),
+        simd_finding(place),
         _core(),
         _software_dpu(),
         *_libraries(place),

@@ -9,15 +9,8 @@ __all__ = ["FINE", "NOTE", "PROBLEM", "Finding", "sensor_finding", "simd_finding
 
 FINE, NOTE, PROBLEM = "fine", "note", "problem"
 
-# Best first: the target that Highway takes, and the processor's features that it asks for (its hwy/targets.cc).
-_X86 = (
-    ("AVX3_DL", "avx512f avx512vl avx512dq avx512bw avx512_vnni avx512_vbmi2 vpclmulqdq gfni vaes avx512_bitalg"),
-    ("AVX3", "avx512f avx512vl avx512dq avx512bw avx512cd"),
-    ("AVX2", "avx2 fma bmi1 bmi2 f16c"),
-    ("SSE4", "sse4_1 sse4_2 aes pclmulqdq"),
-    ("SSSE3", "ssse3"),
-)
-_ARM = (("NEON", "asimd aes"), ("NEON without AES", "asimd"))
+_SCALAR_TARGETS = ("EMU128", "SCALAR")
+_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "asimddp")
 
 
 @dataclass(frozen=True)
@@ -30,24 +23,19 @@ class Finding:
     remedy: str = ""
 
 
-def simd_finding(root: Path, machine: str) -> Finding:
-    """Say which vector instructions the kernels take on this processor."""
-    slow = "the software DPU is slow here"
+def simd_finding(root: Path) -> Finding:
+    """Say which vector instructions the kernels take on this processor, and its dot products of int8."""
     try:
-        text = (root / "proc/cpuinfo").read_text("utf-8", "replace")
-    except OSError:
-        return Finding("SIMD", NOTE, "no /proc/cpuinfo to read")
-    lines = [line.partition(":")[2] for line in text.splitlines() if line.lower().startswith(("flags", "features"))]
-    arm = machine in ("aarch64", "arm64")
-    words = set(" ".join(lines).split())
-    if arm and "asimd" not in words:
-        # Under an emulator the file is the host's; every 64-bit ARM has NEON.
-        return Finding("SIMD", FINE, "NEON")
-    for name, features in _ARM if arm else _X86:
-        if set(features.split()) <= words:
-            extra = [word for word in ("avx512_vnni", "avx_vnni", "asimddp") if word in words]
-            return Finding("SIMD", FINE, f"{name}{', with ' + ', '.join(extra) if extra else ''}")
-    return Finding("SIMD", NOTE, "none that the kernels know", f"they fall back to scalar code: {slow}")
+        from nerone._core import simd_target
+    except ImportError:
+        return Finding("SIMD", NOTE, "unknown without the C++ core")
+    target = simd_target()
+    if target in _SCALAR_TARGETS:
+        slow = "they fall back to scalar code: the software DPU is slow here"
+        return Finding("SIMD", NOTE, "none that the kernels know", slow)
+    features = set(_text(root / "proc/cpuinfo").split())
+    extra = [word for word in _DOT_PRODUCTS if word in features]
+    return Finding("SIMD", FINE, f"{target}{', with ' + ', '.join(extra) if extra else ''}")
 
 
 def sensor_finding(root: Path) -> Finding:

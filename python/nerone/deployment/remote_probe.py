@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def parse_fingerprint(text: str) -> str:
     """Return the DPU fingerprint in what `xdputil query` prints, as 0x...; "" where there is none."""
-    match = re.search(r"fingerprint[^\n]*?(0x[0-9a-fA-F]+)", text)
+    match = re.search(r"fingerprint[^\n]*?(0x[0-9a-fA-F]{1,16})", text)
     return match.group(1).lower() if match and int(match.group(1), 16) else ""
 
 

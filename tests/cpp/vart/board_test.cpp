@@ -55,6 +55,12 @@ TEST(Board, ReadsTheFingerprintFromWhatTheToolPrints) {
   EXPECT_EQ(parse_fingerprint(text), 0x101000056010407U);
   EXPECT_EQ(parse_fingerprint("no such thing 0x12"), std::nullopt);
   EXPECT_EQ(parse_fingerprint("\"fingerprint\": none\n 0x12"), std::nullopt);
+  EXPECT_EQ(parse_fingerprint("fingerprint of DPU: 0x1F"), 0x1FU);
+  EXPECT_EQ(parse_fingerprint("fingerprint: 0X1F"), std::nullopt);
+  EXPECT_EQ(parse_fingerprint("fingerprint: 0x0"), std::nullopt);
+  EXPECT_EQ(parse_fingerprint("fingerprint: 0xyz"), std::nullopt);
+  EXPECT_EQ(parse_fingerprint("\"fingerprint\": none\n fingerprint 0x12"), 0x12U);
+  EXPECT_EQ(parse_fingerprint("fingerprint: 0x101000056010407FFFF"), 0x101000056010407FU);
   EXPECT_EQ(parse_fingerprint(""), std::nullopt);
 }
 
