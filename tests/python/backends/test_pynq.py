@@ -82,7 +82,7 @@ def _dpu(path: Path) -> xir.Subgraph:
 def test_a_script_of_the_official_api_runs_unchanged(tmp_path: Path, tiny_xmodel: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "nerone.backends.pynq", str(tmp_path / "script.py"), "3", str(tiny_xmodel)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str([2 * sum(range(50))] * 3)
 

@@ -309,7 +309,7 @@ def test_a_bundle_is_sent_without_tensorflow(model, scans, tmp_path):
         "from nerone.cli.main import main\n"
         f"sys.exit(main(['deploy', {str(tmp_path / 'net.nerone')!r}, '-o', {str(tmp_path / 'copy')!r}]))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "copy.nerone" in done.stdout
 

@@ -105,6 +105,6 @@ def test_the_agent_needs_the_standard_library_alone():
         [sys.executable, "-S", "-I", "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert '"core_problem": "No module named' in done.stdout, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain, repeat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from nerone.errors import ConfigurationError, DeviceError
 from nerone.evaluation.meters import ConstantMeter, CsvMeter, HwmonMeter, NvmlMeter, PynqMeter, RaplMeter
 from nerone.evaluation.power import PowerRecorder, open_meter
+from waiting import wait_for
 
 
 def sensor(root: Path, number: int, **files: str) -> Path:
@@ -92,10 +94,16 @@ def test_bad_kinds_are_told(kind: str) -> None:
 
 
 def test_recorder_means_and_reports_failures() -> None:
-    readings = iter([1.0, 2.0, 4.0, *([6.0] * 1000)])
-    meter = SimpleNamespace(name="test", read_watts=lambda: next(readings))
-    with PowerRecorder(meter, interval_s=0.01) as recorder:
+    readings = chain([1.0, 2.0, 4.0], repeat(6.0))
+    read: list[float] = []
+
+    def read_watts() -> float:
+        read.append(next(readings))
+        return read[-1]
+
+    with PowerRecorder(SimpleNamespace(name="test", read_watts=read_watts), interval_s=0.01) as recorder:
         time.sleep(0.05)
+        wait_for(lambda: len(read) >= 4)
     assert recorder.sample is not None
     assert 2.0 < recorder.sample.watts < 6.0
     assert recorder.sample.seconds >= 0.05

@@ -94,9 +94,9 @@ def test_every_wait_ends(tiny_xmodel: Path) -> None:
     slow = Pipeline(tiny_xmodel, threads=1, compute=False, job_latency_us=1_000_000, queue_size=1)
     first = slow.submit(IMAGE)
     for call in (
-        lambda: [slow.submit(IMAGE, timeout_ms=20) for _ in range(3)],
         lambda: first.result(20),
         lambda: first.exception(20),
+        lambda: [slow.submit(IMAGE, timeout_ms=20) for _ in range(3)],
         lambda: slow.drain(20),
         lambda: slow.run(IMAGE, timeout_ms=20),
         lambda: slow.close(timeout_ms=20),
@@ -108,7 +108,7 @@ def test_every_wait_ends(tiny_xmodel: Path) -> None:
 
 
 def test_iterating_ends_too(tiny_xmodel: Path) -> None:
-    with Pipeline(tiny_xmodel, threads=1, compute=False, job_latency_us=500_000) as slow:
+    with Pipeline(tiny_xmodel, threads=1, compute=False, job_latency_us=1_000_000) as slow:
         for results in (
             slow.map([IMAGE] * 2, timeout_ms=20),
             slow.map([IMAGE] * 2, on_error="yield", timeout_ms=20),

@@ -60,16 +60,20 @@ def test_a_simulated_board_gives_its_own_rate_to_many_runners(tmp_path: Path) ->
         for _ in range(40):
             runner.finish(runner.start())
 
-    threads = [Thread(target=work, args=(runner,)) for runner in runners]
-    begin = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds = time.perf_counter() - begin
-    print(f"simulated: {160 / seconds:.1f} of 500 jobs a second")
-    # Never faster than the device; how much slower depends on what else this machine does.
-    assert 0.32 <= seconds < 0.32 * 3
+    taken: list[float] = []
+    # How much slower than the device depends on what else this machine does; the best of some rounds counts.
+    while len(taken) < 20 and min(taken, default=1.0) >= 0.32 * 1.5:
+        threads = [Thread(target=work, args=(runner,)) for runner in runners]
+        begin = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        taken.append(time.perf_counter() - begin)
+    print(f"simulated: {160 / min(taken):.1f} of 500 jobs a second")
+    assert min(taken) >= 0.32, "never faster than the device"
+    # One core alone would take 0.64 s.
+    assert min(taken) < 0.32 * 1.5
     for runner, values in zip(runners, before, strict=True):
         np.testing.assert_array_equal(runner.output_arrays()[0][0], values)
 
