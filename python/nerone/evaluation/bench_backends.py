@@ -123,17 +123,20 @@ def vart_runner(bundle: Bundle, device: Device, threads: int | None, *, compute:
             frame, statistics = item
             return pipeline.submit(frame.image, spacing_mm=frame.spacing_mm, statistics=statistics).result
 
-        def stages() -> dict[str, float]:
-            stats = pipeline.stats()
-            return {name: getattr(stats, name).mean_ms for name in ("queue", "preprocess", "device", "postprocess")}
-
         def latencies() -> dict[str, float]:
             latency = pipeline.stats().latency
             return {name: getattr(latency, f"{name}_ms") for name in ("p50", "p90", "p99", "max")}
 
         depth = 2 * pipeline.threads + 2
         yield Runner(
-            "vart", pipeline.threads, lambda i: submit(i)(), depth, submit, stages, latencies, pipeline.reset_stats
+            "vart",
+            pipeline.threads,
+            lambda i: submit(i)(),
+            depth,
+            submit,
+            lambda: pipeline.stats().stages_ms,
+            latencies,
+            pipeline.reset_stats,
         )
 
 

@@ -18,13 +18,12 @@ from nerone.errors import ConfigurationError
 from nerone.evaluation.devices import Device
 from nerone.live.results import Engine, Pending, Result
 from nerone.live.sources import LiveFrame
-from nerone.runtime.engines import BACKENDS
 from nerone.runtime.futures import Future as PipelineFuture
+from nerone.runtime.options import BACKENDS
 from nerone.runtime.pipeline import Pipeline
 
 __all__ = ["BundleLabels", "engine_factory", "labels_of"]
 
-_STAGES = ("queue", "preprocess", "device", "postprocess")
 _STATISTICS_INTERVAL_S = 0.4
 
 
@@ -126,11 +125,10 @@ class _PipelineEngine:
             self._numbers["utilisation"] = 0.0 if self.name == "vart" else None
             return
         self._pipeline.reset_stats()
-        stages = {name: getattr(stats, name).mean_ms for name in _STAGES if getattr(stats, name).max_ms > 0}
         busy = stats.fps * stats.device.mean_ms / 1e3 / min(self._cores, self.threads)
         self._numbers = {
             "latency_ms": {"p50": stats.latency.p50_ms, "p99": stats.latency.p99_ms},
-            "stages_ms": stages or {"whole loop": stats.latency.mean_ms},
+            "stages_ms": stats.stages_ms or {"whole loop": stats.latency.mean_ms},
             # The paper's loop does not tell the device's time apart.
             "utilisation": min(1.0, busy) if stats.device.mean_ms > 0 else None,
         }

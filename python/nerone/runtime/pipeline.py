@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from nerone.backends.engine import Engine, open_engine
 from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError
-from nerone.runtime.engines import Engine, open_engine
 from nerone.runtime.frame import Frame, Images
 from nerone.runtime.futures import Future, failed
 from nerone.runtime.manifest import BundleLike, Manifest, read_manifest

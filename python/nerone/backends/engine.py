@@ -1,0 +1,51 @@
+"""What runs a pipeline's frames: one protocol, which every backend implements."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from nerone.runtime.futures import Future
+from nerone.runtime.manifest import Manifest
+from nerone.runtime.options import EngineOptions
+from nerone.runtime.pipeline_stats import Stats
+from nerone.runtime.preprocessing import Spacing
+
+__all__ = ["Engine", "open_engine"]
+
+
+class Engine(Protocol):
+    """What `nerone.Pipeline` asks of a backend."""
+
+    threads: int
+    in_flight_limit: int
+
+    def submit(  # noqa: D102
+        self,
+        image: Any,
+        spacing_mm: Spacing,
+        statistics: Any,
+        timeout_ms: int | None,
+    ) -> Future: ...
+    def done(self) -> int: ...  # noqa: D102
+    def wait_past(self, seen: int, timeout_ms: int) -> bool: ...  # noqa: D102
+    def drain(self, timeout_ms: int) -> None: ...  # noqa: D102
+    def close(self, finish: bool, timeout_ms: int) -> None: ...  # noqa: D102
+    def stats(self) -> Stats: ...  # noqa: D102
+    def reset_stats(self) -> None: ...  # noqa: D102
+
+
+def open_engine(backend: str, manifest: Manifest, options: EngineOptions) -> Engine:
+    """Make the engine of a backend: "vart", the C++ pool, or "pynq", the paper's loop in Python.
+
+    Raises
+    ------
+    ConfigurationError, ModelError, DeviceError
+        where the options do not go with the backend, or the model or the device cannot be used.
+    """
+    if backend == "vart":
+        from nerone.backends.vart import VartEngine
+
+        return VartEngine(manifest, options)
+    from nerone.backends.pynq.engine import PynqEngine
+
+    return PynqEngine(manifest, options)
