@@ -59,6 +59,14 @@ def earlier(first, tmp_path):
 
 
 @pytest.fixture
+def big(tmp_path):
+    """A file of four times what passes on a narrow way."""
+    path = tmp_path / "big.bin"
+    path.write_bytes(os.urandom(4 * sshd.NARROW_BYTES))
+    return path
+
+
+@pytest.fixture
 def small_disk(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from nerone.compilation import compile as compile_model
@@ -10,6 +12,7 @@ from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.quantized import QuantizedModel
 from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, ScaleOffset
+from waiting import wait_for
 
 SHAPE = (4, 6, 2)
 NAMES = {"bundle.json", "model.xmodel", "report.json", "run.sh", "run.ipynb"}
@@ -42,6 +45,17 @@ def contents(folder):
 
 def only(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def wait_for_arrival(stage, big):
+    """Wait for the first bytes of a file, under whichever name its copy has while it grows."""
+
+    def has_begun():
+        with contextlib.suppress(OSError):
+            return any(path.stat().st_size for path in stage.glob(f"*{big.name}*"))
+        return False
+
+    wait_for(has_begun)
 
 
 def failing(kind, words, run):

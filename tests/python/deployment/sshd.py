@@ -5,26 +5,38 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shlex
 import shutil
 import socket
 import subprocess
-import time
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from waiting import PATIENT_S, wait_for
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+NARROW_BYTES = 8 << 20
+
+
+@contextlib.contextmanager
+def closed_port():
+    """Give a port that refuses connections, and that nobody else can take meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 @dataclass(frozen=True)
 class Server:
     port: int
     folder: Path
+
+    def narrow(self, gate):
+        """Options of a way on which 8 MiB pass, and the rest when the file ``gate`` is there."""
+        words = [sys.executable, "-S", "-E", Path(__file__).with_name("narrow.py"), "%h", "%p", NARROW_BYTES, gate]
+        return self.options(ProxyCommand=" ".join(shlex.quote(str(word)) for word in words))
 
     @property
     def host(self):
@@ -56,13 +68,33 @@ def running(folder, path):
         pytest.skip("no OpenSSH server and client on this machine")
     with contextlib.suppress(OSError):
         Path("/run/sshd").mkdir(parents=True, exist_ok=True)
-    port = free_port()
     host_key = make_key(folder / "host")
     (folder / "authorized").write_text(make_key(folder / "key"))
     make_key(folder / "stranger")
-    (folder / "known").write_text(f"[127.0.0.1]:{port} {' '.join(host_key.split()[:2])}\n")
     home = folder / "home"
     home.mkdir()
+    # Another process may take the port before sshd does; then there is another one.
+    for _ in range(10):
+        with closed_port() as port:
+            pass
+        write_settings(folder, port, path)
+        (folder / "known").write_text(f"[127.0.0.1]:{port} {' '.join(host_key.split()[:2])}\n")
+        with (folder / "log").open("wb") as log:
+            daemon = subprocess.Popen([program, "-D", "-e", "-f", str(folder / "config")], stderr=log)
+            if not listens(daemon, port):
+                if "already in use" in (folder / "log").read_text():
+                    continue
+                pytest.skip(f"sshd does not start here: {(folder / 'log').read_text().strip()}")
+            try:
+                yield Server(port, folder)
+            finally:
+                daemon.terminate()
+                daemon.wait(PATIENT_S)
+        return
+    pytest.fail("there is no port for sshd")
+
+
+def write_settings(folder, port, path):
     settings = [
         f"Port {port}",
         "ListenAddress 127.0.0.1",
@@ -75,24 +107,18 @@ def running(folder, path):
         "KbdInteractiveAuthentication no",
         "PermitRootLogin yes",
         "MaxStartups 100",
-        f'SetEnv HOME="{home}" PATH="{path}"',
+        f'SetEnv HOME="{folder / "home"}" PATH="{path}"',
     ]
     (folder / "config").write_text("\n".join(settings) + "\n")
-    with (folder / "log").open("wb") as log:
-        daemon = subprocess.Popen([program, "-D", "-e", "-f", str(folder / "config")], stderr=log)
-        try:
-            _wait(daemon, port, folder / "log")
-            yield Server(port, folder)
-        finally:
-            daemon.terminate()
-            daemon.wait(10)
 
 
-def _wait(daemon, port, log):
-    for _ in range(100):
-        if daemon.poll() is not None:
-            pytest.skip(f"sshd does not start here: {log.read_text().strip()}")
+def listens(daemon, port):
+    """Wait until sshd takes connections; False when it ended."""
+
+    def taken():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    pytest.skip("sshd does not listen")
+            return True
+        return daemon.poll() is not None
+
+    wait_for(taken)
+    return daemon.poll() is None

@@ -136,7 +136,8 @@ def test_the_command(bundle, server, tmp_path, monkeypatch, capsys):
     def options(port):
         return ["--ssh-option", ",".join(server.options(Port=port))]
 
-    assert main([*words, *options(sshd.free_port())]) == 2
+    with sshd.closed_port() as port:
+        assert main([*words, *options(port)]) == 2
     assert "switch it on" in capsys.readouterr().err
     assert made == []
     assert main([*words, *options(server.port), "--json"]) == 0

@@ -7,13 +7,12 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from deployment import sshd
-from deployment.remote_support import NAMES, contents, failing, make_bundle, only
+from deployment.remote_support import NAMES, contents, failing, make_bundle, only, wait_for_arrival
 from nerone.cli.deploy import _settings
 from nerone.deployment import remote
 from nerone.deployment.remote import deploy_to
@@ -47,23 +46,16 @@ def drop(server, *, daemon):
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def big(tmp_path):
-    path = tmp_path / "big.bin"
-    path.write_bytes(os.urandom(1 << 20) * 120)
-    return path
+def dropping(server, monkeypatch, big, way, gate, *, daemon):
+    """Have report.json be a big file, and the connection drop when its first bytes have arrived.
 
-
-def dropping(server, monkeypatch, big, way, *, daemon):
-    """Have report.json be a big file, and the connection drop when its first bytes have arrived."""
+    The last ones cannot arrive before: ``gate`` keeps them back, on the way that the options are for that this gives.
+    """
     monkeypatch.setattr(remote, "_has_rsync", lambda: way == "rsync")
     send = remote._Copy._send
 
     def watch(stage):
-        for _ in range(1000):
-            if any(path.stat().st_size for path in Path(stage).glob("*big.bin*")):
-                break
-            time.sleep(0.01)
+        wait_for_arrival(Path(stage), big)
         drop(server, daemon=daemon)
 
     def sending(self, stage):
@@ -73,17 +65,21 @@ def dropping(server, monkeypatch, big, way, *, daemon):
         try:
             return send(self, stage)
         finally:
+            gate.touch()
             watcher.join()
 
     monkeypatch.setattr(remote._Copy, "_send", sending)
+    return server.narrow(gate)
 
 
 @pytest.mark.parametrize("way", ["rsync", "tar"])
-def test_a_connection_that_drops_leaves_the_old_bundle(bundle, earlier, deployed, server, monkeypatch, big, way):
+def test_a_connection_that_drops_leaves_the_old_bundle(
+    bundle, earlier, deployed, server, monkeypatch, tmp_path, big, way
+):
     (earlier / "report.json").write_text("changed")
     before = contents(earlier)
-    dropping(server, monkeypatch, big, way, daemon=False)
-    failing(DeviceError, "was lost|failed", lambda: deployed(bundle, earlier.parent))
+    options = dropping(server, monkeypatch, big, way, tmp_path / "gate", daemon=False)
+    failing(DeviceError, "was lost|failed", lambda: deployed(bundle, earlier.parent, ssh_options=options))
     assert contents(earlier) == before
     assert only(earlier.parent) == ["net.nerone"]
 
@@ -97,7 +93,7 @@ def test_a_board_that_goes_off_is_mended_by_the_next_deployment(bundle, monkeypa
         (folder / "net.nerone/report.json").write_text("changed")
         before = contents(folder / "net.nerone")
         with monkeypatch.context() as patch:
-            dropping(server, patch, big, "rsync", daemon=True)
+            options["ssh_options"] = dropping(server, patch, big, "rsync", tmp_path / "gate", daemon=True)
             failing(DeviceError, "lost", lambda: deploy_to(bundle, f"{server.host}:{folder}", **options))
         assert contents(folder / "net.nerone") == before
     (tmp_path / "second").mkdir()

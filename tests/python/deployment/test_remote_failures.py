@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import _thread
-import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -11,18 +10,20 @@ from pathlib import Path
 import pytest
 
 from deployment import sshd
-from deployment.remote_support import FINGERPRINT, contents, failing, make_bundle, only
+from deployment.remote_support import FINGERPRINT, contents, failing, make_bundle, only, wait_for_arrival
 from nerone.deployment import remote, remote_ssh
 from nerone.deployment.remote import deploy_to
 from nerone.deployment.remote_golden import host_golden
 from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
+from waiting import PATIENT_S
 
 pytest.importorskip("nerone._core")
 
 
 def test_a_board_that_is_off(bundle, server, deployed, tmp_path):
-    options = server.options(Port=sshd.free_port())
-    failing(DeviceError, "does not answer.*switch it on", lambda: deployed(bundle, tmp_path, ssh_options=options))
+    with sshd.closed_port() as port:
+        options = server.options(Port=port)
+        failing(DeviceError, "does not answer.*switch it on", lambda: deployed(bundle, tmp_path, ssh_options=options))
     unknown = lambda: deploy_to(bundle, "root@no-such-board.invalid", ssh_options=server.options())  # noqa: E731
     failing(DeviceError, "no host 'root@no-such-board.invalid'.*name", unknown)
 
@@ -106,9 +107,9 @@ def test_ctrl_c_during_the_golden_frame(bundle, deployed, tmp_path, monkeypatch)
     def interrupted(self, name, request, send=()):
         if name == "check":
             assert only(tmp_path / "board") == ["net.nerone.new"]
-            threading.Timer(0.05, _thread.interrupt_main).start()
+            threading.Timer(0.05, press_ctrl_c).start()
             call(self, name, request, send)
-            threading.Event().wait(5)
+            threading.Event().wait(PATIENT_S)
         return call(self, name, request, send)
 
     monkeypatch.setattr(remote_ssh.Connection, "call", interrupted)
@@ -118,32 +119,35 @@ def test_ctrl_c_during_the_golden_frame(bundle, deployed, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("way", ["rsync", "tar"])
-def test_ctrl_c_while_a_file_travels(bundle, earlier, deployed, monkeypatch, tmp_path, way):
-    big = tmp_path / "big.bin"
-    big.write_bytes(os.urandom(1 << 20) * 120)
+def test_ctrl_c_while_a_file_travels(bundle, earlier, deployed, server, monkeypatch, tmp_path, big, way):
+    gate = tmp_path / "gate"
     monkeypatch.setattr(remote, "_has_rsync", lambda: way == "rsync")
     send = remote._Copy._send
 
     def sending(self, stage):
         self.files = {**self.files, "report.json": big}
-        threading.Thread(target=interrupt_when_it_arrives, args=(Path(stage),)).start()
-        return send(self, stage)
+        threading.Thread(target=interrupt_when_it_arrives, args=(Path(stage), big)).start()
+        try:
+            return send(self, stage)
+        finally:
+            gate.touch()
 
     (earlier / "report.json").write_text("changed")
     before = contents(earlier)
     monkeypatch.setattr(remote._Copy, "_send", sending)
     with pytest.raises(KeyboardInterrupt):
-        deployed(bundle, earlier.parent)
+        deployed(bundle, earlier.parent, ssh_options=server.narrow(gate))
     assert only(earlier.parent) == ["net.nerone"]
     assert contents(earlier) == before
 
 
-def interrupt_when_it_arrives(stage):
-    for _ in range(1000):
-        if any(path.stat().st_size for path in stage.glob("*big.bin*")):
-            break
-        threading.Event().wait(0.01)
-    _thread.interrupt_main()
+def press_ctrl_c():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+def interrupt_when_it_arrives(stage, big):
+    wait_for_arrival(stage, big)
+    press_ctrl_c()
 
 
 def test_a_board_that_hangs(bundle, deployed, tmp_path):
