@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nerone.errors import ConfigurationError, DtypeError, ShapeError
-from nerone.runtime.numpy_preprocessing import DTYPES, apply, quantize, volume_statistics
+from nerone.runtime.numpy_preprocessing import DTYPES, apply, volume_statistics
 from nerone.runtime.preprocessing import (
     Channels,
     Clip,
@@ -17,58 +16,12 @@ from nerone.runtime.preprocessing import (
     Resample,
     Resize,
     ScaleOffset,
-    Spacing,
-    Statistics,
     Step,
     Window,
     ZScore,
 )
 from nerone.runtime.presets import PRESETS
-
-core = pytest.importorskip("nerone._core", reason="the extension is not built")
-METHODS = ("nearest", "bilinear", "cubic", "area")
-SEED = 20260731
-
-
-def run(
-    steps: Preprocessing,
-    image,
-    fix_point=6,
-    spacing_mm: Spacing = None,
-    statistics: Statistics | None = None,
-    real=False,
-):
-    engine = core.Preprocess(steps.to_dict())
-    shape = engine.output_shape(image, spacing_mm)
-    result = np.full(shape, 99, np.float32 if real else np.int8)
-    values = None if statistics is None else statistics.values
-    engine.run(image, fix_point, result, spacing_mm=spacing_mm, statistics=values)
-    again = np.full(shape, 11, result.dtype)
-    engine.run(image, fix_point, again, spacing_mm=spacing_mm, statistics=values)
-    np.testing.assert_array_equal(result, again)
-    return result
-
-
-def check(steps: Preprocessing, image, fix_point=6, tolerance=0, **kwargs):
-    expected = apply(steps, image, **kwargs)
-    assert core.Preprocess(steps.to_dict()).output_shape(image, kwargs.get("spacing_mm")) == expected.shape
-    got = run(steps, image, fix_point, **kwargs).astype(int)
-    difference = np.abs(got - quantize(expected, fix_point)).max()
-    assert difference <= tolerance, f"{difference} at {steps} of {image[0].dtype}"
-    real = run(steps, image, 0, real=True, **kwargs)
-    if tolerance == 0:
-        np.testing.assert_array_equal(real, expected)
-
-
-def pixels(rng: np.random.Generator, shape, dtype):
-    if dtype == "float32":
-        image = rng.normal(100, 400, shape).astype(np.float32)
-        image[rng.random(shape) < 0.1] = 0
-        return image
-    info = np.iinfo(dtype)
-    image = rng.integers(max(info.min, -1024), min(info.max, 3000), shape, dtype=dtype, endpoint=True)
-    image[rng.random(shape) < 0.1] = 0
-    return image
+from preprocessing.pair import METHODS, SEED, check, core, pixels, run
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -175,57 +128,6 @@ def test_presets_are_within_one(name):
             check(steps, image, tolerance=1, statistics=volume_statistics(steps, volume))
 
 
-def layouts(image):
-    """The same pixels, laid out in every way."""
-    height, width = image.shape[:2]
-    spread = np.zeros((height * 2, width * 3, *image.shape[2:]), image.dtype)
-    spread[::2, ::3] = image
-    odd = np.zeros(image.nbytes + 1, np.uint8)[1:].view(image.dtype).reshape(image.shape)
-    odd[...] = image
-    yield np.asfortranarray(image)
-    yield spread[::2, ::3]
-    yield image[::-1].copy()[::-1]
-    yield image[:, ::-1].copy()[:, ::-1]
-    yield np.ascontiguousarray(image.swapaxes(0, 1)).swapaxes(0, 1)
-    yield odd
-    if image.ndim == 3:
-        yield [np.ascontiguousarray(image[:, :, c]) for c in range(image.shape[2])]
-        yield [np.asfortranarray(image[:, :, c]) for c in range(image.shape[2])]
-        yield np.concatenate([image, image], axis=2)[:, :, : image.shape[2]]
-        yield np.ascontiguousarray(np.moveaxis(image, 2, 0)).transpose(1, 2, 0)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_memory_layout_changes_nothing(dtype):
-    rng = np.random.default_rng(SEED)
-    for shape in [(37, 41), (37, 41, 1), (16, 24, 3), (9, 1, 4), (1, 9, 2)]:
-        image = pixels(rng, shape, dtype)
-        channels = 1 if image.ndim == 2 else shape[2]
-        for steps in [
-            (Window(-300, 900),),
-            (Resize(20, 31, "cubic"), ZScore()),
-            (Channels(channels, (channels - 1,) * 2),),
-        ]:
-            declaration = Preprocessing(steps)
-            expected = run(declaration, image)
-            for other in layouts(image):
-                np.testing.assert_array_equal(run(declaration, other), expected)
-
-
-def test_nan_and_infinities_have_a_result():
-    rng = np.random.default_rng(SEED)
-    image = pixels(rng, (40, 50, 3), "float32")
-    image[rng.random(image.shape) < 0.2] = np.nan
-    image[rng.random(image.shape) < 0.1] = np.inf
-    image[rng.random(image.shape) < 0.1] = -np.inf
-    image[0, 0] = [1e38, -1e38, 1e-42]
-    for steps in [(), (Window(-10, 30),), (ZScore(),), (Percentile(1, 99),), (Grey(), Window(0, 9))]:
-        check(Preprocessing(steps), image)
-    for method in METHODS:
-        check(Preprocessing((Resize(17, 70, method), Window(-1, 1))), image)
-    check(Preprocessing((ScaleOffset(1e6, -1e30), ScaleOffset(-1e6, 1e30), Grey(), ZScore())), image, fix_point=31)
-
-
 @pytest.mark.parametrize(
     "step", [Percentile(2, 99, nonzero=True, scope="volume"), ZScore("volume"), ZScore("volume", True)]
 )
@@ -268,52 +170,3 @@ def test_random_declarations():
         reach = max(1.0, float(np.abs(expected).max()))
         moves = sum(step.moves_pixels for step in chosen)
         assert np.abs(got - expected).max() <= (0 if moves <= 1 else 2e-3 * reach), steps
-
-
-def test_bad_input_raises():
-    engine = core.Preprocess(Preprocessing((Channels(1), Resize(8, 8))).to_dict())
-    good = np.zeros((4, 4), np.int16)
-    out = np.zeros((8, 8, 1), np.int8)
-    for image, error, text in [
-        (np.zeros((0, 4), np.int16), ShapeError, "no empty axis"),
-        (np.zeros(4, np.int16), ShapeError, "expected"),
-        (np.zeros((2, 2, 2, 2), np.int16), ShapeError, "expected"),
-        (np.zeros((4, 4, 2), np.int16), ShapeError, "2 channels"),
-        (np.zeros((4, 4)), DtypeError, "float64"),
-        (np.zeros((4, 4), np.int64), DtypeError, "int64"),
-        (np.zeros((4, 4), ">i2"), DtypeError, "dtype"),
-        ([good, good.astype(np.uint8)], DtypeError, "one dtype"),
-        ([good, good[:2]], ShapeError, "same"),
-        ([], ShapeError, "no channels"),
-        ("text", DtypeError, "numpy"),
-    ]:
-        with pytest.raises(error, match=text):
-            engine.run(image, 6, out)
-    for destination, error in [
-        (np.zeros((8, 8), np.int8), ShapeError),
-        (np.zeros((8, 9, 1), np.int8), ShapeError),
-        (np.zeros((16, 8, 1), np.int8)[::2], ShapeError),
-        (np.zeros((8, 8, 1), np.uint8), DtypeError),
-    ]:
-        with pytest.raises(error):
-            engine.run(good, 6, destination)
-    for kwargs in [
-        {"spacing_mm": 0},
-        {"spacing_mm": (1, float("nan"))},
-        {"spacing_mm": "x"},
-        {"statistics": [[(0, 1)]]},
-    ]:
-        with pytest.raises(ConfigurationError):
-            engine.run(good, 6, out, **kwargs)
-    with pytest.raises(ConfigurationError):
-        engine.run(good, 40, out)
-    for declaration in [
-        {},
-        {"steps": [1]},
-        {"steps": [{"step": "resize", "height": 3}]},
-        {"steps": [{"step": "blur"}]},
-        None,
-    ]:
-        with pytest.raises(ConfigurationError):
-            core.Preprocess(declaration)
-    engine.run(good, 6, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nerone.errors import ConfigurationError, DtypeError, ShapeError, TimeoutError
+from nerone.errors import ConfigurationError, DtypeError, Error, ModelError, ShapeError, TimeoutError
 from nerone.runtime.pipeline import Pipeline
+from nerone.runtime.preprocessing import Preprocessing
 
 IMAGE = np.full((2, 2), 0.5, np.float32)
 PATIENT_MS = 60_000
@@ -42,8 +44,13 @@ PATIENT_MS = 60_000
     ],
 )
 def test_options_that_cannot_be(tiny_xmodel: Path, option: str, value: Any) -> None:
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=f"{option}|core 100000"):
         Pipeline(tiny_xmodel, **{option: value})
+
+
+def test_the_paper_loop_has_no_raw_result(tiny_xmodel: Path) -> None:
+    with pytest.raises(ConfigurationError, match="raw"):
+        Pipeline(tiny_xmodel, backend="pynq", result="raw")
 
 
 def test_numpy_numbers_are_numbers(tiny_xmodel: Path) -> None:
@@ -128,3 +135,23 @@ def test_an_error_of_the_images_source_is_the_callers(tiny_xmodel: Path) -> None
         with pytest.raises(OSError, match="camera"):
             list(pipeline.map(camera()))
         pipeline.run(IMAGE, timeout_ms=PATIENT_MS)
+
+
+def test_bundles_that_cannot_work(tiny_xmodel: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no bundle"):
+        Pipeline(tmp_path / "none")
+    folder = tmp_path / "bad.nerone"
+    folder.mkdir()
+    good = {"preprocessing": Preprocessing(()).to_dict(), "output": {"kind": "segmentation"}, "board_model": ""}
+    for text in ["", "{", "[]", "{}", json.dumps(good | {"output": {}}), json.dumps(good | {"preprocessing": 3})]:
+        (folder / "bundle.json").write_text(text)
+        with pytest.raises(ConfigurationError):
+            Pipeline(folder)
+    (folder / "bundle.json").write_text(json.dumps(good))
+    with pytest.raises(Error):
+        Pipeline(folder)
+    (folder / "model.xmodel").write_bytes(b"no model")
+    with pytest.raises(ModelError):
+        Pipeline(folder)
+    (folder / "model.xmodel").write_bytes(tiny_xmodel.read_bytes())
+    Pipeline(folder).close()
