@@ -1,33 +1,12 @@
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "images.hpp"
-
-namespace {
-std::atomic<long> allocations{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const auto step = static_cast<std::size_t>(alignment);
-  if (void* memory = std::aligned_alloc(step, (size + step) / step * step)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+#include "pipeline/allocations.hpp"
 
 namespace nerone::preprocess::testing {
 namespace {
+
+using pipeline::testing::allocation_count;
 
 void expect_no_allocation(const Steps& steps, std::vector<std::int64_t> shape, Shape result) {
   auto values = pixels(static_cast<std::size_t>(shape[0] * shape[1] * shape[2]));
@@ -38,15 +17,15 @@ void expect_no_allocation(const Steps& steps, std::vector<std::int64_t> shape, S
       TensorView::contiguous(out.data(), DType::int8, {1, result.height, result.width, result.channels});
   Preprocess preprocess(steps);
   preprocess.run(image, 6, destination);
-  const long before = allocations;
+  const auto before = allocation_count();
   for (int frame = 0; frame < 5; ++frame) preprocess.run(image, 6, destination);
-  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(allocation_count() - before, 0U);
 }
 
 TEST(Allocation, NoneForAnImageLikeTheOneBefore) {
-  const long before = allocations;
+  const auto before = allocation_count();
   { std::vector<int> counted(1); }
-  ASSERT_GT(allocations - before, 0) << "allocations are not counted";
+  ASSERT_GT(allocation_count() - before, 0U) << "allocations are not counted";
   expect_no_allocation(ct_org(), {300, 320, 1}, {256, 256, 1});
   expect_no_allocation(brats(), {240, 240, 4}, {240, 240, 4});
   expect_no_allocation(prostate(), {200, 210, 1}, {256, 256, 1});
