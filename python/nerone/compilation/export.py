@@ -15,6 +15,7 @@ from nerone.compilation.xir import REAL, XirGraph, XirOp, XirSubgraph, fix_attrs
 from nerone.errors import ModelError
 from nerone.graph import Node, Op
 from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.topology import TRANSPARENT
 
 __all__ = ["export_quantized_xir", "to_quantized_xir"]
 
@@ -40,9 +41,14 @@ class _Export(Context):
         return op.name if position is None else self._fix(op, position, "PY3_ROUND").name
 
     def set_real(self, node: Node, op: XirOp) -> None:
-        position = self.quantized.positions.get(node.name)
-        last = op if position is None else self._fix(op, int(position), "DPU_ROUND")
-        self.values[node.name] = Value(op.shape, position, real=last.name)
+        position, last = self.quantized.positions.get(node.name), op
+        inherited = self.values[node.inputs[0]].fix_point if node.op in TRANSPARENT else position
+        if position is None and node.op is Op.CROP:
+            # The vendor's compiler takes a slice to the CPU; the fix tells where the way back to the DPU begins.
+            position = inherited
+        if position is not None:
+            last = self._fix(op, int(position), "DPU_ROUND")
+        self.values[node.name] = Value(op.shape, inherited if position is None else position, real=last.name)
 
     def _fix(self, op: XirOp, position: int, round_mode: str) -> XirOp:
         return self.add(

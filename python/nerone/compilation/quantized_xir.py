@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compilation.xir_attrs import Attrs, Pads, window_pads
+from nerone.compilation.xir_attrs import Attrs, Pads, constant_array, window_pads
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.quantized import QuantizedModel
@@ -30,6 +30,8 @@ _PLAIN = {
     "swish": Op.SWISH,
     "hard-swish": Op.HARD_SWISH,
     "tanh": Op.TANH,
+    "selu": Op.SELU,
+    "gelu": Op.GELU,
     "softmax": Op.SOFTMAX,
     "add": Op.ADD,
     "mul": Op.MULTIPLY,
@@ -99,8 +101,10 @@ class _Importer:
             "data": self._data,
             "eltwise": self._eltwise,
             "leaky-relu": self._leaky_relu,
+            "elu": self._elu,
             "concat": self._concat,
             "pad": self._pad,
+            "strided_slice": self._slice,
             "transpose": self._transpose,
             "reduction_mean": self._mean,
         }
@@ -109,7 +113,7 @@ class _Importer:
         """Import one op."""
         kind, name = op["type"], op["name"]
         if kind == "const":
-            self._constants[name] = (_array(op), None)
+            self._constants[name] = (constant_array(op), None)
         elif kind in _FIX:
             self._fix(op)
         elif kind in _PASS:
@@ -180,6 +184,9 @@ class _Importer:
     def _leaky_relu(self, op: Mapping[str, Any]) -> Node:
         return self._node(op, Op.LEAKY_RELU, {"alpha": float(op["attrs"]["alpha"])})
 
+    def _elu(self, op: Mapping[str, Any]) -> Node:
+        return self._node(op, Op.ELU, {"alpha": float(op["attrs"].get("alpha", 1.0))})
+
     def _concat(self, op: Mapping[str, Any]) -> Node:
         axis = Attrs(op).integer("axis") % len(op["output"]["shape"])
         return self._node(op, Op.CONCAT, {"axis": axis}, sources=len(op["inputs"]["input"]))
@@ -203,6 +210,20 @@ class _Importer:
         if mode == "constant" and any(op["attrs"].get("constant_values", ())):
             raise ModelError(f"pad '{op['name']}' fills with other values than 0; pad with 0")
         return self._node(op, Op.PAD, {"pad": tuple(paddings[2:6]), "mode": mode})
+
+    def _slice(self, op: Mapping[str, Any]) -> Node:
+        begin, end, strides = ([int(size) for size in op["attrs"][key]] for key in ("begin", "end", "strides"))
+        before, after = (1, *self._input_shape(op)), op["output"]["shape"]
+        first = [at + size if at < 0 else at for at, size in zip(begin, before, strict=False)]
+        whole = len(after) == 4 and after[0] == before[0] and after[3] == before[3] and begin[0] == begin[3] == 0
+        if not whole or any(step != 1 for step in strides):
+            raise ModelError(
+                f"strided_slice '{op['name']}' takes {begin} to {end} by {strides}; a range of rows and columns is "
+                "possible, with strides of 1"
+            )
+        top, left = first[1], first[2]
+        crop = (top, before[1] - top - after[1], left, before[2] - left - after[2])
+        return self._node(op, Op.CROP, {"crop": crop})
 
     def _resize(self, op: Mapping[str, Any]) -> Node:
         height, width, _ = self._input_shape(op)
@@ -279,16 +300,3 @@ class _Importer:
         stored_as_rows = op["type"] == "inner-product" or bool(op["attrs"].get("transpose_b", False))
         weights["kernel"] = np.ascontiguousarray(kernel.T if stored_as_rows else kernel)
         return self._node(op, Op.DENSE, {}, weights)
-
-
-def _array(op: Mapping[str, Any]) -> NDArray[np.float32]:
-    attrs = op["attrs"]
-    kinds = {"FLOAT32": np.float32, "INT32": np.int32, "INT64": np.int64}
-    kind = kinds.get(str(attrs["data_type"]).upper())
-    shape = tuple(int(size) for size in attrs["shape"])
-    data = bytes(attrs["data"])
-    if kind is None or len(data) != int(np.prod(shape)) * np.dtype(kind).itemsize:
-        raise ModelError(
-            f"constant '{op['name']}' is {attrs['data_type']} {shape} with {len(data)} bytes; export the model again"
-        )
-    return np.frombuffer(data, kind).reshape(shape).astype(np.float32)

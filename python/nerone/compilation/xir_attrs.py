@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nerone.errors import ModelError
 
-__all__ = ["Attrs", "Pads", "window_pads"]
+__all__ = ["Attrs", "Pads", "constant_array", "window_pads"]
 
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
@@ -60,3 +63,17 @@ def window_pads(op: Mapping[str, Any], size: Pair, kernel: Pair, strides: Pair, 
         pad[2 * axis] += before
         pad[2 * axis + 1] += missing - before
     return pad[0], pad[1], pad[2], pad[3]
+
+
+def constant_array(op: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Return the values of a const op, which must hold them inline."""
+    attrs = op["attrs"]
+    kinds = {"FLOAT32": np.float32, "INT32": np.int32, "INT64": np.int64}
+    kind = kinds.get(str(attrs["data_type"]).upper())
+    shape = tuple(int(size) for size in attrs["shape"])
+    data = bytes(attrs["data"])
+    if kind is None or len(data) != int(np.prod(shape)) * np.dtype(kind).itemsize:
+        raise ModelError(
+            f"constant '{op['name']}' is {attrs['data_type']} {shape} with {len(data)} bytes; export the model again"
+        )
+    return np.frombuffer(data, kind).reshape(shape).astype(np.float32)

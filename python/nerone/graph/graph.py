@@ -40,6 +40,9 @@ class Op(str, Enum):
     SWISH = "swish"  # x * sigmoid(x)
     HARD_SWISH = "hard_swish"  # x * hard_sigmoid(x)
     TANH = "tanh"
+    ELU = "elu"  # alpha (1 where absent): alpha * (exp(x) - 1) below zero
+    SELU = "selu"
+    GELU = "gelu"  # approximate (bool): by tanh, exact where absent
     SOFTMAX = "softmax"  # over the last axis
     MAX_POOL = (
         "max_pool"  # kernel, strides, pad; pads are never the maximum; global pools have kernel (H, W), global=True
@@ -51,6 +54,7 @@ class Op(str, Enum):
     UPSAMPLE = (
         "upsample"  # scale (height, width), method "nearest" or "bilinear", half_pixel_centers (bool), align_corners
     )
+    CROP = "crop"  # crop (top, bottom, left, right) rows and columns that are cut off, leaving at least one
     PAD = "pad"  # pad, mode "constant" | "reflect" | "symmetric"
     RESHAPE = "reshape"  # shape without the batch axis (flatten too)
     PERMUTE = "permute"  # axes, counted with the batch axis, axes[0] == 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nerone.errors import ModelError
 from nerone.graph.graph import Graph, Node, Op
+from nerone.graph.keras2_order import loading_order
 from nerone.graph.padding import same_padding, transposed_padding
 
 __all__ = ["write_keras2_h5"]
@@ -66,7 +67,7 @@ def write_keras2_h5(graph: Graph, path: str | Path) -> None:
         groups = file.create_group("model_weights")
         for place in (file, groups):
             place.attrs["backend"], place.attrs["keras_version"] = "tensorflow", _KERAS_VERSION
-        order = _loading_order(entries, config["output_layers"])
+        order = loading_order({name: inputs for name, _, inputs in entries}, [names[name] for name in graph.outputs])
         groups.attrs["layer_names"] = np.array([name.encode() for name in order], "S")
         for name, layer, _ in entries:
             group = groups.create_group(name)
@@ -74,27 +75,6 @@ def write_keras2_h5(graph: Graph, path: str | Path) -> None:
             group.attrs["weight_names"] = np.array([key.encode() for key in stored], "S") if stored else np.zeros(0)
             for key, array in stored.items():
                 group.create_dataset(key, data=array)
-
-
-def _loading_order(entries: list[_Entry], outputs: list[list[Any]]) -> list[str]:
-    """Names in the order of Keras 2's ``model.layers``, in which it takes the weights of a file.
-
-    Layers far from the outputs come first; those equally far in the order in which a search from the outputs, readers
-    before their sources, meets them. Source: Keras 2, engine/functional.py, ``_map_graph_network``.
-    """
-    sources = {name: inputs for name, _, inputs in entries}
-    depths = dict.fromkeys(sources, 0)
-    for name, _, inputs in reversed(entries):
-        for source in inputs:
-            depths[source] = max(depths[source], depths[name] + 1)
-    met: dict[str, int] = {}
-    stack = [output[0] for output in reversed(outputs)]
-    while stack:
-        name = stack.pop()
-        if name not in met:
-            met[name] = len(met)
-            stack += reversed(sources[name])
-    return sorted(sources, key=lambda name: (-depths[name], met.get(name, len(met))))
 
 
 def _plain(name: str) -> str:
@@ -253,6 +233,12 @@ def _pad(node: Node, shape: Shape) -> list[_Layer]:
     return [_zeros(tuple(node.attrs["pad"]))]
 
 
+def _crop(node: Node, shape: Shape) -> list[_Layer]:
+    top, bottom, left, right = node.attrs["crop"]
+    config = {"cropping": [[top, bottom], [left, right]], "data_format": "channels_last"}
+    return [_Layer("Cropping2D", config)]
+
+
 def _reshape(node: Node, shape: Shape) -> list[_Layer]:
     target = list(node.attrs["shape"])
     return [
@@ -276,6 +262,9 @@ _RULES: dict[Op, Rule] = {
     Op.SIGMOID: _activation("sigmoid"),
     Op.SWISH: _activation("swish"),
     Op.TANH: _activation("tanh"),
+    Op.SELU: _activation("selu"),
+    Op.GELU: _activation("gelu"),
+    Op.ELU: lambda node, shape: [_Layer("ELU", {"alpha": float(node.attrs.get("alpha", 1.0))})],
     Op.SOFTMAX: _activation("softmax"),
     Op.RELU6: lambda node, shape: [_Layer("ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0})],
     Op.LEAKY_RELU: lambda node, shape: [_Layer("LeakyReLU", {"alpha": float(node.attrs["alpha"])})],
@@ -285,6 +274,7 @@ _RULES: dict[Op, Rule] = {
     Op.MULTIPLY: lambda node, shape: [_Layer("Multiply")],
     Op.CONCAT: lambda node, shape: [_Layer("Concatenate", {"axis": int(node.attrs["axis"])})],
     Op.UPSAMPLE: _upsample,
+    Op.CROP: _crop,
     Op.PAD: _pad,
     Op.RESHAPE: _reshape,
     Op.PERMUTE: lambda node, shape: [_Layer("Permute", {"dims": list(node.attrs["axes"][1:])})],

@@ -7,23 +7,27 @@ from collections.abc import Sequence
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.layer_spec import Handler, LayerSpec, unsupported
 from nerone.graph.layers_activation import ACTIVATION_LAYERS
+from nerone.graph.layers_merge import MERGE_LAYERS
 from nerone.graph.layers_shape import SHAPE_LAYERS
 from nerone.graph.layers_weighted import WEIGHTED_LAYERS
 
 __all__ = ["LAYERS", "add_layer"]
 
-LAYERS: dict[str, Handler] = {**ACTIVATION_LAYERS, **SHAPE_LAYERS, **WEIGHTED_LAYERS}
+LAYERS: dict[str, Handler] = {**ACTIVATION_LAYERS, **SHAPE_LAYERS, **MERGE_LAYERS, **WEIGHTED_LAYERS}
 
 _REMEDIES = {
     "Lambda": "a Lambda holds Python code; replace it with Keras layers, or do it in the preprocessing",
     "TFOpLambda": "a TensorFlow function; replace it with the Keras layer of the same meaning",
-    "Cropping2D": "the DPU has no cropping; choose sizes that need none, or use padding='same'",
-    "Subtract": "the DPU has no subtraction; negate the weights before it and use Add",
-    "Average": "the DPU has no average of tensors; use Add and fold the factor into the next layer",
-    "Maximum": "the DPU has no maximum of tensors; use Add or Multiply",
-    "Minimum": "the DPU has no minimum of tensors; use Add or Multiply",
+    "Argmax": "end the model before it; pipelines take the class with the largest score themselves",
+    "MultiHeadAttention": "the DPU has no product of two computed matrices; use convolutions, or gate by Multiply",
+    "Attention": "the DPU has no product of two computed matrices; use convolutions, or gate by Multiply",
     "LayerNormalization": "the DPU needs fixed statistics; use BatchNormalization",
     "GroupNormalization": "the DPU needs fixed statistics; use BatchNormalization",
+    **dict.fromkeys(
+        ("Conv1D", "Conv3D", "Conv3DTranspose", "MaxPooling1D", "MaxPooling3D", "UpSampling3D"),
+        "only two-dimensional images (height, width, channels) are supported; work slice by slice with the 2D layer",
+    ),
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "ConvLSTM2D"), "the DPU has no recurrent layers; use convolutions"),
 }
 
 

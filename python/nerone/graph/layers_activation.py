@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nerone.graph.builder import GraphBuilder
+from nerone.graph.composed import Composer
 from nerone.graph.graph import Op
 from nerone.graph.layer_spec import Handler, LayerSpec, unsupported
 
@@ -21,6 +22,10 @@ _PLAIN: dict[str, Op] = {
     "hard_silu": Op.HARD_SWISH,
     "hard_swish": Op.HARD_SWISH,
     "tanh": Op.TANH,
+    "elu": Op.ELU,
+    "celu": Op.ELU,  # equal where alpha is 1, its default
+    "selu": Op.SELU,
+    "gelu": Op.GELU,
     "softmax": Op.SOFTMAX,
 }
 # tf.nn.leaky_relu and keras.activations.leaky_relu both default to 0.2.
@@ -54,6 +59,8 @@ def add_activation(builder: GraphBuilder, spec: LayerSpec, source: str, name: st
         return source
     if kind == "leaky_relu":
         return builder.add(Op.LEAKY_RELU, [source], name=name, layer=spec.name, attrs={"alpha": _LEAKY_DEFAULT})
+    if kind == "hard_tanh":
+        return Composer(builder, name, spec.name).clip(source, -1.0, 1.0)
     if kind in _PLAIN:
         return builder.add(_PLAIN[kind], [source], name=name, layer=spec.name)
     if isinstance(activation, Mapping) and isinstance(activation.get("config"), Mapping):
@@ -61,9 +68,7 @@ def add_activation(builder: GraphBuilder, spec: LayerSpec, source: str, name: st
         if handler is not None:
             inner = LayerSpec(name, str(activation["class_name"]), activation["config"])
             return handler(builder, inner, [source])
-    reason = (
-        f"its activation '{kind}' has no DPU counterpart; use relu, relu6, leaky_relu, sigmoid, swish or hard_swish"
-    )
+    reason = f"its activation '{kind}' runs neither on the DPU nor here; use relu, relu6, leaky_relu or hard_swish"
     return unsupported(builder, LayerSpec(name, spec.class_name, spec.config), [source], reason, layer=spec.name)
 
 
@@ -80,11 +85,11 @@ def _relu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
     if maximum is None:
         op, attrs = (Op.LEAKY_RELU, {"alpha": slope}) if slope else (Op.RELU, {})
         return builder.add(op, inputs, name=spec.name, attrs=attrs)
-    if float(_scalar(maximum, 0.0)) == 6.0 and not slope:
-        return builder.add(Op.RELU6, inputs, name=spec.name)
-    return unsupported(
-        builder, spec, inputs, f"ReLU with max_value={maximum}, negative_slope={slope}; use ReLU or ReLU6"
-    )
+    highest = float(_scalar(maximum, 0.0))
+    if slope or highest <= 0:
+        reason = f"ReLU with max_value={highest:g} and negative_slope={slope:g}; use one of them, max_value above 0"
+        return unsupported(builder, spec, inputs, reason)
+    return Composer(builder, spec.name, spec.name).clip(inputs[0], 0.0, highest)
 
 
 def _leaky_relu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
@@ -109,7 +114,27 @@ def _plain(op: Op) -> Handler:
 
 
 def _prelu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
-    return unsupported(builder, spec, inputs, "the DPU has no PReLU; use ReLU or LeakyReLU(0.1)")
+    alpha, shape = spec.kernel("alpha"), builder.shape(inputs[0])
+    if alpha.size not in (1, shape[-1]) or alpha.shape[-1] != alpha.size:
+        reason = f"PReLU with one slope per pixel {tuple(alpha.shape)}; use PReLU(shared_axes=[1, 2])"
+        return unsupported(builder, spec, inputs, reason)
+    return Composer(builder, spec.name, spec.name).prelu(inputs[0], alpha.reshape(-1))
+
+
+def _elu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    alpha = float(_scalar(spec.config.get("alpha"), 1.0))
+    return builder.add(Op.ELU, inputs, name=spec.name, attrs={"alpha": alpha})
+
+
+def _gelu(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    return builder.add(Op.GELU, inputs, name=spec.name, attrs={"approximate": bool(spec.config.get("approximate"))})
+
+
+def _clip(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    low, high = (None if spec.config.get(key) is None else float(spec.config[key]) for key in ("x_min", "x_max"))
+    if low is not None and high is not None and not low < high:
+        return unsupported(builder, spec, inputs, f"a clip to {low:g} .. {high:g}; the first limit must be lower")
+    return Composer(builder, spec.name, spec.name).clip(inputs[0], low, high)
 
 
 def _scalar(value: Any, default: float) -> float:
@@ -128,6 +153,7 @@ ACTIVATION_LAYERS: dict[str, Handler] = {
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
     "PReLU": _prelu,
+    "ELU": _elu,
     "Softmax": _softmax,
     # keras.ops functions
     "Relu": _plain(Op.RELU),
@@ -138,6 +164,10 @@ ACTIVATION_LAYERS: dict[str, Handler] = {
     "Silu": _plain(Op.SWISH),
     "HardSilu": _plain(Op.HARD_SWISH),
     "Tanh": _plain(Op.TANH),
+    "Elu": _elu,
+    "Selu": _plain(Op.SELU),
+    "Gelu": _gelu,
+    "Clip": _clip,
     # vai_q's DPU form of the sigmoid
     "VitisSigmoid": _plain(Op.HARD_SIGMOID),
 }

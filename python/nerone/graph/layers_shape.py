@@ -59,11 +59,28 @@ def _upsampling(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -
 def _resizing(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
     height, width, _ = builder.shape(inputs[0])
     target = int(spec.config["height"]), int(spec.config["width"])
-    if target[0] % height or target[1] % width:
-        reason = f"resizing {height}x{width} to {target[0]}x{target[1]} is no whole factor; resize in the preprocessing"
-        return unsupported(builder, spec, inputs, reason)
-    scale = target[0] // height, target[1] // width
-    return _resize(builder, spec, inputs, scale, spec.config.get("interpolation", "bilinear"))
+    method = spec.config.get("interpolation", "bilinear")
+    if any(spec.config.get(key) for key in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias")):
+        return unsupported(builder, spec, inputs, "a resizing that keeps the aspect or smooths; use the preprocessing")
+    if target[0] % height == 0 and target[1] % width == 0:
+        return _resize(builder, spec, inputs, (target[0] // height, target[1] // width), method)
+    if height % target[0] == 0 and width % target[1] == 0 and method in ("nearest", "bilinear"):
+        return _shrink(builder, spec, inputs[0], (height // target[0], width // target[1]), method)
+    reason = f"resizing {height}x{width} to {target[0]}x{target[1]} is no whole factor; resize in the preprocessing"
+    return unsupported(builder, spec, inputs, reason)
+
+
+def _shrink(builder: GraphBuilder, spec: LayerSpec, source: str, steps: tuple[int, int], method: str) -> str:
+    """Resize down by whole steps: pixels at the centres of blocks, between two of which bilinear averages."""
+    taps = [2 if method == "bilinear" and step % 2 == 0 else 1 for step in steps]
+    first = [(step - tap + 1) // 2 for step, tap in zip(steps, taps, strict=True)]
+    if any(first):
+        crop = {"crop": (first[0], 0, first[1], 0)}
+        source = builder.add(Op.CROP, [source], name=f"{spec.name}_crop", layer=spec.name, attrs=crop)
+    attrs: dict[str, Any] = {"kernel": tuple(taps), "strides": steps, "pad": (0, 0, 0, 0)}
+    if taps == [1, 1]:
+        return builder.add(Op.MAX_POOL, [source], name=spec.name, attrs=attrs)
+    return builder.add(Op.AVG_POOL, [source], name=spec.name, attrs={**attrs, "count_include_pad": True})
 
 
 def _resize(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str], scale: tuple[int, int], method: str) -> str:
@@ -73,13 +90,22 @@ def _resize(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str], scale
     return builder.add(Op.UPSAMPLE, inputs, name=spec.name, attrs=attrs)
 
 
+def _sides(value: Any) -> tuple[int, int, int, int]:
+    """Return Keras's padding or cropping, one number, (height, width) or ((top, bottom), (left, right))."""
+    sides = value if isinstance(value, (list, tuple)) else (value, value)
+    (top, bottom), (left, right) = (pair(side) for side in sides)
+    return top, bottom, left, right
+
+
 def _zero_padding(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
     require_channels_last(spec)
-    padding = spec.config["padding"]
-    if isinstance(padding, int):
-        padding = ((padding, padding), (padding, padding))
-    rows, columns = (pair(side) for side in padding)
-    return builder.add(Op.PAD, inputs, name=spec.name, attrs={"pad": (*rows, *columns), "mode": "constant"})
+    attrs = {"pad": _sides(spec.config["padding"]), "mode": "constant"}
+    return builder.add(Op.PAD, inputs, name=spec.name, attrs=attrs)
+
+
+def _cropping(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    require_channels_last(spec)
+    return builder.add(Op.CROP, inputs, name=spec.name, attrs={"crop": _sides(spec.config["cropping"])})
 
 
 def _flatten(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
@@ -98,25 +124,6 @@ def _permute(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> s
     return builder.add(
         Op.PERMUTE, inputs, name=spec.name, attrs={"axes": (0, *(int(axis) for axis in spec.config["dims"]))}
     )
-
-
-def _concatenate(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
-    rank = len(builder.shape(inputs[0])) + 1
-    axis = int(spec.config.get("axis", -1)) % rank
-    if axis == 0:
-        return unsupported(builder, spec, inputs, "concatenation of batches; use another axis")
-    return builder.add(Op.CONCAT, inputs, name=spec.name, attrs={"axis": axis})
-
-
-def _merge(op: Op) -> Handler:
-    def handler(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
-        if len(inputs) < 2:
-            return unsupported(
-                builder, spec, inputs, "an element-wise op of one tensor and a constant; use a Rescaling layer"
-            )
-        return builder.add(op, inputs, name=spec.name)
-
-    return handler
 
 
 def _identity(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
@@ -153,11 +160,9 @@ SHAPE_LAYERS: dict[str, Handler] = {
     "UpSampling2D": _upsampling,
     "Resizing": _resizing,
     "ZeroPadding2D": _zero_padding,
+    "Cropping2D": _cropping,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Permute": _permute,
-    "Concatenate": _concatenate,
-    "Add": _merge(Op.ADD),
-    "Multiply": _merge(Op.MULTIPLY),
     **dict.fromkeys(_INFERENCE_IDENTITIES, _identity),
 }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.graph.builder import GraphBuilder
+from nerone.graph.composed import Composer
 from nerone.graph.graph import Op
 from nerone.graph.layer_spec import Handler, LayerSpec, pair, require_channels_last, unsupported
 from nerone.graph.layers_activation import activation_name, add_activation
@@ -156,15 +157,7 @@ def _batch_norm(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -
 
 
 def _affine(builder: GraphBuilder, spec: LayerSpec, source: str, scale: Array, offset: Array) -> str:
-    """Scale and offset per channel, as a batch norm so that it folds into its neighbours."""
-    channels = builder.shape(source)[-1]
-    weights = {
-        "gamma": np.broadcast_to(scale, (channels,)),
-        "beta": np.broadcast_to(offset, (channels,)),
-        "mean": np.zeros(channels, np.float32),
-        "variance": np.ones(channels, np.float32),
-    }
-    return builder.add(Op.BATCH_NORM, [source], name=spec.name, attrs={"epsilon": 0.0}, weights=weights)
+    return Composer(builder, spec.name, spec.name).affine(source, scale, offset)
 
 
 def _rescaling(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:

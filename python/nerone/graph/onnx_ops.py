@@ -9,6 +9,7 @@ import numpy as np
 
 from nerone.graph.graph import Op
 from nerone.graph.layers_weighted import ungrouped
+from nerone.graph.onnx_functions import FUNCTION_OPERATORS, subtract
 from nerone.graph.onnx_shapes import SHAPE_OPERATORS
 from nerone.graph.onnx_values import FIRST, Call, Value, channel_vector
 from nerone.graph.padding import same_padding
@@ -108,21 +109,6 @@ def _leaky_relu(call: Call) -> Value:
     return _like(call, call.add(Op.LEAKY_RELU, [call.value().node], {"alpha": float(call.attrs.get("alpha", 0.01))}))
 
 
-def _clip(call: Call) -> Value:
-    limits = [call.constant(index) for index in (1, 2)]
-    low, high = (None if limit is None else float(limit.reshape(())) for limit in limits)
-    if low == 0.0 and high in (None, 6.0):
-        return _like(call, call.add(Op.RELU if high is None else Op.RELU6, [call.value().node]))
-    raise call.refuse(f"a clip to {low} .. {high}; use 0 .. 6 (ReLU6) or ReLU")
-
-
-def _hard_sigmoid(call: Call) -> Value:
-    alpha, beta = float(call.attrs.get("alpha", 0.2)), float(call.attrs.get("beta", 0.5))
-    if abs(alpha - 1 / 6) > 1e-4 or abs(beta - 0.5) > 1e-4:
-        raise call.refuse(f"alpha={alpha:g}, beta={beta:g}; the DPU has alpha=1/6, beta=1/2")
-    return _like(call, call.add(Op.HARD_SIGMOID, [call.value().node]))
-
-
 def _softmax(call: Call) -> Value:
     value = call.value()
     rank = len(value.order)
@@ -210,13 +196,16 @@ def _affine(call: Call, index: int, constant: Any) -> Value:
 
 def _only_constants(call: Call) -> Value:
     constants = [index for index, item in enumerate(call.inputs) if not isinstance(item, Value)]
+    if not constants and call.kind == "Sub":
+        return subtract(call)
     if len(constants) != 1:
-        raise call.refuse("the DPU has no such op for two tensors; negate the weights before it and use Add")
+        raise call.refuse("the DPU has no quotient of two tensors; use Mul")
     return _affine(call, 1 - constants[0], call.weight(constants[0]))
 
 
 OPERATORS: dict[str, Handler] = {
     **SHAPE_OPERATORS,
+    **FUNCTION_OPERATORS,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "BatchNormalization": _batch_norm,
@@ -227,8 +216,6 @@ OPERATORS: dict[str, Handler] = {
     "Tanh": _plain(Op.TANH),
     "HardSwish": _plain(Op.HARD_SWISH),
     "LeakyRelu": _leaky_relu,
-    "Clip": _clip,
-    "HardSigmoid": _hard_sigmoid,
     "Softmax": _softmax,
     "MaxPool": _pool(Op.MAX_POOL),
     "AveragePool": _pool(Op.AVG_POOL),

@@ -117,6 +117,13 @@ def _pad(inputs: Sequence[Shape], attrs: Attrs, weights: Weights) -> Shape:
     return inputs[0][0] + top + bottom, inputs[0][1] + left + right, inputs[0][2]
 
 
+def _crop(inputs: Sequence[Shape], attrs: Attrs, weights: Weights) -> Shape:
+    top, bottom, left, right = attrs["crop"]
+    if min(attrs["crop"]) < 0:
+        raise ModelError(f"crop {tuple(attrs['crop'])} is negative; use zero padding to enlarge an image")
+    return inputs[0][0] - top - bottom, inputs[0][1] - left - right, inputs[0][2]
+
+
 def _reshape(inputs: Sequence[Shape], attrs: Attrs, weights: Weights) -> Shape:
     target: Shape = tuple(attrs["shape"])
     if math.prod(target) != math.prod(inputs[0]):
@@ -144,6 +151,7 @@ _RULES: dict[Op, Callable[[Sequence[Shape], Attrs, Weights], Shape]] = {
     Op.MULTIPLY: _broadcast,
     Op.CONCAT: _concat,
     Op.UPSAMPLE: _upsample,
+    Op.CROP: _crop,
     Op.PAD: _pad,
     Op.RESHAPE: _reshape,
     Op.PERMUTE: _permute,
@@ -155,5 +163,6 @@ _IMAGE_OPS = {
     Op.MAX_POOL,
     Op.AVG_POOL,
     Op.UPSAMPLE,
+    Op.CROP,
     Op.PAD,
 }

@@ -67,7 +67,7 @@ def improve(task: Task, model: QuantizedModel, method: Method) -> QuantizedModel
     """Return ``model`` after fast finetuning or quantization-aware training."""
     if task.vendor is not None:
         return run_method(task, method)
-    reference = prepare(task.graph, task.options, keep_final_sigmoid=task.strategy == "default")
+    reference = prepare(task.graph, task.options, own_forms=task.strategy == "default")
     if method == "ffq":
         better = finetune(model, reference, task.images, task.options, task.progress)
     else:

@@ -70,7 +70,7 @@ def post_training_quantize(
     ModelError
         A layer could not be imported, or the model is not finite on the images.
     """
-    folded = prepare(graph, options, keep_final_sigmoid=strategy == "default")
+    folded = prepare(graph, options, own_forms=strategy == "default")
     quantizer = _vitis if strategy == "vitis" else _default
     model, found = quantizer(folded, images, options, progress)
     moved = {name: [found[name], now] for name, now in model.positions.items() if found[name] != now}
@@ -78,8 +78,10 @@ def post_training_quantize(
     return finish(model, images, options, facts, reference=folded)
 
 
-def prepare(graph: Graph, options: QuantizeOptions, *, keep_final_sigmoid: bool = False) -> Graph:
+def prepare(graph: Graph, options: QuantizeOptions, *, own_forms: bool = False) -> Graph:
     """Return the graph that is quantized: folded, equalized, in the DPU's forms.
+
+    ``own_forms`` are those that vai_q does not have: a leaky ReLU of any slope, a sigmoid at the end in float.
 
     Raises
     ------
@@ -94,7 +96,8 @@ def prepare(graph: Graph, options: QuantizeOptions, *, keep_final_sigmoid: bool 
         folded,
         sigmoid=options.convert_sigmoid,
         swish=options.convert_swish,
-        keep_final_sigmoid=keep_final_sigmoid,
+        leaky=options.convert_leaky and own_forms,
+        keep_final_sigmoid=own_forms,
     )
 
 

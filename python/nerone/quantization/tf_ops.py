@@ -191,6 +191,12 @@ def _pad(tf: Any, node: Node, inputs: Sequence[Tensor], weights: Weights) -> Ten
     return tf.pad(inputs[0], [[0, 0], [top, bottom], [left, right], [0, 0]], mode=node.attrs.get("mode", "constant"))
 
 
+def _crop(tf: Any, node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
+    top, _, left, _ = node.attrs["crop"]
+    height, width, _ = node.shape
+    return inputs[0][:, top : top + height, left : left + width]
+
+
 def _fold(name: str) -> Callable[[Any, Node, Sequence[Tensor], Weights], Tensor]:
     def rule(tf: Any, node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor:
         result = inputs[0]
@@ -215,6 +221,11 @@ _RULES: dict[Op, Callable[[Any, Node, Sequence[Tensor], Weights], Tensor]] = {
     Op.HARD_SIGMOID: _hard_sigmoid,
     Op.SWISH: lambda tf, node, inputs, weights: inputs[0] * tf.sigmoid(inputs[0]),
     Op.HARD_SWISH: _hard_swish,
+    Op.ELU: lambda tf, node, inputs, weights: tf.where(
+        inputs[0] > 0, inputs[0], node.attrs.get("alpha", 1.0) * tf.math.expm1(tf.minimum(inputs[0], 0.0))
+    ),
+    Op.SELU: lambda tf, node, inputs, weights: tf.nn.selu(inputs[0]),
+    Op.GELU: lambda tf, node, inputs, weights: tf.nn.gelu(inputs[0], node.attrs.get("approximate", False)),
     Op.TANH: lambda tf, node, inputs, weights: tf.tanh(inputs[0]),
     Op.SOFTMAX: lambda tf, node, inputs, weights: tf.nn.softmax(inputs[0]),
     Op.MAX_POOL: _max_pool,
@@ -223,6 +234,7 @@ _RULES: dict[Op, Callable[[Any, Node, Sequence[Tensor], Weights], Tensor]] = {
     Op.MULTIPLY: _fold("multiply"),
     Op.CONCAT: lambda tf, node, inputs, weights: tf.concat(inputs, node.attrs["axis"]),
     Op.UPSAMPLE: _upsample,
+    Op.CROP: _crop,
     Op.PAD: _pad,
     Op.RESHAPE: lambda tf, node, inputs, weights: tf.reshape(inputs[0], (-1, *node.attrs["shape"])),
     Op.PERMUTE: lambda tf, node, inputs, weights: tf.transpose(inputs[0], node.attrs["axes"]),

@@ -23,7 +23,7 @@ LEAKY_ALPHA = 26 / 256
 
 WEIGHTED = frozenset({Op.CONV2D, Op.DEPTHWISE_CONV2D, Op.TRANSPOSED_CONV2D, Op.DENSE})
 # Int8 values pass through unchanged, with the position of the input.
-TRANSPARENT = frozenset({Op.PAD, Op.RESHAPE, Op.PERMUTE, Op.DROPOUT})
+TRANSPARENT = frozenset({Op.CROP, Op.PAD, Op.RESHAPE, Op.PERMUTE, Op.DROPOUT})
 _FUSABLE = {
     **dict.fromkeys(WEIGHTED, frozenset({Op.RELU, Op.RELU6, Op.LEAKY_RELU})),
     Op.ADD: frozenset({Op.RELU}),
@@ -32,6 +32,9 @@ _FUSABLE = {
 _FLOAT_REASONS = {
     Op.SOFTMAX: "the DPU has no softmax",
     Op.TANH: "the DPU has no tanh",
+    Op.ELU: "the DPU has no ELU",
+    Op.SELU: "the DPU has no SELU",
+    Op.GELU: "the DPU has no GELU",
     Op.SIGMOID: "the DPU has no exact sigmoid",
     Op.SWISH: "the DPU has no exact swish",
     Op.BATCH_NORM: "the batch norm could not be folded into a convolution",

@@ -130,7 +130,7 @@ class Interpreter:
             if position is not None:
                 value, exponent = rounded(value * 2.0**position), position
             self.values[node.name] = (value, exponent)
-        elif position is None and node.op not in (Op.PAD, Op.RESHAPE, Op.PERMUTE, Op.DROPOUT):
+        elif position is None and node.op not in (Op.CROP, Op.PAD, Op.RESHAPE, Op.PERMUTE, Op.DROPOUT):
             sums[node.name] = (value, exponent)
         elif position is None:
             self.values[node.name] = (value, exponent)
@@ -216,6 +216,11 @@ class Interpreter:
         mode = node.attrs.get("mode", "constant")
         pad = node.attrs["pad"]
         return np.pad(value[0], ((0, 0), tuple(pad[:2]), tuple(pad[2:]), (0, 0)), mode=mode), value[1]
+
+    def _crop(self, node, value):
+        top, bottom, left, right = node.attrs["crop"]
+        height, width = value[0].shape[1:3]
+        return value[0][:, top : height - bottom, left : width - right], value[1]
 
     def _reshape(self, node, value):
         return value[0].reshape(value[0].shape[0], *node.shape), value[1]

@@ -129,6 +129,27 @@ class ModelMaker:
             shape = (height + pad[0] + pad[1], width + pad[2] + pad[3], channels)
             self.last = self.add(Op.PAD, (self.last,), shape, attrs={"pad": pad, "mode": mode})
 
+    def crop(self):
+        """Cut off random rows and columns; sometimes only to join the rest to an older value, as a U-Net does."""
+        larger = [node for node in self.kept if node.shape[0] >= self.last.shape[0] <= 40 and node is not self.last]
+        larger = [node for node in larger if node.shape[1] >= self.last.shape[1]]
+        if larger and self.rng.random() < 0.5:
+            skip, wanted = larger[int(self.rng.integers(len(larger)))], self.last
+            first = [int(self.rng.integers(skip.shape[axis] - wanted.shape[axis] + 1)) for axis in (0, 1)]
+            rest = [skip.shape[axis] - wanted.shape[axis] - first[axis] for axis in (0, 1)]
+            attrs = {"crop": (first[0], rest[0], first[1], rest[1])}
+            self.last = self.add(Op.CROP, (skip,), (*wanted.shape[:2], skip.shape[2]), attrs=attrs)
+            shape = (*wanted.shape[:2], wanted.shape[2] + skip.shape[2])
+            inputs = (self.last, wanted)
+            self.last = self.add(Op.CONCAT, inputs, shape, attrs={"axis": 3}, position=self._near(self.last))
+            return
+        height, width, channels = self.last.shape
+        rows, columns = (sorted(self.rng.integers(0, size, 2).tolist()) for size in (height, width))
+        attrs = {"crop": (rows[0], height - 1 - rows[1], columns[0], width - 1 - columns[1])}
+        shape = (rows[1] - rows[0] + 1, columns[1] - columns[0] + 1, channels)
+        position = self._near(self.last, -1, 1) if self.rng.random() < 0.2 else None
+        self.last = self.add(Op.CROP, (self.last,), shape, attrs=attrs, position=position)
+
     def pointwise(self, op):
         if op is not Op.HARD_SIGMOID and op is not Op.HARD_SWISH:
             attrs = {"alpha": 26 / 256} if op is Op.LEAKY_RELU else {}
@@ -153,7 +174,7 @@ class ModelMaker:
         weights = self._weights(name, flat, (flat.shape[0], count), count, True)
         self._with_activation(Op.DENSE, (flat,), (count,), {}, weights, [Op.RELU, Op.RELU6, Op.LEAKY_RELU])
 
-    def build(self, steps):
+    def build(self, steps, crops=False):
         choices = [
             *[lambda op=op: self.convolution(op) for op in (Op.CONV2D, Op.DEPTHWISE_CONV2D, Op.TRANSPOSED_CONV2D)] * 2,
             lambda: self.pool(Op.MAX_POOL),
@@ -170,10 +191,11 @@ class ModelMaker:
                 for op in (Op.RELU, Op.RELU6, Op.LEAKY_RELU, Op.HARD_SIGMOID, Op.HARD_SWISH)
             ],
         ]
+        choices += [self.crop] * 8 * crops
         for _ in range(steps):
             choices[int(self.rng.integers(len(choices)))]()
             self.kept.append(self.last)
-        idle = {Op.INPUT, Op.PERMUTE, Op.DROPOUT, Op.RESHAPE, Op.PAD}
+        idle = {Op.INPUT, Op.PERMUTE, Op.DROPOUT, Op.RESHAPE, Op.PAD, Op.CROP}
         if all(node.op in idle for node in self.nodes):
             # A model without work for the DPU is refused, which another test checks.
             self.pointwise(Op.RELU)
@@ -187,7 +209,7 @@ class ModelMaker:
         return QuantizedModel(graph, self.positions, self.weight_positions, self.floats)
 
 
-def random_model(seed, steps=None):
-    """Return a random QuantizedModel of a few to a dozen nodes."""
+def random_model(seed, steps=None, crops=False):
+    """Return a random QuantizedModel of a few to a dozen nodes, many of them crops where ``crops``."""
     maker = ModelMaker(seed)
-    return maker.build(steps or int(maker.rng.integers(2, 10)))
+    return maker.build(steps or int(maker.rng.integers(2, 10)), crops)

@@ -13,6 +13,7 @@ from nerone.compilation.export import export_quantized_xir, to_quantized_xir
 from nerone.compilation.quantized_xir import from_quantized_xir, load_quantized_xir
 from nerone.quantization import load_vai_q
 from paths import golden
+from softdpu.engines import ENGINES
 
 MODELS = 200
 
@@ -23,17 +24,19 @@ def run_all(model, image):
     return result if isinstance(result, dict) else {model.outputs[0].name: result}
 
 
-def compare(seed, target):
+def compare(seed, target, crops=False, engines=("auto",)):
     """Compile one random model, run it, and return how many values were compared."""
-    quantized = random_model(seed)
+    quantized = random_model(seed, crops=crops)
     name = quantized.graph.inputs[0]
     image = np.random.default_rng(seed).integers(-128, 128, (1, *quantized.graph[name].shape), np.int8)
     compiled = compile_model(quantized, output=target)
     on_cpu = {row["node"] for row in compiled.report["layers"] if row["device"] == "CPU"}
     expected = Interpreter(quantized, on_cpu).run({name: image})
-    results = run_all(Model.load(compiled.path), image)
-    for info, wanted in zip(compiled.outputs, expected, strict=True):
-        np.testing.assert_array_equal(results[info["name"]], wanted, err_msg=f"seed {seed}, {info['name']}")
+    for kernels in engines:
+        results = run_all(Model.load(compiled.path, kernels=kernels), image)
+        for info, wanted in zip(compiled.outputs, expected, strict=True):
+            message = f"seed {seed}, {info['name']}, {kernels}"
+            np.testing.assert_array_equal(results[info["name"]], wanted, err_msg=message)
     return sum(wanted.size for wanted in expected)
 
 
@@ -42,6 +45,13 @@ def test_random_models_equal_the_interpreter(tmp_path):
     print(f"seeds {start} to {start + MODELS - 1}")
     compared = sum(compare(seed, tmp_path / "random.xmodel") for seed in range(start, start + MODELS))
     assert compared > 10_000
+
+
+def test_crops_equal_the_interpreter_on_every_engine(tmp_path):
+    start = int(np.random.SeedSequence().generate_state(1)[0])
+    print(f"seeds {start} to {start + MODELS // 2 - 1}")
+    seeds = range(start, start + MODELS // 2)
+    assert sum(compare(seed, tmp_path / "random.xmodel", crops=True, engines=ENGINES) for seed in seeds) > 3_000
 
 
 @pytest.mark.parametrize("seed", [804879909])
@@ -68,8 +78,8 @@ def test_models_quantized_by_the_vendor_equal_the_vendors_compilation(tmp_path, 
 
 
 def test_export_and_import_keep_the_model(tmp_path):
-    for seed in range(60):
-        quantized = random_model(seed)
+    for seed in range(80):
+        quantized = random_model(seed, crops=seed >= 60)
         name = quantized.graph.inputs[0]
         image = np.random.default_rng(seed).integers(-128, 128, (1, *quantized.graph[name].shape))
         again = from_quantized_xir(to_quantized_xir(quantized))

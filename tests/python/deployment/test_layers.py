@@ -17,6 +17,7 @@ import keras_cases  # noqa: E402
 import nerone  # noqa: E402
 from nerone.compilation.export import export_quantized_xir  # noqa: E402
 from nerone.compilation.quantized_xir import load_quantized_xir  # noqa: E402
+from nerone.errors import ModelError  # noqa: E402
 from nerone.quantization import QuantizeOptions, quantize  # noqa: E402
 from nerone.runtime.preprocessing import Channels, Preprocessing  # noqa: E402
 from softdpu.engines import ENGINES  # noqa: E402
@@ -89,7 +90,7 @@ def test_unet_with_valid_padding_from_keras_to_masks(valid_unet, tmp_path):
     assert masks[0].shape == (22, 22)
     np.testing.assert_array_equal(np.stack(masks[:3]), scores.argmax(-1))
     assert np.mean(np.stack(masks) == exact.argmax(-1)) > 0.9
-    with pytest.raises(nerone.Error, match="2 DPU subgraphs"):
+    with pytest.raises(ModelError, match="2 DPU subgraphs"):
         nerone.Pipeline(bundle.path, backend="pynq")
 
 

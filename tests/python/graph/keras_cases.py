@@ -59,6 +59,7 @@ def output_paddings():
 def activations():
     """Every activation by name, as a layer and inside a dense layer, and the activation layers."""
     names = ("relu", "relu6", "leaky_relu", "sigmoid", "hard_sigmoid", "silu", "hard_silu", "tanh", "softmax", "linear")
+    names += ("elu", "selu", "gelu", "celu", "hard_tanh")
     yield "activation", lambda x: [layers.Activation(name)(x) for name in names]
     yield "dense_activation", lambda x: [layers.Dense(4, activation=name)(x) for name in names]
     own = (
@@ -67,6 +68,11 @@ def activations():
         layers.ReLU(negative_slope=0.2),
         layers.LeakyReLU(negative_slope=0.1),
         layers.Softmax(),
+        layers.ReLU(0.7),
+        layers.ELU(alpha=0.4),
+        layers.PReLU(shared_axes=[1, 2]),
+        layers.PReLU(shared_axes=[1, 2], alpha_initializer=keras.initializers.RandomUniform(-2, 3)),
+        layers.PReLU(shared_axes=[1, 2, 3]),
     )
     yield "activation_layer", lambda x: [layer(x) for layer in own]
 
@@ -85,6 +91,12 @@ def others():
     yield "resizing", lambda x: layers.Resizing(26, 34)(x)
     yield "resizing_nearest", lambda x: layers.Resizing(26, 34, interpolation="nearest")(x)
     yield "zero_padding", lambda x: layers.ZeroPadding2D(((1, 2), (3, 0)))(x)
+    yield "cropping", lambda x: layers.Cropping2D(((1, 2), (3, 0)))(x)
+    yield "cropping_pair", lambda x: layers.Cropping2D((2, 3))(layers.Cropping2D(1)(x))
+    yield "subtract", lambda x: layers.Subtract()([x, layers.Conv2D(1, 1)(x)])
+    yield "average", lambda x: layers.Average()([x, layers.Conv2D(6, 1)(x), x])
+    yield "maximum", lambda x: layers.Maximum()([x, layers.Conv2D(6, 1)(x), layers.Conv2D(6, 1)(x)])
+    yield "minimum", lambda x: layers.Minimum()([x, layers.Conv2D(6, 1)(x), layers.Conv2D(6, 1)(x)])
     yield "permute", lambda x: layers.Permute((2, 3, 1))(x)
     yield "flatten", lambda x: layers.Flatten()(x)
     yield "reshape", lambda x: layers.Reshape((17, -1, 3))(x)
@@ -96,7 +108,11 @@ def others():
     yield "dropouts", lambda x: layers.RandomFlip()(layers.SpatialDropout2D(0.1)(layers.GaussianNoise(0.1)(x)))
     yield "functions", _functions
     yield "function_shapes", _function_shapes
+    yield "function_parts", _function_parts
     yield "gate", _gate
+    for down in (2, 3, 4, (2, 3)):
+        for method in ("nearest", "bilinear"):
+            yield f"resizing_down_{method}_{down}", _resized_down(down, method)
 
 
 def _functions(x):
@@ -110,6 +126,23 @@ def _functions(x):
 def _function_shapes(x):
     ops = keras.ops
     return ops.transpose(ops.reshape(ops.silu(x), (-1, 17, 13, 6)), (0, 2, 1, 3))
+
+
+def _function_parts(x):
+    ops = keras.ops
+    y = ops.pad(x[:, 1:-2, 3::2], ((0, 0), (1, 0), (0, 2), (0, 0)))
+    y = ops.maximum(ops.clip(y[..., 1:5], -0.5, 0.8), -0.3) - ops.minimum(-y[..., :4], 0.1)
+    y = ops.concatenate([ops.square(y), ops.elu(y), ops.gelu(y), ops.gelu(y, approximate=False), ops.selu(y)], -1)
+    return ops.image.resize(y, (2 * y.shape[1], 2 * y.shape[2]))
+
+
+def _resized_down(factor, method):
+    height, width = factor if isinstance(factor, tuple) else (factor, factor)
+
+    def build(x):
+        return layers.Resizing(2, 3, interpolation=method)(x[:, : 2 * height, : 3 * width])
+
+    return build
 
 
 def _gate(x):
@@ -165,6 +198,23 @@ def unet(filters=4, size=32, channels=1, classes=3):
     return keras.Model(source, layers.Conv2D(classes, 3, padding="same", activation="softmax")(value))
 
 
+def valid_unet(filters=4, size=44):
+    """Build the original U-Net's shape: convolutions without padding, skips cropped to what they join."""
+    source = layers.Input((size, size, 1))
+    value, skips = source, []
+    for level in range(2):
+        value = layers.Conv2D(filters << level, 3, activation="relu")(value)
+        skips.append(value)
+        value = layers.MaxPooling2D()(value)
+    value = layers.Conv2D(filters << 2, 3, activation="relu")(value)
+    for level in (1, 0):
+        value = layers.Conv2DTranspose(filters << level, 2, strides=2)(value)
+        extra = [skips[level].shape[axis] - value.shape[axis] for axis in (1, 2)]
+        cropped = layers.Cropping2D([(size // 2, size - size // 2) for size in extra])(skips[level])
+        value = layers.Conv2D(filters << level, 3, activation="relu")(layers.Concatenate()([cropped, value]))
+    return keras.Model(source, layers.Conv2D(3, 1, activation="softmax")(value))
+
+
 def inverted_residuals(size=32):
     """Build the shape of the paper's MobileNetV2 network."""
     source = layers.Input((size, size, 4))
@@ -207,6 +257,7 @@ WHOLE_MODELS = {
         nested_twice,
         sequential,
         unet,
+        valid_unet,
         inverted_residuals,
         residual_stack,
     )

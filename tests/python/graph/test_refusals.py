@@ -28,15 +28,21 @@ def single(layer, shape=(8, 8, 3)):
     return keras.Model(source, layer(source))
 
 
+def _self_attention(value):
+    rows = layers.Reshape((64, 3))(value)
+    return layers.MultiHeadAttention(1, 2, name="odd")(rows, rows)
+
+
 UNSUPPORTED = {
     "Lambda": lambda: layers.Lambda(lambda value: value + 1, name="odd"),
     "Doubling": lambda: Doubling(name="odd"),
     "Conv2D": lambda: Conv2D(2, 3, name="odd"),
     "PReLU": lambda: layers.PReLU(name="odd"),
-    "Cropping2D": lambda: layers.Cropping2D(1, name="odd"),
+    "MultiHeadAttention": lambda: _self_attention,
     "LayerNormalization": lambda: layers.LayerNormalization(name="odd"),
-    "ELU": lambda: layers.ELU(name="odd"),
-    "ReLU": lambda: layers.ReLU(max_value=1.0, name="odd"),
+    "Softplus": lambda: layers.Activation("softplus", name="odd"),
+    "ReLU": lambda: layers.ReLU(max_value=1.0, negative_slope=0.1, name="odd"),
+    "Threshold": lambda: layers.ReLU(threshold=0.5, name="odd"),
     "Softmax": lambda: layers.Softmax(axis=1, name="odd"),
     "UpSampling2D": lambda: layers.UpSampling2D(interpolation="bicubic", name="odd"),
     "Resizing": lambda: layers.Resizing(5, 5, name="odd"),
@@ -54,10 +60,10 @@ def test_layer_is_kept_as_unsupported_with_its_reason(kind):
 
 
 def test_unknown_activation_inside_a_layer_is_named_after_it():
-    graph = from_keras(single(layers.Conv2D(2, 3, activation="elu", name="odd")))
+    graph = from_keras(single(layers.Conv2D(2, 3, activation="softplus", name="odd")))
     node = next(node for node in graph if node.op is Op.UNSUPPORTED)
-    assert node.name == "odd_elu"
-    assert "elu" in node.attrs["reason"]
+    assert node.name == "odd_softplus"
+    assert "softplus" in node.attrs["reason"]
 
 
 def test_custom_activation_function():
@@ -110,3 +116,16 @@ def test_channels_first():
     model = keras.Model(source, layers.ZeroPadding2D(1, data_format="channels_first", name="odd")(source))
     with pytest.raises(ModelError, match=r"'odd'.*channels_first"):
         from_keras(model)
+
+
+@pytest.mark.parametrize("key", [(slice(None), 2), (slice(None), slice(None, None, -1)), (slice(None), None)])
+def test_indices_that_are_no_range_of_an_image(key):
+    source = layers.Input((8, 8, 3))
+    graph = from_keras(keras.Model(source, source[key]))
+    assert "Cropping2D" in next(node for node in graph if node.op is Op.UNSUPPORTED).attrs["reason"]
+
+
+def test_a_crop_that_leaves_nothing():
+    source = layers.Input((8, 8, 3))
+    with pytest.raises((ModelError, ValueError), match="crop"):
+        from_keras(keras.Model(source, layers.Cropping2D(4, name="odd")(source)))

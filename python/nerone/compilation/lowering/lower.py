@@ -7,7 +7,7 @@ import numpy as np
 from nerone.compilation.boards import Dpu
 from nerone.compilation.lowering.context import Context, Decision, Value
 from nerone.compilation.lowering.fixed import DPU_LIMITS, DPU_OPS, TRANSPARENT
-from nerone.compilation.lowering.real import CPU_OPS
+from nerone.compilation.lowering.real import CPU_OPS, crop_attrs
 from nerone.compilation.lowering.units import Unit, find_units
 from nerone.compilation.xir import FIXED, REAL, XirGraph, XirOp
 from nerone.errors import ModelError
@@ -19,7 +19,11 @@ __all__ = ["lower"]
 _NEVER_ON_DPU = {
     Op.SOFTMAX: "the DPU has no softmax",
     Op.TANH: "the DPU has no tanh",
+    Op.ELU: "the DPU has no ELU",
+    Op.SELU: "the DPU has no SELU",
+    Op.GELU: "the DPU has no GELU",
     Op.PERMUTE: "the DPU cannot permute axes",
+    Op.CROP: "the DPU has no cropping; the CPU copies the int8 pixels that are kept",
     Op.BATCH_NORM: "a batch normalization that was not folded",
 }
 
@@ -138,6 +142,9 @@ def _lower_on_cpu(context: Context, unit: Unit) -> None:
         if node.op is Op.DROPOUT:
             context.values[node.name] = context.values[node.inputs[0]]
             continue
+        if node.op is Op.CROP and context.values[node.inputs[0]].fixed is not None:
+            context.set_fixed(node, _requantized(context, unit, _crop_fixed(context, node)))
+            continue
         if node.op not in CPU_OPS:
             raise ModelError(
                 f"layer '{node.layer or node.name}' ({node.op.value}) can run neither on the DPU nor on the CPU; "
@@ -145,8 +152,17 @@ def _lower_on_cpu(context: Context, unit: Unit) -> None:
             )
         context.set_real(node, CPU_OPS[node.op](context, node))
         value = context.values[node.name]
-        if value.fix_point is None and node.op in TRANSPARENT | {Op.PERMUTE}:
+        if value.fix_point is None and node.op in TRANSPARENT | {Op.CROP, Op.PERMUTE}:
             value.fix_point = context.fix_point(node.inputs[0])
+
+
+def _crop_fixed(context: Context, node: Node) -> XirOp:
+    source = context.fixed(node.inputs[0])
+    op = context.add(
+        node.name, "strided_slice", (1, *node.shape), {"input": [source.name]}, source.fix_point, **crop_attrs(node)
+    )
+    op.device = "CPU"
+    return op
 
 
 def _requantized(context: Context, unit: Unit, op: XirOp) -> XirOp:

@@ -14,7 +14,7 @@ from nerone.compilation.lowering.convolution import convolution_macs, image_shap
 from nerone.compilation.xir import XirOp
 from nerone.graph import Node, Op
 
-__all__ = ["CPU_OPS", "real_weights"]
+__all__ = ["CPU_OPS", "crop_attrs", "real_weights"]
 
 _SIMPLE = {
     Op.RELU: "relu",
@@ -24,6 +24,8 @@ _SIMPLE = {
     Op.SWISH: "swish",
     Op.HARD_SWISH: "hard-swish",
     Op.TANH: "tanh",
+    Op.SELU: "selu",
+    Op.GELU: "gelu",
     Op.ADD: "add",
     Op.MULTIPLY: "mul",
 }
@@ -50,6 +52,10 @@ def _leaky_relu(context: Context, node: Node) -> XirOp:
     return _add(context, node, "leaky-relu", alpha=float(node.attrs["alpha"]))
 
 
+def _elu(context: Context, node: Node) -> XirOp:
+    return _add(context, node, "elu", alpha=float(node.attrs.get("alpha", 1.0)))
+
+
 def _softmax(context: Context, node: Node) -> XirOp:
     return _add(context, node, "softmax", axis=-1)
 
@@ -70,6 +76,17 @@ def _pad(context: Context, node: Node) -> XirOp:
     top, bottom, left, right = (int(size) for size in node.attrs["pad"])
     mode = str(node.attrs.get("mode", "constant")).upper()
     return _add(context, node, "pad", paddings=[0, 0, top, bottom, left, right, 0, 0], mode=mode)
+
+
+def crop_attrs(node: Node) -> dict[str, Any]:
+    """Return the attributes of a strided_slice that crops a node's input, (1, H, W, C)."""
+    top, _, left, _ = (int(size) for size in node.attrs["crop"])
+    height, width, channels = node.shape
+    return {"begin": [0, top, left, 0], "end": [1, top + height, left + width, channels], "strides": [1, 1, 1, 1]}
+
+
+def _crop(context: Context, node: Node) -> XirOp:
+    return _add(context, node, "strided_slice", **crop_attrs(node))
 
 
 def _upsample(context: Context, node: Node) -> XirOp:
@@ -191,11 +208,13 @@ CPU_OPS: MappingProxyType[Op, Lower] = MappingProxyType(
         Op.DENSE: _dense,
         Op.BATCH_NORM: _batch_norm,
         Op.LEAKY_RELU: _leaky_relu,
+        Op.ELU: _elu,
         Op.SOFTMAX: _softmax,
         Op.MAX_POOL: _pool,
         Op.AVG_POOL: _pool,
         Op.CONCAT: _concat,
         Op.UPSAMPLE: _upsample,
+        Op.CROP: _crop,
         Op.PAD: _pad,
         Op.RESHAPE: _reshape,
         Op.PERMUTE: _permute,
