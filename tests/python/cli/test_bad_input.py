@@ -158,6 +158,7 @@ def test_a_file_system_that_fills_up(quantized_file, tmp_path, size):
         [sys.executable, "-m", "nerone.cli.main", *words],
         capture_output=True,
         text=True,
+        timeout=300,
         check=False,
         preexec_fn=limited(size),
     )

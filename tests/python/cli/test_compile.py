@@ -149,7 +149,7 @@ def read_only(tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], capture_output=True).returncode:
         pytest.skip("no right to mount a read-only file system here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_read_only_folder(run, source, read_only):

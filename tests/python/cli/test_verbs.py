@@ -187,11 +187,12 @@ def test_evaluate(run, bundle, volume, tmp_path):
 
 def test_the_command_is_a_process(bundle, tmp_path):
     """The installed entry point: exit code, nothing on stdout but the result."""
-    command = [sys.executable, "-m", "nerone.cli.main"]
-    done = subprocess.run([*command, "inspect", bundle.path, "--json"], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "nerone.cli.main", "inspect"]
+    options = {"capture_output": True, "text": True, "timeout": 300, "check": False}
+    done = subprocess.run([*command, bundle.path, "--json"], **options)
     assert done.returncode == 0
     assert json.loads(done.stdout)["bundle"]["board"] == "host"
     assert done.stderr == ""
-    done = subprocess.run([*command, "inspect", tmp_path / "no"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, tmp_path / "no"], **options)
     assert done.returncode == 2
     assert done.stdout == ""

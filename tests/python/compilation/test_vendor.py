@@ -44,7 +44,7 @@ def test_without_the_compiler_a_ready_folder_is_left(tmp_path, stand_ins, quanti
     assert check_vendor_model(path, quantized, None).images == 3
     # The script does the whole job once a compiler is there, from any folder.
     stand_ins.compiler(quantized)
-    subprocess.run([made.script], check=True, capture_output=True, cwd=tmp_path)
+    subprocess.run([made.script], check=True, capture_output=True, cwd=tmp_path, timeout=300)
     found = check_vendor_model(made.folder / "compiled" / "net.xmodel", quantized, 0x1000020F6014407)
     assert (found.dpu_subgraphs, found.host_dpu_subgraphs, found.images) == (1, 1, 3)
     assert found.notes() == ()
@@ -57,14 +57,14 @@ def test_the_script_finds_a_container_engine(tmp_path, stand_ins, quantized):
     engine = tmp_path / "programs/bin/docker"
     engine.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {record}\n')
     engine.chmod(0o755)
-    subprocess.run([made.script], check=True, capture_output=True, cwd=tmp_path)
+    subprocess.run([made.script], check=True, capture_output=True, cwd=tmp_path, timeout=300)
     words = record.read_text().splitlines()
     assert words[0] == "run"
     assert words[-3:] == [IMAGE, "bash", "compile.sh"]
     assert f"{made.folder.resolve()}:/workspace" in words
     # In the container itself it does not start another one.
     environment = {**os.environ, "NERONE_IN_CONTAINER": "1"}
-    done = subprocess.run([made.script], capture_output=True, text=True, env=environment)
+    done = subprocess.run([made.script], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 127
     assert "no vai_c_xir here" in done.stderr
 

@@ -74,7 +74,7 @@ def small_disk(tmp_path):
     if os.geteuid() or shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
         pytest.skip("no right to mount a small disk here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_reading_h5_needs_no_tensorflow(tmp_path):
     path = tmp_path / "model.h5"
     keras_cases.sequential().save(path)
     code = f"import sys; from nerone.graph import from_h5; from_h5({str(path)!r}); print('tensorflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "False"
 
 

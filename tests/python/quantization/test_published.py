@@ -99,7 +99,7 @@ def test_import_needs_no_tensorflow():
         "import sys; from nerone.quantization import load_vai_q; "
         f"load_vai_q({str(QUANTIZED)!r}); print('tensorflow' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "False"
 
 
