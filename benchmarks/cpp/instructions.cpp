@@ -1,24 +1,20 @@
-// How many instructions the generated kernels execute, and how many of them are dot products: counted by stepping
-// through them one by one (valgrind knows no AVX-512). Without arguments: the layers where the paper's networks spend
-// most of their time, eight rows of each. Or one layer: HEIGHT WIDTH INPUTS OUTPUTS KERNEL.
+// How many instructions the generated kernels execute, and how many of them are dot products (valgrind knows no
+// AVX-512). Without arguments: the layers where the paper's networks spend most of their time, eight rows of each.
 
-#include <sys/ptrace.h>
-#include <sys/user.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/aligned_buffer.hpp"
+#include "instruction_counter.hpp"
 #include "softdpu/jit/conv_kernel.hpp"
 #include "softdpu/jit/conv_weights.hpp"
 #include "softdpu/jit/engine.hpp"
+#include "softdpu/jit/upsampled_conv.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -26,10 +22,6 @@ namespace {
 struct Layer {
   const char* name;
   int height, width, inputs, outputs, kernel;
-};
-
-struct Counts {
-  long instructions = 0, dots = 0;
 };
 
 Conv conv_of(const Layer& layer) {
@@ -46,45 +38,27 @@ Conv conv_of(const Layer& layer) {
   return conv;
 }
 
-// EVEX.0F38.50: vpdpbusd.
-bool is_dot(long code) {
-  unsigned char bytes[sizeof code];
-  std::memcpy(bytes, &code, sizeof code);
-  return bytes[0] == 0x62 && (bytes[1] & 7) == 2 && bytes[4] == 0x50;
+Image image_of(const Layout& layout) {
+  return {nullptr, layout.height, layout.width, layout.groups, layout.row_bytes(), layout.pitch};
 }
 
-// Between the two stops of a child that runs `work`.
-template <typename Work>
-Counts count(const Work& work) {
-  const pid_t child = fork();
-  if (child == 0) {
-    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    raise(SIGSTOP);
-    work();
-    raise(SIGSTOP);
-    _exit(0);
+// Returns whether it could be counted.
+template <typename Run>
+bool report(const char* name, const std::string& kernel, std::int64_t macs, const Run& run) {
+  run();
+  const auto found = benchmarks::count_instructions(run);
+  if (!found) {
+    std::fprintf(stderr, "this system lets no process be traced, so that nothing can be counted\n");
+    return false;
   }
-  Counts counts;
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (child < 0 || !WIFSTOPPED(status)) return counts;
-  for (;;) {
-    if (ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr) != 0) break;
-    waitpid(child, &status, 0);
-    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) break;
-    user_regs_struct registers{};
-    ptrace(PTRACE_GETREGS, child, nullptr, &registers);
-    ++counts.instructions;
-    errno = 0;
-    const long code = ptrace(PTRACE_PEEKTEXT, child, registers.rip, nullptr);
-    if (errno == 0 && is_dot(code)) ++counts.dots;
-  }
-  kill(child, SIGKILL);
-  waitpid(child, &status, 0);
-  return counts;
+  const auto instructions = static_cast<double>(found->instructions);
+  std::printf("%-46s %s: %8ld instructions, %8ld of them dot products (%.1f %%); %.1f MAC each\n", name, kernel.c_str(),
+              found->instructions, found->dot_products, 100.0 * static_cast<double>(found->dot_products) / instructions,
+              static_cast<double>(macs) / instructions);
+  return true;
 }
 
-void report(const Layer& layer) {
+bool report_conv(const Layer& layer) {
   const auto conv = conv_of(layer);
   const auto grids = *grids_of(conv);
   const Layout in(layer.height, layer.width, divide_up(layer.inputs, group_channels), pads_of(grids, conv.input));
@@ -101,20 +75,48 @@ void report(const Layer& layer) {
   const auto tile = choose_tile(shape);
   const auto weights = pack_weights(conv, shape, tile, dense_channels(layer.inputs), requantization);
   const ConvKernel kernel(shape, tile);
-  const auto run = [&] {
+  const auto name =
+      "tile " + std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
+  return report(layer.name, name, conv.macs(), [&] {
     kernel({from.data() + in.origin(), to.data() + out.origin(), weights.weights.data(), weights.bias.data(), nullptr});
-  };
-  run();
-  // What the two stops themselves take.
-  const auto empty = count([] {});
-  const auto found = count(run);
-  const long instructions = found.instructions - empty.instructions;
-  const auto macs = static_cast<double>(conv.macs());
-  std::printf("%-34s tile %dx%dx%d: %8ld instructions, %8ld of them dot products (%.1f %%); %.1f MAC each\n",
-              layer.name, tile.channels, tile.rows, tile.blocks, instructions, found.dots,
-              100.0 * static_cast<double>(found.dots) / static_cast<double>(instructions),
-              macs / static_cast<double>(instructions));
+  });
 }
+
+// A 3x3 convolution of `enlarged` channels of half the size, repeated to 2x2, and of the layer's inputs beside them.
+bool report_upsampled(const Layer& layer, int enlarged) {
+  auto whole = layer;
+  whole.inputs += enlarged;
+  const auto conv = conv_of(whole);
+  if (!can_read_upsampled(conv)) {
+    std::fprintf(stderr, "%s: height and width are to be even, the kernel 3\n", layer.name);
+    return false;
+  }
+  const Layout small(layer.height / 2, layer.width / 2, divide_up(enlarged, group_channels), {});
+  const Layout large(layer.height, layer.width, divide_up(layer.inputs, group_channels),
+                     pads_of(*grids_of(conv), conv.input));
+  const Layout out(layer.height, layer.width, divide_up(layer.outputs, group_channels), {1, 1, 1});
+  auto beside = dense_channels(layer.inputs);
+  for (auto& channel : beside) channel += channel < 0 ? 0 : enlarged;
+  const UpsampledConv kernel(conv, {image_of(small), image_of(large), image_of(out)},
+                             {dense_channels(enlarged), std::move(beside)});
+  AlignedBuffer from(small.size_bytes()), others(large.size_bytes()), to(out.size_bytes());
+  AlignedBuffer scratch(kernel.scratch_bytes());
+  return report(layer.name, kernel.name(), kernel.macs(), [&] {
+    kernel(from.data() + small.origin(), others.data() + large.origin(), to.data() + out.origin(), scratch.data());
+  });
+}
+
+bool report_paper_layers() {
+  return report_conv({"U-Net decoder1_conv1, 256 24->16", 8, 256, 24, 16, 3}) &&
+         report_conv({"U-Net decoder2_conv1, 128 48->32", 8, 128, 48, 32, 3}) &&
+         report_conv({"MobileNetV2 decoder3_conv1, 120 48->32", 8, 120, 48, 32, 3}) &&
+         report_upsampled({"MobileNetV2 decoder3_conv1, 120 48 up + 48->32", 8, 120, 48, 32, 3}, 48) &&
+         report_conv({"MobileNetV2 expansion, 60 8->48", 8, 60, 8, 48, 1});
+}
+
+constexpr const char* usage =
+    "bench_instructions [HEIGHT WIDTH INPUTS OUTPUTS KERNEL [ENLARGED]]: positive numbers; with ENLARGED so many more "
+    "channels of half the size\n";
 
 }  // namespace
 }  // namespace nerone::softdpu::jit
@@ -125,15 +127,14 @@ int main(int count, char** words) {
     std::fprintf(stderr, "this processor has no AVX-512 VNNI\n");
     return 2;
   }
-  if (count == 6) {
-    int sizes[5];
-    for (int i = 0; i < 5; ++i) sizes[i] = std::atoi(words[i + 1]);
-    report({"layer", sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]});
-    return 0;
+  if (count == 1) return report_paper_layers() ? 0 : 2;
+  std::vector<int> sizes;
+  for (int i = 1; i < count; ++i) sizes.push_back(std::atoi(words[i]));
+  const bool good = std::all_of(sizes.begin(), sizes.end(), [](int size) { return size > 0; });
+  if (!good || sizes.size() < 5 || sizes.size() > 6 || sizes[4] % 2 == 0) {
+    std::fputs(usage, stderr);
+    return 2;
   }
-  report({"U-Net decoder1_conv1, 256 24->16", 8, 256, 24, 16, 3});
-  report({"U-Net decoder2_conv1, 128 48->32", 8, 128, 48, 32, 3});
-  report({"MobileNetV2 decoder3_conv1, 120 48->32", 8, 120, 48, 32, 3});
-  report({"MobileNetV2 expansion, 60 8->48", 8, 60, 8, 48, 1});
-  return 0;
+  const Layer layer{"layer", sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]};
+  return (sizes.size() == 6 ? report_upsampled(layer, sizes[5]) : report_conv(layer)) ? 0 : 2;
 }
