@@ -11,24 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from nerone.errors import Error
+from nerone.extras import EXTRAS, install_command
 
 __all__ = ["main"]
 
 FINE, MISSED, FAILED, INTERRUPTED = 0, 1, 2, 130
-
-_EXTRAS = {
-    "typer": "cli",
-    "rich": "cli",
-    "nibabel": "data",
-    "pydicom": "data",
-    "SimpleITK": "data",
-    "PIL": "data",
-    "tensorflow": "quantize",
-    "keras": "quantize",
-    "h5py": "quantize",
-    "matplotlib": "pictures",
-    "aiohttp": "live",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,9 +115,10 @@ def _verbs() -> list[Any]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, ImportError):
         package = (error.name or "").split(".")[0]
-        extra = _EXTRAS.get(package)
+        # Keras comes with TensorFlow.
+        extra = EXTRAS.get("tensorflow" if package == "keras" else package)
         if extra:
-            return f"the package '{package}' is missing; install it with: pip install 'nerone[{extra}]'"
+            return f"the package '{package}' is missing; install it with: {install_command(extra)}"
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, Error):
         return text

@@ -72,17 +72,19 @@ def _bank_limit(dpu: Dpu, kernel: Pair, channels: int) -> str | None:
     )
 
 
+def _dilation_limit(dpu: Dpu, dilation: Pair, channels: int) -> str | None:
+    reach = max(dilation) * channels
+    return f"dilation * input channels = {reach} is more than {dpu.max_channels}" if reach > dpu.max_channels else None
+
+
 def convolution_limit(
     dpu: Dpu, kernel: Pair, strides: Pair, dilation: Pair, pad: Pads, channels_in: int, channels_out: int
 ) -> str | None:
     """Check a convolution."""
-    reach = max(dilation) * channels_in
     return (
         _outside("kernel", kernel, 1, MAX_KERNEL)
         or _outside("stride", strides, 1, MAX_STRIDE)
-        or (
-            f"dilation * input channels = {reach} is more than {dpu.max_channels}" if reach > dpu.max_channels else None
-        )
+        or _dilation_limit(dpu, dilation, channels_in)
         or _pad_limit(pad, kernel, dilation)
         or channel_limit(dpu, channels_in, "input")
         or channel_limit(dpu, channels_out, "output")
@@ -92,13 +94,10 @@ def convolution_limit(
 
 def depthwise_limit(dpu: Dpu, kernel: Pair, strides: Pair, dilation: Pair, pad: Pads, channels_in: int) -> str | None:
     """Check a depthwise convolution."""
-    reach = max(dilation) * channels_in
     return (
         _outside("kernel", kernel, 1, MAX_WINDOW)
         or _outside("stride", strides, 1, MAX_WINDOW)
-        or (
-            f"dilation * input channels = {reach} is more than {dpu.max_channels}" if reach > dpu.max_channels else None
-        )
+        or _dilation_limit(dpu, dilation, channels_in)
         or _pad_limit(pad, kernel, dilation)
         or channel_limit(dpu, channels_in, "input")
         or _bank_limit(dpu, kernel, channels_in)

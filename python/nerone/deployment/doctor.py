@@ -15,21 +15,12 @@ from pathlib import Path
 from nerone.compilation.boards import boards_of_fingerprint
 from nerone.deployment.doctor_hardware import FINE, NOTE, PROBLEM, Finding, sensor_finding, simd_finding
 from nerone.deployment.remote_probe import device_nodes, dpu_fingerprint, has_dpu
+from nerone.extras import EXTRAS, install_command
 
 __all__ = ["FINE", "NOTE", "PROBLEM", "Finding", "examine"]
 
-_PACKAGES = {
-    "numpy": "",
-    "typer": "cli",
-    "rich": "cli",
-    "nibabel": "data",
-    "pydicom": "data",
-    "SimpleITK": "data",
-    "PIL": "data",
-    "h5py": "quantize",
-    "tensorflow": "quantize",
-    "matplotlib": "pictures",
-}
+# A board trains nothing and draws nothing.
+_NOT_ON_BOARDS = ("quantize", "pictures", "notebook")
 _BOARD = re.compile(r"xlnx|xilinx|zynqmp|kria|kv260|zcu\d|ultra96", re.IGNORECASE)
 _OLDEST_PYTHON = (3, 10)
 _LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib", "opt/xilinx/xrt/lib")
@@ -92,7 +83,7 @@ def _core() -> Finding:
 
         return str(Path(_core.__file__ or "").name)
 
-    return _guarded("C++ core", load, "install NERONE again: pip install nerone")
+    return _guarded("C++ core", load, f"install NERONE again: {install_command()}")
 
 
 def _software_dpu() -> Finding:
@@ -140,16 +131,14 @@ def _libraries(root: Path) -> list[Finding]:
 
 def _packages(on_board: bool) -> list[Finding]:
     missing: dict[str, list[str]] = {}
-    for package, extra in _PACKAGES.items():
+    for package, extra in {"numpy": "", **EXTRAS}.items():
         if importlib.util.find_spec(package) is None:
             missing.setdefault(extra, []).append(package)
     findings = []
     for extra, names in missing.items():
-        # A board needs neither TensorFlow nor pictures.
-        state = NOTE if extra else PROBLEM
-        if not (on_board and extra == "quantize"):
-            remedy = f"pip install 'nerone[{extra}]'" if extra else "pip install nerone"
-            findings.append(Finding("Python packages", state, f"{', '.join(names)} missing", remedy))
+        if not (on_board and extra in _NOT_ON_BOARDS):
+            state = NOTE if extra else PROBLEM
+            findings.append(Finding("Python packages", state, f"{', '.join(names)} missing", install_command(extra)))
     return findings or [Finding("Python packages", FINE, "all there")]
 
 

@@ -25,7 +25,7 @@ CPP_USES = {
 }
 
 # High to low; a package may import those that stand in its set.
-_LOW = {"errors", "programs", "_core"}
+_LOW = {"errors", "extras", "programs", "_core"}
 _RUNTIME = _LOW | {"runtime", "backends"}
 PYTHON_USES = {
     "graph": _LOW,
