@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ def prepared_frames(
     steps: Preprocessing,
     class_names: tuple[str, ...],
     *,
+    covers: Sequence[int] = (),
     skipped: list[tuple[Path, str]] | None = None,
 ) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
     """Yield each frame, prepared for the network, and its truth on the network's grid.
@@ -33,6 +34,7 @@ def prepared_frames(
     found : labelled frames, those of a volume one after the other
     steps : Preprocessing
     class_names : class 0 first
+    covers : (rows, columns) in the middle of the network's input that its output tells of; all of it where empty
     skipped : list, where what does not fit is left out: each such source and why is added to it
 
     Raises
@@ -46,9 +48,9 @@ def prepared_frames(
         try:
             # All frames of a source or none: half a volume would be scored as if it were one.
             yield from (
-                list(_prepared(volume, steps, class_names))
+                list(_prepared(volume, steps, class_names, covers))
                 if skipped is not None
-                else _prepared(volume, steps, class_names)
+                else _prepared(volume, steps, class_names, covers)
             )
         except Error as error:
             named = str(error) if str(source) in str(error) else f"'{source}': {error}"
@@ -58,13 +60,13 @@ def prepared_frames(
 
 
 def _prepared(
-    volume: list[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...]
+    volume: list[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...], covers: Sequence[int]
 ) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
     statistics = volume_statistics(steps, [member.frame.image for member in volume]) if steps.volume_steps else None
     for member in volume:
         spacing = member.frame.spacing_mm
         values = apply(steps, member.frame.image, spacing_mm=spacing, statistics=statistics)
-        yield member, values, truth_on_grid(member, steps, class_names)
+        yield member, values, truth_on_grid(member, steps, class_names, covers)
 
 
 def _volumes(found: Iterable[LabelledFrame]) -> Iterator[list[LabelledFrame]]:
@@ -72,8 +74,13 @@ def _volumes(found: Iterable[LabelledFrame]) -> Iterator[list[LabelledFrame]]:
         yield list(members)
 
 
-def truth_on_grid(item: LabelledFrame, steps: Preprocessing, class_names: tuple[str, ...]) -> Any:
-    """Return the truth of a frame: (h, w) class numbers on the grid of the network's input, or one class number."""
+def truth_on_grid(
+    item: LabelledFrame, steps: Preprocessing, class_names: tuple[str, ...], covers: Sequence[int] = ()
+) -> Any:
+    """Return the truth of a frame: one class number, or (h, w) of them on the grid of the network's input.
+
+    Of the middle of that grid only, ``covers`` rows and columns, where these are given.
+    """
     if isinstance(item.truth, str):
         return class_index(item.truth, class_names)
-    return labels_on_grid(steps, item.truth, spacing_mm=item.frame.spacing_mm)
+    return labels_on_grid(steps, item.truth, spacing_mm=item.frame.spacing_mm, covers=covers)

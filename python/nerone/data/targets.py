@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,21 @@ def _axis_source(sizes: list[int], crops: list[bool]) -> tuple[NDArray[np.float6
 
 
 def labels_on_grid(
-    preprocessing: Preprocessing, labels: NDArray[Any], *, spacing_mm: Spacing = None, outside: int = 0
+    preprocessing: Preprocessing,
+    labels: NDArray[Any],
+    *,
+    spacing_mm: Spacing = None,
+    covers: Sequence[int] = (),
+    outside: int = 0,
 ) -> NDArray[Any]:
-    """Return the labels as the network's input grid sees them.
+    """Return the labels as the network's input grid, or the part of it that the output covers, sees them.
 
     Parameters
     ----------
     preprocessing : Preprocessing
     labels : (H, W) of any integer dtype, on the grid of the image
     spacing_mm : as given to the preprocessing
+    covers : (rows, columns) in the middle of the network's input that its output tells of; all of it where empty
     outside : label of the pixels that were padded
 
     Returns
@@ -55,6 +62,9 @@ def labels_on_grid(
         size, spacing = step.output_size(sizes[-1], spacing)
         sizes.append(size)
         crops.append(isinstance(step, CropOrPad))
+    if covers:
+        sizes.append((covers[0], covers[1]))
+        crops.append(True)
     rows, row_inside = _axis_source([size[0] for size in sizes], crops)
     columns, column_inside = _axis_source([size[1] for size in sizes], crops)
     row = np.clip(np.floor(rows + 0.5).astype(np.int64), 0, labels.shape[0] - 1)

@@ -58,12 +58,14 @@ class OutputDeclaration:
     class_names : one per class, class 0 first
     colours : (R, G, B) 0-255, one per class
     label_ids : the data set's own id of each class, as its masks store it; empty where it has none
+    covers : (rows, columns) in the middle of the network's input that a mask tells of; empty where that is all of it
     """
 
     kind: Literal["segmentation", "classification"]
     class_names: tuple[str, ...]
     colours: tuple[Colour, ...]
     label_ids: tuple[int, ...] = ()
+    covers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -80,6 +82,9 @@ class OutputDeclaration:
                 f"there are {count} class names and {len(self.label_ids)} label ids; give one per class"
             )
 
+        if len(self.covers) not in (0, 2):
+            raise ConfigurationError(f"covers is {list(self.covers)}; expected rows and columns, or nothing")
+
     def check_classes(self, classes: int) -> None:
         """Raise ConfigurationError where the network has another number of classes."""
         if classes != len(self.class_names):
@@ -95,6 +100,7 @@ class OutputDeclaration:
             "class_names": list(self.class_names),
             "colours": [list(colour) for colour in self.colours],
             "label_ids": list(self.label_ids),
+            **({"covers": list(self.covers)} if self.covers else {}),
         }
 
     @classmethod
@@ -109,6 +115,7 @@ class OutputDeclaration:
             fields.strings("class_names"),
             tuple(_colour(fields, value) for value in colours),
             fields.integers("label_ids", 0, 255),
+            fields.integers("covers", 1, _MAX_AXIS) if fields.has("covers") else (),
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.checks import check_fit
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.quiet import import_quietly
+from nerone.deployment.result import covered, with_two_classes
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
 from nerone.graph.input_shapes import InputShape
@@ -41,13 +42,13 @@ class Plan:
 
 
 def imported(model: Any, input_shape: InputShape = None) -> Graph:
-    """Return the graph of a trained model, and keep TensorFlow quiet while it loads."""
+    """Return the graph of a trained model, one sigmoid channel as two classes; keep TensorFlow quiet meanwhile."""
     if not isinstance(model, Graph):
         import_quietly("tensorflow", "keras")
     from nerone.graph import import_model
 
     graph: Graph = import_model(model, input_shape=input_shape)
-    return graph
+    return with_two_classes(graph) if len(graph.outputs) == 1 else graph
 
 
 def make_plan(
@@ -75,6 +76,11 @@ def make_plan(
         raise ConfigurationError(
             f"the model's input '{graph.inputs[0]}' has shape {shape}; a bundle takes images (H, W, C)"
         )
+    if out[-1] == 1:
+        raise ConfigurationError(
+            f"the network's output '{graph.outputs[0]}' has one channel, in which no class can be the largest; deploy the "
+            "trained model, whose sigmoid becomes two classes, or quantize one with two channels"
+        )
     steps = preprocessing or (chosen.preprocessing.with_output_size(shape[0], shape[1]) if chosen else None)
     name = chosen.name if chosen else ""
     if steps is None and older is not None:
@@ -84,7 +90,8 @@ def make_plan(
     kept = older.output if older and not chosen and class_names is None else None
     if kept:
         kept.check_classes(int(out[-1]))
-    found = Plan(steps, kept or _output(out, chosen, class_names), name)
+    output = replace(kept or _output(out, chosen, class_names), covers=covered(graph))
+    found = Plan(steps, output, name)
     check_fit(steps, TensorDeclaration("", (1, *shape), None), TensorDeclaration("", (1, *out), None), found.output)
     return found
 
@@ -95,7 +102,9 @@ def _output(shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence
     if chosen and class_names is None:
         declared = OutputDeclaration(chosen.output, chosen.class_names, chosen.colours, chosen.label_ids)
     else:
-        names = tuple(class_names) if class_names else tuple(f"class {number}" for number in range(classes))
+        names = tuple(class_names or (f"class {number}" for number in range(classes)))
+        if classes == 2 and len(names) == 1:
+            names = ("background", *names)
         colours = tuple(_PALETTE[number % len(_PALETTE)] for number in range(len(names)))
         declared = OutputDeclaration("segmentation" if image else "classification", names, colours)
     declared.check_classes(classes)

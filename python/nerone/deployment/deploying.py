@@ -76,7 +76,8 @@ def deploy(
     output : the bundle to make, NAME.nerone; an older one is replaced when the new one is complete, and what is not
         given here (preset, preprocessing, class names, board) is taken from it
     preprocessing : in place of the preset's
-    class_names : in place of the preset's, class 0 first
+    class_names : in place of the preset's, class 0 first; for a network that ends in one sigmoid channel both classes,
+        or the foreground's only
     input_shape : (H, W, C), where the model leaves sizes open
     method : "ptq", "ffq" or "qat", see `nerone.quantize`
     strategy : "default" or "vitis", the scheme of the vendor's quantizer
@@ -161,7 +162,7 @@ def deploy(
     )
     if quantized is None:
         segmentation = plan.output.kind == "segmentation"
-        reader = Reader(plan.preprocessing, plan.output.class_names, segmentation, progress)
+        reader = Reader(plan.preprocessing, plan.output.class_names, segmentation, progress, plan.output.covers)
         quantized = quantize_for_bundle(graph, calibration, reader, wanted)
     elif method != "ptq" or max_drop is not None:
         raise ConfigurationError(

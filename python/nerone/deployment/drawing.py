@@ -44,16 +44,18 @@ class Reader:
     class_names : class 0 first
     segmentation : bool, labels are masks; one class per image otherwise
     progress : called with (what, done, total), or None
+    covers : (rows, columns) in the middle of the input that the output tells of; empty where that is all of it
     """
 
     steps: Preprocessing
     class_names: tuple[str, ...]
     segmentation: bool
     progress: Progress | None = None
+    covers: tuple[int, ...] = ()
 
     def truth(self, item: LabelledFrame) -> NDArray[np.uint8]:
-        """Return (h, w) class numbers on the grid of the network's input, or () for a whole image."""
-        found = np.asarray(truth_on_grid(item, self.steps, self.class_names), np.uint8)
+        """Return class numbers: (h, w) on the grid of the network's input as far as the output covers it, or ()."""
+        found = np.asarray(truth_on_grid(item, self.steps, self.class_names, self.covers), np.uint8)
         if (found.ndim == 2) != self.segmentation:
             has, wants = ("masks", "a class per image") if found.ndim == 2 else ("a class per image", "masks")
             raise ShapeError(f"the labels of '{item.frame.source}' are {has}, this network needs {wants}")

@@ -81,6 +81,10 @@ class Fields:
         """Return a field that is an object."""
         return Fields(self.get(key, dict, "an object"), f"{self._place}: '{key}'")
 
+    def has(self, key: str) -> bool:
+        """Return whether there is such a field."""
+        return key in self._values
+
     def keys(self) -> list[str]:
         """Return the names of the fields."""
         return list(self._values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ def on_image_grid(
     size: tuple[int, int],
     *,
     spacing_mm: Spacing = None,
+    covers: Sequence[int] = (),
     outside: int = 0,
 ) -> NDArray[Any]:
     """Return a mask on the image's grid: for every pixel of the image the nearest pixel of the network's grid.
@@ -28,7 +30,8 @@ def on_image_grid(
     mask : (h, w) on the network's output grid
     size : (height, width) of the image
     spacing_mm : as given to the preprocessing
-    outside : value of the pixels that the preprocessing cut away
+    covers : (rows, columns) in the middle of the network's input that the mask tells of; all of it where empty
+    outside : value of the pixels that the preprocessing cut away or the network does not tell of
 
     Returns
     -------
@@ -40,6 +43,9 @@ def on_image_grid(
         after, spacing = step.output_size(sizes[-1], spacing)
         crops.append(isinstance(step, CropOrPad))
         sizes.append(after)
+    if covers:
+        sizes.append((covers[0], covers[1]))
+        crops.append(True)
     # An output coarser than the input (a stride that is never undone) is one more resize.
     sizes.append((mask.shape[0], mask.shape[1]))
     crops.append(False)

@@ -92,9 +92,10 @@ class Inference:
 
         Returns
         -------
-        (H, W) uint8; 0 where the preprocessing cut the image
+        (H, W) uint8; 0 where the preprocessing cut the image, and where the network tells nothing
         """
         found = self.run(image, spacing_mm=spacing_mm, statistics=statistics).classes
         first = image if isinstance(image, np.ndarray) else image[0]
         size = (int(first.shape[0]), int(first.shape[1]))
-        return on_image_grid(self.bundle.preprocessing, found, size, spacing_mm=spacing_mm)
+        steps, covers = self.bundle.preprocessing, self.bundle.output.covers
+        return on_image_grid(steps, found, size, spacing_mm=spacing_mm, covers=covers)

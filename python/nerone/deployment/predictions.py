@@ -116,7 +116,8 @@ class _Work:
         for frame, found in results:
             first = first or frame
             size = (int(frame.image.shape[0]), int(frame.image.shape[1]))
-            masks.append(on_image_grid(self.bundle.preprocessing, found, size, spacing_mm=frame.spacing_mm))
+            steps, covers = self.bundle.preprocessing, self.bundle.output.covers
+            masks.append(on_image_grid(steps, found, size, spacing_mm=frame.spacing_mm, covers=covers))
         if first is None:
             return []
         if first.affine is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,9 +82,9 @@ class KerasNetwork:
         self._model = model
 
     def scores(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the network's output for one prepared image."""
-        output = self._model.predict_on_batch(values[np.newaxis])
-        return np.asarray(output[0], np.float32)
+        """Return the network's output for one prepared image; one sigmoid channel p as the two classes 1 - p and p."""
+        output = np.asarray(self._model.predict_on_batch(values[np.newaxis])[0], np.float32)
+        return np.concatenate([1 - output, output], -1) if output.shape[-1] == 1 else output
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,7 @@ def evaluate(
     class_names: tuple[str, ...],
     *,
     segmentation: bool = True,
+    covers: Sequence[int] = (),
     skip_bad: bool = False,
     seen: Callable[[Scored], None] | None = None,
     progress: Progress | None = None,
@@ -186,6 +187,7 @@ def evaluate(
     steps : Preprocessing of the networks
     class_names : class 0 first
     segmentation : bool, masks or one class per image
+    covers : (rows, columns) in the middle of the input that the outputs tell of; all of it where empty
     skip_bad : leave out what is damaged or has no labels, and list it
     seen : called with every frame, for pictures and masks
     progress : called with ("evaluating", done, total)
@@ -200,7 +202,7 @@ def evaluate(
     make = SegmentationCounts if segmentation else ClassificationCounts
     result = Evaluation(class_names, {name: make(len(class_names)) for name in networks})
     unfit: list[tuple[Path, str]] | None = [] if skip_bad else None
-    for frame, values, truth in prepared_frames(found, steps, class_names, skipped=unfit):
+    for frame, values, truth in prepared_frames(found, steps, class_names, covers=covers, skipped=unfit):
         classes = {name: network.scores(values).argmax(-1) for name, network in networks.items()}
         classes = {
             name: ids.astype(np.uint8) if segmentation else int(np.ravel(ids)[0]) for name, ids in classes.items()
@@ -282,6 +284,7 @@ def evaluate_bundle(
         bundle.preprocessing,
         bundle.output.class_names,
         segmentation=bundle.output.kind == "segmentation",
+        covers=bundle.output.covers,
         skip_bad=skip_bad,
         seen=seen,
         progress=progress,

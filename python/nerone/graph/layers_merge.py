@@ -45,6 +45,12 @@ def _composed(method: str) -> Handler:
     return handler
 
 
+def _scaled_sum(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+    """Add the first tensor and the scaled second, as keras.applications' InceptionResNetV2 does."""
+    composer = Composer(builder, spec.name, spec.name)
+    return composer.add([inputs[0], composer.affine(inputs[1], float(spec.config["scale"]), 0.0, "scale")])
+
+
 def _square(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
     return builder.add(Op.MULTIPLY, [inputs[0], inputs[0]], name=spec.name)
 
@@ -91,6 +97,7 @@ MERGE_LAYERS: dict[str, Handler] = {
     "Average": _composed("average"),
     "Maximum": _composed("maximum"),
     "Minimum": _composed("minimum"),
+    "CustomScaleLayer": _scaled_sum,
     # keras.ops functions
     "Square": _square,
     "GetItem": _item,

@@ -109,7 +109,8 @@ class _PipelineEngine:
             return Result(probabilities=np.asarray(found, np.float32).reshape(-1))
         size = (int(frame.image.shape[0]), int(frame.image.shape[1]))
         spacing = frame.stored.spacing_mm
-        return Result(lambda: on_image_grid(self._bundle.preprocessing, found, size, spacing_mm=spacing))
+        steps, covers = self._bundle.preprocessing, self._bundle.output.covers
+        return Result(lambda: on_image_grid(steps, found, size, spacing_mm=spacing, covers=covers))
 
     def statistics(self) -> Mapping[str, Any]:
         """Return the pipeline's numbers in the page's words, of the time since the last call but one."""

@@ -48,7 +48,7 @@ def serve(connection: Connection, bundle_path: str, model_path: str) -> None:
                 return None, _probabilities(scores.reshape(-1))
             classes = scores.argmax(-1).astype(np.uint8)
             size = (int(image.shape[0]), int(image.shape[1]))
-            return on_image_grid(steps, classes, size, spacing_mm=spacing_mm), None
+            return on_image_grid(steps, classes, size, spacing_mm=spacing_mm, covers=bundle.output.covers), None
 
         connection.send(("", None))
         while True:

@@ -51,10 +51,10 @@ REFUSED = {
     "two inputs": (two_inputs, ["'first', 'second'", "cut"]),
     "two outputs": (two_outputs, ["'one', 'other'", "cut"]),
     "activation": (
-        lambda: between(layers.Conv2D(2, 1, activation="gelu", name="odd")),
-        ["'odd' (Conv2D)", "gelu", "use relu"],
+        lambda: between(layers.Conv2D(2, 1, activation="softplus", name="odd")),
+        ["'odd' (Conv2D)", "softplus", "use relu"],
     ),
-    "activation layer": (lambda: between(layers.ELU(name="odd")), ["'odd'", "ELU", "replace"]),
+    "activation layer": (lambda: between(layers.PReLU(name="odd")), ["'odd'", "PReLU", "shared_axes"]),
     "recurrence": (
         lambda: between(
             lambda x: layers.Reshape((16, 1, 4))(

@@ -55,3 +55,17 @@ def test_a_coarser_output_is_spread(tmp_path):
 def test_odd_sizes(size):
     steps = Preprocessing((Resize(16, 16),))
     assert on_image_grid(steps, np.ones((16, 16), np.uint8), size).shape == size
+
+
+@pytest.mark.parametrize(("covers", "step"), [((22, 20), 1), ((21, 19), 1), ((20, 24), 2)])
+def test_a_mask_of_the_middle_comes_back_to_the_middle(covers, step):
+    labels = blocks(44, 44, 4)
+    steps = Preprocessing(())
+    seen = labels_on_grid(steps, labels, covers=covers)
+    assert seen.shape == covers
+    back = on_image_grid(steps, seen[::step, ::step], (44, 44), covers=covers, outside=9)
+    top, left = (44 - covers[0]) // 2, (44 - covers[1]) // 2
+    middle = np.s_[top : top + covers[0], left : left + covers[1]]
+    assert np.mean(back[middle] == labels[middle]) >= (1.0 if step == 1 else 0.7)
+    back[middle] = 9
+    assert (back == 9).all()
