@@ -73,7 +73,7 @@ async def _watch(url: str, seconds: float) -> int:
     end, got = time.monotonic() + seconds, 0
     async with aiohttp.ClientSession() as client, client.ws_connect(url + "ws", max_msg_size=0) as socket:
         while time.monotonic() < end:
-            message = await socket.receive(timeout=20)
+            message = await socket.receive(timeout=60)
             if message.type is aiohttp.WSMsgType.BINARY:
                 got += 1
                 await socket.send_str('{"type": "shown"}')
@@ -101,9 +101,9 @@ def _served(session: Session, bundle: Bundle, device: Device, float_model: Float
     thread.start()
     labels = labels_of(bundle, device)
     server = LiveServer(session, Access(port=0), title=bundle.name, bundle=labels, float_model=float_model)
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
     yield server.url
-    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
 
