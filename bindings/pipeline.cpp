@@ -261,16 +261,16 @@ void register_pipeline(py::module_& module) {
   py::class_<PyPipeline>(module, "Pipeline", "Frames through worker threads that own runners.")
       .def(py::init([](const std::filesystem::path& model, const py::list& declarations, const std::string& result,
                        const DeviceOptions& device, int workers, int queue_size, int device_timeout_ms,
-                       std::vector<int> cores) {
+                       std::vector<int> pin_to) {
              Options options;
              options.workers = workers;
              options.queue_size = queue_size;
              options.device_timeout_ms = device_timeout_ms;
-             options.cores = std::move(cores);
+             options.pin_to = std::move(pin_to);
              return std::make_unique<PyPipeline>(model, declarations, result, device, options);
            }),
            py::arg("model"), py::arg("declarations"), py::arg("result"), py::arg("device"), py::arg("workers"),
-           py::arg("queue_size"), py::arg("device_timeout_ms"), py::arg("cores"))
+           py::arg("queue_size"), py::arg("device_timeout_ms"), py::arg("pin_to"))
       .def("submit", &PyPipeline::submit, py::arg("images"), py::arg("spacing_mm") = py::none(),
            py::arg("statistics") = py::none(), py::arg("timeout_ms") = -1)
       .def("done", &PyPipeline::done)

@@ -167,7 +167,7 @@ class Pipeline:
         workers: int,
         queue_size: int,
         device_timeout_ms: int,
-        cores: list[int],
+        pin_to: list[int],
     ) -> None: ...
     def submit(
         self, images: tuple[Any, ...], spacing_mm: Any = None, statistics: Any = None, timeout_ms: int = -1

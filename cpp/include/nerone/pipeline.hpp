@@ -45,7 +45,7 @@ struct Options {
   int queue_size = 8;              // frames that wait for a worker; when full, submitting waits
   Order order = Order::submitted;  // of get()
   int device_timeout_ms = 10'000;  // a job that takes longer is given up, its worker replaced; 0: never
-  std::vector<int> cores;          // CPU cores for the workers, taken in turn; empty: the system chooses
+  std::vector<int> pin_to;         // CPU cores for the workers, taken in turn; empty: the system chooses
 };
 
 class ResultPool;

@@ -37,23 +37,6 @@ std::int64_t size_bytes(const TensorInfo& tensor) {
   return element_count(tensor.shape) * static_cast<std::int64_t>(size_of(tensor.dtype));
 }
 
-TensorInfo info_of(const xmodel::Tensor& tensor) {
-  static const std::map<std::string, DType> dtypes = {
-      {"XINT8", DType::int8},     {"INT8", DType::int8},   {"XUINT8", DType::uint8},   {"UINT8", DType::uint8},
-      {"XINT16", DType::int16},   {"INT16", DType::int16}, {"XUINT16", DType::uint16}, {"UINT16", DType::uint16},
-      {"XINT32", DType::int32},   {"INT32", DType::int32}, {"XINT64", DType::int64},   {"INT64", DType::int64},
-      {"FLOAT32", DType::float32}};
-  const auto found = dtypes.find(tensor.data_type);
-  if (found == dtypes.end()) {
-    throw ModelError("tensor '" + tensor.name + "' has data type " + tensor.data_type +
-                     "; the CPU takes integers of 8 to 64 bits and FLOAT32");
-  }
-  if (std::any_of(tensor.shape.begin(), tensor.shape.end(), [](auto extent) { return extent <= 0; })) {
-    throw ModelError("tensor '" + tensor.name + "' has an empty axis");
-  }
-  return {tensor.name, {tensor.shape.begin(), tensor.shape.end()}, found->second, tensor.fix_point()};
-}
-
 std::size_t Node::position(const std::string& role) const {
   std::size_t before = 0;
   for (const auto& [name, ops] : op.inputs) {

@@ -16,7 +16,6 @@ using Shape = std::vector<std::int64_t>;
 
 std::int64_t element_count(const Shape& shape);
 std::int64_t size_bytes(const TensorInfo& tensor);
-TensorInfo info_of(const xmodel::Tensor& tensor);  // ModelError for a data type without a DType
 
 struct Node {
   const xmodel::Op& op;

@@ -8,6 +8,7 @@
 
 #include "base/aligned_buffer.hpp"
 #include "cpu/node.hpp"
+#include "xmodel/tensor_info.hpp"
 
 namespace nerone::cpu {
 
@@ -28,7 +29,7 @@ bool is_constant(const xmodel::Op& op) { return op.type == "const" || op.type ==
 AlignedBuffer constant_of(const xmodel::Op& op) {
   const auto found = op.attrs.find("data");
   const auto* bytes = found == op.attrs.end() ? nullptr : std::get_if<xmodel::Bytes>(&found->second);
-  const auto size = static_cast<std::size_t>(size_bytes(info_of(op.output)));
+  const auto size = static_cast<std::size_t>(size_bytes(xmodel::info_of(op.output)));
   if (bytes == nullptr || bytes->size() != size) {
     throw ModelError("constant '" + op.name + "' of a CPU subgraph has " + std::to_string(bytes ? bytes->size() : 0) +
                      " bytes of data, its tensor needs " + std::to_string(size));
@@ -39,9 +40,9 @@ AlignedBuffer constant_of(const xmodel::Op& op) {
 }
 
 Node node_of(const xmodel::Graph& graph, const xmodel::Op& op) {
-  Node node{op, graph, {}, info_of(op.output)};
+  Node node{op, graph, {}, xmodel::info_of(op.output)};
   for (const auto& [role, indices] : op.inputs) {
-    for (const auto index : indices) node.inputs.push_back(info_of(graph.ops[index].output));
+    for (const auto index : indices) node.inputs.push_back(xmodel::info_of(graph.ops[index].output));
   }
   return node;
 }
@@ -104,7 +105,7 @@ Program Program::plan(const xmodel::Graph& graph, const xmodel::Subgraph& subgra
   std::int64_t total_bytes = 0;
   for (const auto index : own) {  // ascending, which is topological
     state->add(graph, index);
-    total_bytes += size_bytes(info_of(graph.ops[index].output));
+    total_bytes += size_bytes(xmodel::info_of(graph.ops[index].output));
     if (total_bytes > max_memory_bytes) {
       throw ModelError("CPU subgraph '" + subgraph.name + "' needs more than 4 GiB for its tensors");
     }
@@ -112,7 +113,7 @@ Program Program::plan(const xmodel::Graph& graph, const xmodel::Subgraph& subgra
     if (read_outside.count(index) != 0 || read_inside.count(index) == 0) {
       state->outputs.push_back(index);
     } else {
-      AlignedBuffer buffer(static_cast<std::size_t>(size_bytes(info_of(graph.ops[index].output))));
+      AlignedBuffer buffer(static_cast<std::size_t>(size_bytes(xmodel::info_of(graph.ops[index].output))));
       state->addresses[index] = state->memory.emplace(index, std::move(buffer)).first->second.data();
     }
   }
@@ -128,7 +129,5 @@ void Program::run(const std::vector<const void*>& inputs, const std::vector<void
     step.kernel(step.pointers.data(), addresses.at(step.output));
   }
 }
-
-TensorInfo tensor_info(const xmodel::Op& op) { return info_of(op.output); }
 
 }  // namespace nerone::cpu

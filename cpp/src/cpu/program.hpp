@@ -32,7 +32,4 @@ class Program {
   std::unique_ptr<State> state_;
 };
 
-// The dtype and shape of an op's output; ModelError for data types outside DType.
-TensorInfo tensor_info(const xmodel::Op& op);
-
 }  // namespace nerone::cpu

@@ -11,6 +11,7 @@
 #include "model/chain.hpp"
 #include "model/convert.hpp"
 #include "vart/dpu_runner.hpp"
+#include "xmodel/tensor_info.hpp"
 
 namespace nerone {
 
@@ -102,15 +103,15 @@ struct Model::State {
 
 void Model::State::describe() {
   const auto& graph = handle.graph();
-  for (const auto op : chain.inputs) inputs.push_back(cpu::tensor_info(graph.ops[op]));
-  for (const auto op : chain.outputs) outputs.push_back(cpu::tensor_info(graph.ops[op]));
+  for (const auto op : chain.inputs) inputs.push_back(xmodel::info_of(graph.ops[op].output));
+  for (const auto op : chain.outputs) outputs.push_back(xmodel::info_of(graph.ops[op].output));
   for (const auto& link : chain.links) {
     SubgraphInfo info{link.subgraph->name, link.subgraph->device(), {}};
     for (const auto op : link.subgraph->ops) info.ops.push_back(graph.ops[op].name);
     subgraphs.push_back(std::move(info));
-    for (const auto op : link.outputs) crossings[op].info = cpu::tensor_info(graph.ops[op]);
+    for (const auto op : link.outputs) crossings[op].info = xmodel::info_of(graph.ops[op].output);
   }
-  for (const auto op : chain.inputs) crossings[op].info = cpu::tensor_info(graph.ops[op]);
+  for (const auto op : chain.inputs) crossings[op].info = xmodel::info_of(graph.ops[op].output);
 }
 
 void Model::State::add_dpu(const model::Link& link, const DeviceOptions& options) {

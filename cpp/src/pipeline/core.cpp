@@ -19,10 +19,11 @@ void check(const Options& options) {
          "1 to 1024 workers, got " + std::to_string(options.workers));
   expect(options.queue_size >= 1 && options.queue_size <= longest_queue,
          "a queue of 1 to 1048576 frames, got " + std::to_string(options.queue_size));
-  for (const auto core : options.cores) {
+  for (const auto core : options.pin_to) {
     const auto count = static_cast<int>(std::thread::hardware_concurrency());
-    expect(core >= 0 && (count == 0 || core < count),
-           "cores that this machine has, got core " + std::to_string(core) + " of " + std::to_string(count));
+    expect(core >= 0 && (count == 0 || core < count), "to be pinned to cores of this machine, got core " +
+                                                          std::to_string(core) + " in pin_to, there are " +
+                                                          std::to_string(count));
   }
 }
 

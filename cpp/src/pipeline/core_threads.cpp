@@ -33,7 +33,7 @@ std::shared_ptr<Seat> Core::new_seat(std::size_t index) {
 }
 
 void Core::run_thread(const std::shared_ptr<Seat>& seat) {
-  if (!options_.cores.empty()) pin_to(options_.cores[seat->index % options_.cores.size()]);
+  if (!options_.pin_to.empty()) pin_to(options_.pin_to[seat->index % options_.pin_to.size()]);
   std::string failure;
   try {
     if (!seat->worker) seat->worker = factory_();

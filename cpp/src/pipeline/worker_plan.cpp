@@ -1,9 +1,9 @@
 #include "pipeline/worker_plan.hpp"
 
-#include <map>
 #include <nerone/error.hpp>
 
 #include "model/chain.hpp"
+#include "xmodel/tensor_info.hpp"
 
 namespace nerone::pipeline {
 
@@ -13,21 +13,6 @@ using postprocess::Kind;
 
 // From here on two integers may become the same probability, and argmax would see another first maximum.
 constexpr int finest_fix_point = 20;
-
-DType dtype_of(const xmodel::Op& op) {
-  static const std::map<std::string, DType> dtypes = {
-      {"INT8", DType::int8},   {"XINT8", DType::int8},   {"INT16", DType::int16},     {"XINT16", DType::int16},
-      {"INT32", DType::int32}, {"XINT32", DType::int32}, {"UINT8", DType::uint8},     {"XUINT8", DType::uint8},
-      {"INT64", DType::int64}, {"XINT64", DType::int64}, {"FLOAT32", DType::float32}, {"XUINT16", DType::uint16}};
-  const auto found = dtypes.find(op.output.data_type);
-  if (found != dtypes.end()) return found->second;
-  throw ModelError("tensor '" + op.output.name + "' has data type " + op.output.data_type +
-                   ", expected an integer of 8 to 64 bits or FLOAT32");
-}
-
-TensorInfo tensor_info(const xmodel::Op& op) {
-  return {op.output.name, {op.output.shape.begin(), op.output.shape.end()}, dtype_of(op), op.output.fix_point()};
-}
 
 bool is_on_last_axis(const xmodel::Op& op) {
   const auto rank = static_cast<std::int32_t>(op.output.shape.size());
@@ -102,7 +87,7 @@ std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file
   plan->device_timeout_ms = device_timeout_ms;
   const auto& graph = plan->model.graph();
   const auto chain = model::chain_of(graph);
-  for (const auto op : chain.inputs) plan->inputs.push_back(tensor_info(graph.ops[op]));
+  for (const auto op : chain.inputs) plan->inputs.push_back(xmodel::info_of(graph.ops[op].output));
   if (steps.size() == 1) plan->steps.assign(plan->inputs.size(), steps.front());
   if (plan->steps.size() != plan->inputs.size()) {
     throw ConfigurationError("there are preprocessings for " + std::to_string(steps.size()) + " inputs, '" +
@@ -112,7 +97,7 @@ std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file
   const auto* direct = find_direct(graph, chain, kind);
   if (direct != nullptr) plan->dpu_subgraph = direct->subgraph->name;
   for (const auto op : direct != nullptr ? direct->outputs : chain.outputs) {
-    plan->outputs.push_back(tensor_info(graph.ops[op]));
+    plan->outputs.push_back(xmodel::info_of(graph.ops[op].output));
     plan->reductions.emplace_back(kind_for(graph.ops[op], kind), plan->outputs.back());
   }
   return plan;

@@ -42,6 +42,23 @@ std::optional<DataType> DataType::from_file(std::int32_t kind, std::int32_t bit_
 
 std::string DataType::name() const { return kinds[static_cast<std::size_t>(kind)] + std::to_string(bit_width); }
 
+std::optional<DType> DataType::dtype() const {
+  const bool is_unsigned = kind == 1 || kind == 3;
+  if (kind == float_kind) return bit_width == 32 ? std::optional(DType::float32) : std::nullopt;
+  switch (bit_width) {
+    case 8:
+      return is_unsigned ? DType::uint8 : DType::int8;
+    case 16:
+      return is_unsigned ? DType::uint16 : DType::int16;
+    case 32:
+      return is_unsigned ? std::nullopt : std::optional(DType::int32);
+    case 64:
+      return is_unsigned ? std::nullopt : std::optional(DType::int64);
+    default:
+      return std::nullopt;
+  }
+}
+
 std::int64_t size_bytes(const DataType& type, std::int64_t elements) { return (elements * type.bit_width + 7) / 8; }
 
 }  // namespace nerone::xmodel

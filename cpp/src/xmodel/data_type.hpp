@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nerone/tensor.hpp>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,7 @@ struct DataType {
   static std::optional<DataType> from_name(const std::string& name);  // "XINT8", "xint8"
   static std::optional<DataType> from_file(std::int32_t kind, std::int32_t bit_width);
   std::string name() const;
+  std::optional<DType> dtype() const;  // numpy's, where there is one and NERONE knows it
 };
 
 // Bytes that `elements` dense elements need, rounded up.

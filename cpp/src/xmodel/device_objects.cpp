@@ -5,21 +5,17 @@
 #include <xir/attrs/attrs.hpp>
 #include <xir/tensor/tensor.hpp>
 
+#include "xmodel/data_type.hpp"
+
 namespace nerone::xmodel {
 
 namespace {
 
 DType dtype_of(const xir::Tensor& tensor) {
   const auto type = tensor.get_data_type();
-  const bool is_unsigned = type.type == xir::DataType::UINT || type.type == xir::DataType::XUINT;
-  const bool is_signed = type.type == xir::DataType::INT || type.type == xir::DataType::XINT;
-  if (type.type == xir::DataType::FLOAT && type.bit_width == 32) return DType::float32;
-  if (is_signed && type.bit_width == 8) return DType::int8;
-  if (is_signed && type.bit_width == 16) return DType::int16;
-  if (is_signed && type.bit_width == 32) return DType::int32;
-  if (is_signed && type.bit_width == 64) return DType::int64;
-  if (is_unsigned && type.bit_width == 8) return DType::uint8;
-  if (is_unsigned && type.bit_width == 16) return DType::uint16;
+  // XIR numbers its kinds as files do.
+  const auto known = DataType::from_file(static_cast<std::int32_t>(type.type), type.bit_width);
+  if (const auto dtype = known ? known->dtype() : std::nullopt) return *dtype;
   throw DeviceError("the runner's tensor '" + tensor.get_name() + "' has data type " + type.to_string() +
                     ", expected an integer of 8 to 64 bits or FLOAT32");
 }

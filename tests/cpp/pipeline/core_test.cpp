@@ -209,7 +209,7 @@ TEST(Pipeline, PinsItsThreads) {
   std::atomic<bool> elsewhere{false};
   device.behaviour = [&](std::int64_t) { elsewhere = elsewhere || ::sched_getcpu() != core; };
   auto options = options_with(2);
-  options.cores = {core};
+  options.pin_to = {core};
   Pipeline pipeline(device.factory(), options);
   for (int i = 0; i < 10; ++i) pipeline.submit(frame_of(i), patient_ms);
   pipeline.drain(patient_ms);
@@ -222,7 +222,7 @@ TEST(Pipeline, RefusesOptionsThatCannotWork) {
     EXPECT_THROW(Pipeline(device.factory(), options), ConfigurationError);
   }
   auto pinned = options_with(1);
-  pinned.cores = {1 << 20};
+  pinned.pin_to = {1 << 20};
   EXPECT_THROW(Pipeline(device.factory(), pinned), ConfigurationError);
   EXPECT_THROW(Pipeline([]() -> std::unique_ptr<Worker> { throw DeviceError("none"); }, options_with(1)), DeviceError);
   EXPECT_THROW(Pipeline([]() -> std::unique_ptr<Worker> { return nullptr; }, options_with(1)), ConfigurationError);
