@@ -33,6 +33,11 @@ def check_fit(
         first, second = (preprocessing.output_shape(size, 2 * size, channels) for size in (96, 160))
     except ShapeError as error:
         raise ConfigurationError(f"the preprocessing cannot work: {error}") from error
+    if any(size > whole for size, whole in zip(output.covers, input.shape[1:3], strict=False)):
+        raise ConfigurationError(
+            f"the output covers {list(output.covers)} of the network's input {input.shape}, which is smaller; "
+            "deploy again"
+        )
     wanted = input.shape[1:]
     if first[2] != wanted[2] or (first == second and first != wanted):
         raise ConfigurationError(

@@ -78,8 +78,8 @@ def make_plan(
         )
     if out[-1] == 1:
         raise ConfigurationError(
-            f"the network's output '{graph.outputs[0]}' has one channel, in which no class can be the largest; deploy the "
-            "trained model, whose sigmoid becomes two classes, or quantize one with two channels"
+            f"the network's output '{graph.outputs[0]}' has one channel, in which no class can be the largest; "
+            "deploy the trained model, whose sigmoid becomes two classes, or quantize one with two channels"
         )
     steps = preprocessing or (chosen.preprocessing.with_output_size(shape[0], shape[1]) if chosen else None)
     name = chosen.name if chosen else ""

@@ -18,7 +18,7 @@ from nerone.data.sources import Source, find_sources
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.calibration import source_statistics
 from nerone.deployment.geometry import on_image_grid
-from nerone.deployment.writing import write_error
+from nerone.deployment.writing import replacing_file, write_error
 from nerone.errors import Error
 from nerone.runtime.frame import Frame as PipelineFrame
 from nerone.runtime.pipeline import Pipeline
@@ -122,7 +122,8 @@ class _Work:
             return []
         if first.affine is not None:
             target = self._target(source.path, ".nii.gz", single)
-            write_mask(target, self.ids[np.stack(masks, axis=-1)], first.affine)
+            with replacing_file(target) as file:
+                write_mask(file, self.ids[np.stack(masks, axis=-1)], first.affine)
             return [Written(source.path, target, self._counts(np.stack(masks)))]
         return [self._picture(source.path, mask, number, len(masks), single) for number, mask in enumerate(masks)]
 
@@ -156,10 +157,10 @@ class _Work:
         from PIL import Image
 
         target = self._target(source, ".png" if count == 1 else f"_{number:04d}.png", single and count == 1)
-        target.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.fromarray(mask)
         picture.putpalette([level for colour in self.bundle.output.colours for level in colour])
-        picture.save(target)
+        with replacing_file(target) as file:
+            picture.save(file)
         return Written(source, target, self._counts(mask))
 
     def _counts(self, mask: NDArray[np.uint8]) -> dict[str, int]:
@@ -190,8 +191,7 @@ def _write_table(work: _Work, written: list[Written]) -> None:
         return
     table = written[0].target
     try:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        with table.open("w", newline="", encoding="utf-8") as file:
+        with replacing_file(table) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["image", "class", *work.bundle.output.class_names])
             rows.writerows(work.rows)

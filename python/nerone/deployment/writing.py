@@ -1,4 +1,4 @@
-"""Write a folder completely or not at all: beside the target first, then renamed over it."""
+"""Write a folder or a file completely or not at all: beside the target first, then renamed over it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["check_target", "replacing_folder", "write_error"]
+__all__ = ["check_target", "replacing_file", "replacing_folder", "write_error"]
 
 
 def write_error(path: Path, error: OSError) -> ConfigurationError:
@@ -24,6 +24,22 @@ def write_error(path: Path, error: OSError) -> ConfigurationError:
             f"cannot write '{path}': permission denied; choose a folder that you may write to or change its permissions"
         )
     return ConfigurationError(f"cannot write '{path}': {error.strerror or error}; choose another folder")
+
+
+@contextlib.contextmanager
+def replacing_file(target: Path) -> Iterator[Path]:
+    """Give the name of a file beside ``target`` that takes its place when the block ends without an error.
+
+    The name ends as the target's does; its folder is made where it is missing. After an error, OSError as well, the
+    target is as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{os.getpid()}.partial.{target.name}")
+    try:
+        yield scratch
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

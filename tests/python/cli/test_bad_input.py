@@ -170,6 +170,25 @@ def test_a_file_system_that_fills_up(quantized_file, tmp_path, size):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_mask_that_cannot_be_finished_leaves_the_old_one(bundle, volume, tmp_path):
+    """A file system that takes nothing more while a mask is written over an older one."""
+    target = tmp_path / "o" / "mask.nii.gz"
+    target.parent.mkdir()
+    target.write_bytes(b"an older mask")
+    done = subprocess.run(
+        [sys.executable, "-m", "nerone.cli.main", "run", str(bundle.path), str(volume), "-o", str(target)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        preexec_fn=limited(50),
+    )
+    assert done.returncode == 2, done.stderr
+    assert "the disk is full" in done.stderr
+    assert [path.name for path in target.parent.iterdir()] == ["mask.nii.gz"]
+    assert target.read_bytes() == b"an older mask"
+
+
 def test_missing_packages_are_named(refused, monkeypatch, bundle, volume, tmp_path):
     monkeypatch.setitem(sys.modules, "nibabel", None)
     assert "pip install 'nerone[data]'" in refused("run", bundle.path, volume, "-o", tmp_path / "o")

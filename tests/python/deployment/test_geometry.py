@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from nerone.data.targets import labels_on_grid
+from nerone.deployment.checks import check_fit
+from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.geometry import on_image_grid
+from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import CropOrPad, Preprocessing, Resample, Resize, Window
 
 
@@ -49,6 +52,15 @@ def test_a_coarser_output_is_spread(tmp_path):
     steps = Preprocessing((Resize(8, 8),))
     mask = np.arange(16, dtype=np.uint8).reshape(4, 4)
     np.testing.assert_array_equal(on_image_grid(steps, mask, (8, 8)), np.kron(mask, np.ones((2, 2), np.uint8)))
+
+
+def test_an_output_that_covers_more_than_the_input_is_refused():
+    output = OutputDeclaration("segmentation", ("no", "yes"), ((0, 0, 0), (9, 9, 9)), (), (9, 6))
+    tensors = [TensorDeclaration("", (1, 8, 8, channels), None) for channels in (1, 2)]
+    with pytest.raises(ConfigurationError, match=r"covers \[9, 6\]"):
+        check_fit(Preprocessing((Resize(8, 8),)), *tensors, output)
+    with pytest.raises(ConfigurationError, match="rows and columns"):
+        OutputDeclaration("segmentation", ("no",), ((0, 0, 0),), (), (9,))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200)])
