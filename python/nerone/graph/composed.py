@@ -121,6 +121,26 @@ class Composer:
             Op.CONV2D, [source], name=self.name, layer=self.layer, attrs=attrs, weights={"kernel": kernel}
         )
 
+    def channel_mean(self, source: str) -> str:
+        """``mean(x, -1, keepdims=True)`` of an image, as a 1x1 convolution."""
+        channels = self.builder.shape(source)[-1]
+        kernel = np.full((1, 1, channels, 1), 1.0 / channels, np.float32)
+        attrs = {"strides": (1, 1), "pad": (0, 0, 0, 0), "dilation": (1, 1)}
+        return self.builder.add(
+            Op.CONV2D, [source], name=self.name, layer=self.layer, attrs=attrs, weights={"kernel": kernel}
+        )
+
+    def channel_maximum(self, source: str) -> str:
+        """``max(x, -1, keepdims=True)`` of an image, as a pool over its channels laid out as pixels."""
+        height, width, channels = self.builder.shape(source)
+        flat = {"shape": (height * width, channels, 1)}
+        pixels = self.builder.add(Op.RESHAPE, [source], name=self._named("pixels"), layer=self.layer, attrs=flat)
+        attrs = {"kernel": (1, channels), "strides": (1, 1), "pad": (0, 0, 0, 0)}
+        name = self._named("largest")
+        largest = self.builder.add(Op.MAX_POOL, [pixels], name=name, layer=self.layer, attrs=attrs)
+        back = {"shape": (height, width, 1)}
+        return self.builder.add(Op.RESHAPE, [largest], name=self.name, layer=self.layer, attrs=back)
+
     def _relu(self, source: str, suffix: str) -> str:
         return self.builder.add(Op.RELU, [source], name=self._named(suffix), layer=self.layer)
 

@@ -27,20 +27,48 @@ def _merge(op: Op) -> Handler:
     def handler(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
         if len(inputs) < 2:
             return unsupported(builder, spec, inputs, _ONE_TENSOR)
-        return builder.add(op, inputs, name=spec.name)
+        return builder.add(op, _of_one_rank(builder, spec, inputs), name=spec.name)
 
     return handler
+
+
+def _of_one_rank(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> list[str]:
+    """Inputs with leading axes of one, as Keras's merging layers see them: a gate (C,) becomes (1, 1, C)."""
+    rank = max(len(builder.shape(name)) for name in inputs)
+    found = []
+    for name in inputs:
+        shape = builder.shape(name)
+        if len(shape) < rank:
+            wide = {"shape": (1,) * (rank - len(shape)) + shape}
+            name = builder.add(Op.RESHAPE, [name], name=f"{spec.name}_wide", layer=spec.name, attrs=wide)
+        found.append(name)
+    return found
 
 
 def _composed(method: str) -> Handler:
     def handler(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
         if len(inputs) < 2:
             return unsupported(builder, spec, inputs, _ONE_TENSOR)
-        composer = Composer(builder, spec.name, spec.name)
+        composer, inputs = Composer(builder, spec.name, spec.name), _of_one_rank(builder, spec, inputs)
         if method == "subtract":
             return composer.subtract(inputs[0], inputs[1])
         name: str = getattr(composer, method)(inputs)
         return name
+
+    return handler
+
+
+def _over_channels(method: str) -> Handler:
+    def handler(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
+        shape = builder.shape(inputs[0])
+        if len(shape) != 3 or spec.config.get("axis") not in (-1, 3, (-1,), (3,), [-1], [3]):
+            reason = f"a reduction over axis {spec.config.get('axis')}; use rows and columns, or the channels"
+            return unsupported(builder, spec, inputs, reason)
+        name = spec.name if spec.config.get("keepdims") else f"{spec.name}_image"
+        node: str = getattr(Composer(builder, name, spec.name), method)(inputs[0])
+        if spec.config.get("keepdims"):
+            return node
+        return builder.add(Op.RESHAPE, [node], name=spec.name, attrs={"shape": shape[:2]})
 
     return handler
 
@@ -101,4 +129,6 @@ MERGE_LAYERS: dict[str, Handler] = {
     # keras.ops functions
     "Square": _square,
     "GetItem": _item,
+    "Mean": _over_channels("channel_mean"),
+    "Max": _over_channels("channel_maximum"),
 }

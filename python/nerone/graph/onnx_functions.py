@@ -8,9 +8,9 @@ import numpy as np
 
 from nerone.graph.composed import Composer
 from nerone.graph.graph import Op
-from nerone.graph.onnx_values import Call, Value, channel_vector
+from nerone.graph.onnx_values import FIRST, Call, Value, channel_vector
 
-__all__ = ["FUNCTION_OPERATORS", "subtract"]
+__all__ = ["FUNCTION_OPERATORS", "over_channels", "subtract"]
 
 Handler = Callable[[Call], Value]
 
@@ -32,6 +32,13 @@ def subtract(call: Call) -> Value:
     """Difference of two computed tensors."""
     nodes, order = _tensors(call)
     return Value(_composer(call).subtract(*nodes), order)
+
+
+def over_channels(call: Call) -> Value:
+    """Mean or maximum over the channels of an image, whose axis stays."""
+    composer, source = _composer(call), call.image()
+    node = composer.channel_mean(source) if call.kind == "ReduceMean" else composer.channel_maximum(source)
+    return Value(node, FIRST)
 
 
 def _mean(call: Call) -> Value:

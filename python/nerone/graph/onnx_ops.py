@@ -9,7 +9,7 @@ import numpy as np
 
 from nerone.graph.graph import Op
 from nerone.graph.layers_weighted import ungrouped
-from nerone.graph.onnx_functions import FUNCTION_OPERATORS, subtract
+from nerone.graph.onnx_functions import FUNCTION_OPERATORS, over_channels, subtract
 from nerone.graph.onnx_shapes import SHAPE_OPERATORS
 from nerone.graph.onnx_values import FIRST, Call, Value, channel_vector
 from nerone.graph.padding import same_padding
@@ -151,8 +151,10 @@ def _reduce(op: Op) -> Handler:
     def handler(call: Call) -> Value:
         axes = call.attrs.get("axes")
         axes = call.weight(1).reshape(-1).tolist() if axes is None else axes
+        if [int(axis) % 4 for axis in axes] == [1] and call.attrs.get("keepdims", 1):
+            return over_channels(call)
         if sorted(int(axis) % 4 for axis in axes) != [2, 3]:
-            raise call.refuse(f"a reduction over axes {list(axes)}; use height and width")
+            raise call.refuse(f"a reduction over axes {list(axes)}; use height and width, or keep the channels' axis")
         pooled = _global_pool(op)(call)
         if call.attrs.get("keepdims", 1):
             return pooled

@@ -108,6 +108,9 @@ def others():
     yield "dropouts", lambda x: layers.RandomFlip()(layers.SpatialDropout2D(0.1)(layers.GaussianNoise(0.1)(x)))
     yield "functions", _functions
     yield "function_shapes", _function_shapes
+    yield "gate_of_vector", lambda x: layers.Multiply()([layers.Dense(6)(layers.GlobalMaxPooling2D()(x)), x])
+    yield "sum_with_vector", lambda x: layers.Subtract()([x, layers.GlobalMaxPooling2D()(x)])
+    yield "over_channels", _over_channels
     yield "function_parts", _function_parts
     yield "gate", _gate
     for down in (2, 3, 4, (2, 3)):
@@ -126,6 +129,12 @@ def _functions(x):
 def _function_shapes(x):
     ops = keras.ops
     return ops.transpose(ops.reshape(ops.silu(x), (-1, 17, 13, 6)), (0, 2, 1, 3))
+
+
+def _over_channels(x):
+    ops = keras.ops
+    spatial = ops.concatenate([ops.mean(x, axis=-1, keepdims=True), ops.max(x, axis=[3], keepdims=True)], -1)
+    return [x * layers.Conv2D(1, 3, padding="same")(spatial), ops.mean(x, axis=-1)]
 
 
 def _function_parts(x):

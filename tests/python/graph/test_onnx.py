@@ -103,6 +103,8 @@ CASES = {
         "Gemm", n.add("Flatten", n.add("GlobalAveragePool", "x")), n.weight(5, 6), n.weight(5), transB=1
     ),
     "mean": lambda n: n.add("ReduceMean", "x", axes=[2, 3], keepdims=0),
+    "mean_over_channels": lambda n: n.add("ReduceMean", "x", axes=[1], keepdims=1),
+    "maximum_over_channels": lambda n: n.add("ReduceMax", "x", axes=[-3], keepdims=1),
     "flatten_gemm": lambda n: n.add("Gemm", n.add("Flatten", conv(n, "x")), n.weight(320, 3), n.weight(3)),
     "flatten_relu_matmul": lambda n: n.add("MatMul", n.add("Relu", n.add("Flatten", "x")), n.weight(720, 3)),
     "flatten": lambda n: n.add("Flatten", "x"),
