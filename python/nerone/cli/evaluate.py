@@ -53,8 +53,8 @@ def register(application: typer.Typer) -> None:
         segmentation = opened.output.kind == "segmentation"
         scores = {name: _scores(result, name, segmentation) for name in result.counts}
         if as_json:
-            agreement, skipped = result.agreement, result.skipped
-            print_json({"frames": result.frames, "scores": scores, "agreement": agreement, "skipped": skipped})
+            found = {"agreement": result.agreement, "skipped": result.skipped, "notes": result.notes}
+            print_json({"frames": result.frames, "scores": scores, **found})
         else:
             _print(result, scores)
         if minimum is not None and not scores["INT8"]["score"] * 100 >= minimum:
@@ -102,6 +102,8 @@ def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
     )
     for name, share in result.agreement.items():
         print(f"{networks[0]} equals {name} in {share:.3%}")
+    for path, note in result.notes:
+        print(f"note: {path}: {note}")
     for path, reason in result.skipped:
         print_left_out(path, reason)
 

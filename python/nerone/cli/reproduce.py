@@ -65,6 +65,8 @@ def register(application: typer.Typer) -> None:
             print_table(table.columns, table.rows, title=table.title)
         for problem in report.problems:
             print(f"not measured: {problem}")
+        for path, note in report.notes:
+            print(f"note: {path}: {note}")
         for path, reason in report.skipped:
             print_left_out(path, reason)
         print(report.page)

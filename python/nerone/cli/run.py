@@ -73,11 +73,15 @@ def _run_scans(path: Path, scans: str, output: str, device: str, backend: str, s
             progress=progress,
         )
     if as_json:
-        results = [{"source": str(w.source), "target": str(w.target), "counts": w.counts} for w in written]
+        results = [
+            {"source": str(w.source), "target": str(w.target), "counts": w.counts, "notes": w.notes} for w in written
+        ]
         print_json({"results": results, "skipped": [[str(file), reason] for file, reason in skipped]})
         return
     for item in written:
         counts = ", ".join(f"{name} {count}" for name, count in item.counts.items() if count)
         print(f"{item.source} -> {item.target}: {counts}")
+        for note in item.notes:
+            print(f"note: {item.source}: {note}")
     for file, reason in skipped:
         print(f"left out {file}: {reason}")

@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nerone.data import bccd
+from nerone.data.geometry import geometry_notes
 from nerone.data.labelled import LabelledFrame, LabelledSource, pair_sources
 from nerone.data.pictures import is_picture
 from nerone.data.sources import Source, find_sources
 from nerone.errors import Error
 
 __all__ = ["DataReport", "check_data", "data_kind"]
-
-OBLIQUE_DEG = 5.0
-ANISOTROPY = 1.05
 
 
 @dataclass
@@ -61,23 +58,6 @@ def data_kind(sources: list[Source], path: Path) -> str:
     return "volumes" if "nifti" in kinds else "pictures"
 
 
-def _geometry_notes(affine: NDArray[np.float64]) -> list[str]:
-    steps = affine[:3, :3]
-    lengths = np.linalg.norm(steps, axis=0)
-    if (lengths < 1e-6).any():
-        return ["the affine has an axis of no length; spacing is unknown"]
-    notes = []
-    cosines = np.abs(steps / lengths).max(axis=0)
-    angle = float(np.rad2deg(np.arccos(np.clip(cosines.min(), -1, 1))))
-    if angle > OBLIQUE_DEG:
-        notes.append(f"oblique by {angle:.0f} degrees; slices are taken along the stored axes")
-    if max(lengths[:2]) / min(lengths[:2]) > ANISOTROPY:
-        notes.append(
-            f"pixels of {lengths[0]:.3g} x {lengths[1]:.3g} mm are not square; a preset with resampling makes them so"
-        )
-    return notes
-
-
 def _count(report: DataReport, found: LabelledFrame) -> None:
     if isinstance(found.truth, str):
         report.classes[found.truth] += 1
@@ -98,7 +78,7 @@ def _read(report: DataReport, source: Source, labels: LabelledSource | None) -> 
             _count(report, item)
         if frame.affine is not None and not noted:
             noted = True
-            report.notes += [(source.path, note) for note in _geometry_notes(frame.affine)]
+            report.notes += [(source.path, note) for note in geometry_notes(frame.affine)]
 
 
 def check_data(path: Path | str, *, progress: Callable[[int, int], None] | None = None) -> DataReport:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data.frame import Frame
+from nerone.data.geometry import geometry_notes
 from nerone.data.nifti import write_mask
 from nerone.data.sources import Source, find_sources
 from nerone.deployment.bundle import Bundle
@@ -31,11 +32,19 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Written:
-    """One result: the file it came from, the file it went to, and pixels (or the one image) per class name."""
+    """One result.
+
+    Attributes
+    ----------
+    source, target : Path, the file it came from and the file it went to
+    counts : pixels, or the one image, per class name
+    notes : sentences on a volume that lies unusually: oblique, not axial, pixels not square
+    """
 
     source: Path
     target: Path
     counts: dict[str, int]
+    notes: tuple[str, ...] = ()
 
 
 def predict_files(
@@ -124,7 +133,8 @@ class _Work:
             target = self._target(source.path, ".nii.gz", single)
             with replacing_file(target) as file:
                 write_mask(file, self.ids[np.stack(masks, axis=-1)], first.affine)
-            return [Written(source.path, target, self._counts(np.stack(masks)))]
+            notes = tuple(geometry_notes(first.affine))
+            return [Written(source.path, target, self._counts(np.stack(masks)), notes)]
         return [self._picture(source.path, mask, number, len(masks), single) for number, mask in enumerate(masks)]
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:

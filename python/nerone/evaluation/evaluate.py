@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data import bccd, brats, prostate_3t
+from nerone.data.geometry import GeometryNotes
 from nerone.data.labelled import LabelledFrame, labelled_frames
 from nerone.data.prepared import prepared_frames
 from nerone.deployment.bundle import Bundle
@@ -116,12 +117,14 @@ class Evaluation:
     agreement : per network after the first, share of pixels or images in which it equals the first
     frames : int
     skipped : (path, why) of what could not be used
+    notes : (path, sentence) of volumes that lie unusually: oblique, not axial, pixels not square
     """
 
     class_names: tuple[str, ...]
     counts: dict[str, Counts]
     frames: int = 0
     skipped: list[tuple[Path, str]] = field(default_factory=list)
+    notes: list[tuple[Path, str]] = field(default_factory=list)
     _equal: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -202,6 +205,7 @@ def evaluate(
     make = SegmentationCounts if segmentation else ClassificationCounts
     result = Evaluation(class_names, {name: make(len(class_names)) for name in networks})
     unfit: list[tuple[Path, str]] | None = [] if skip_bad else None
+    geometry = GeometryNotes()
     for frame, values, truth in prepared_frames(found, steps, class_names, covers=covers, skipped=unfit):
         classes = {name: network.scores(values).argmax(-1) for name, network in networks.items()}
         classes = {
@@ -209,6 +213,7 @@ def evaluate(
         }
         scored = Scored(frame, values, truth, classes)
         result.add(scored)
+        geometry.add(frame.frame)
         if seen is not None:
             seen(scored)
         if progress is not None:
@@ -216,6 +221,7 @@ def evaluate(
     if not result.frames:
         raise ConfigurationError("no labelled frame was left to evaluate")
     result.skipped = [*getattr(found, "skipped", []), *(unfit or [])]
+    result.notes = geometry.notes
     return result
 
 

@@ -52,6 +52,7 @@ class Report:
     tables, pictures : in the order of the page; pictures with their titles
     problems : sentences, what could not be done
     skipped : (path, why) of data that was left out
+    notes : (path, sentence) of volumes that lie unusually
     seconds : float, how long it took
     """
 
@@ -60,6 +61,7 @@ class Report:
     pictures: list[tuple[str, Path]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
+    notes: list[tuple[Path, str]] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -104,6 +106,9 @@ def _page(report: Report) -> str:
         parts.append(f'<h2 id="{path.stem}">{name}</h2><img src="{html.escape(path.name)}" alt="{name}">')
     parts.append(_list("Not measured", report.problems))
     parts.append(_list(f"Left out: {len(report.skipped)} files", [f"{path}: {why}" for path, why in report.skipped]))
+    volumes = len({path for path, _ in report.notes})
+    title = f"Unusual geometry: {volumes} volume{'s' if volumes != 1 else ''}"
+    parts.append(_list(title, [f"{path}: {note}" for path, note in report.notes]))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     links = [(table.name, table.title.split(":")[0]) for table in report.tables]
     links += [(path.stem, title.split(",")[0]) for title, path in report.pictures]

@@ -148,6 +148,7 @@ def reproduce(
             report.pictures.append((f"Fig. 4: {title}", draw_masks(path, kept, item, title)))
     for item in experiments:
         report.skipped += item.evaluation.skipped
+        report.notes += [note for note in item.evaluation.notes if note not in report.notes]
     report.seconds = time.perf_counter() - began
     write_report(report)
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data import bccd
+from nerone.data.geometry import geometry_notes
 from nerone.data.labelled import LabelledFrame, class_index, labelled_frames
 from nerone.data.pictures import read_picture
 from nerone.data.targets import labels_on_grid
@@ -44,6 +46,9 @@ def _segmentation_samples(
     found, done = labelled_frames(data, skip_bad=skipped is not None), 0
     for group, (source, members) in enumerate(itertools.groupby(found, key=lambda member: member.frame.source)):
         volume = list(members)
+        affine = volume[0].frame.affine
+        for note in [] if affine is None else geometry_notes(affine):
+            warnings.warn(f"'{source}': {note}", stacklevel=2)
         try:
             yield from list(_volume_samples(volume, steps, group))
         except Error as error:
