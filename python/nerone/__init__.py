@@ -14,6 +14,7 @@ from typing import Any
 # The module where each public name lives, without the package's name.
 _PUBLIC = {
     "Bundle": "deployment",
+    "Error": "errors",
     "Live": "live.notebook",
     "Model": "runtime",
     "Pipeline": "runtime",

@@ -28,12 +28,15 @@ def register(application: typer.Typer) -> None:
     @application.command()
     def deploy(
         model: str = typer.Argument(
-            None, help="Trained .keras or .h5, quantized q_model.h5, compiled .xmodel, or a bundle to send."
+            None, help="Trained .keras, .h5 or .onnx, quantized q_model.h5, compiled .xmodel, or a bundle to send."
         ),
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),
         preset: str = typer.Option(
             None, "--preset", help="Preprocessing and classes: ct-org, brats, prostate-3t, bccd ..."
+        ),
+        preprocessing: str = typer.Option(
+            None, "--preprocessing", help="In place of the preset's: a JSON file of steps, or a bundle that has them."
         ),
         board: str = typer.Option(None, "--board", help="host (the default), ultra96v2, kv260 or zcu104."),
         output: str = typer.Option(
@@ -94,6 +97,7 @@ def register(application: typer.Typer) -> None:
                 path,
                 calibration=calibration,
                 preset=preset,
+                preprocessing=preprocessing,
                 board=board,
                 output=output,
                 class_names=classes.split(",") if classes else None,

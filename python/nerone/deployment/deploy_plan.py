@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.checks import check_fit
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
+from nerone.deployment.fields import read_json
 from nerone.deployment.quiet import import_quietly
 from nerone.deployment.result import covered, with_two_classes
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
 from nerone.graph.input_shapes import InputShape
 from nerone.runtime.preprocessing import Preprocessing
-from nerone.runtime.presets import Preset
+from nerone.runtime.presets import PRESETS, Preset
 
-__all__ = ["Plan", "imported", "make_plan"]
+__all__ = ["Plan", "given_preprocessing", "imported", "make_plan"]
 
 # Colours of classes that no preset names: Okabe and Ito's palette after a black background.
 _PALETTE = (
@@ -49,6 +51,26 @@ def imported(model: Any, input_shape: InputShape = None) -> Graph:
 
     graph: Graph = import_model(model, input_shape=input_shape)
     return with_two_classes(graph) if len(graph.outputs) == 1 else graph
+
+
+def given_preprocessing(given: Preprocessing | str | Path | None) -> Preprocessing | None:
+    """Return a preprocessing that may be in a file: what `Preprocessing.to_dict` gives as JSON, or a bundle's.
+
+    Raises
+    ------
+    ConfigurationError
+        No such file, or one of another content, naming it and the field.
+    """
+    if given is None or isinstance(given, Preprocessing):
+        return given
+    path = Path(given)
+    if path.is_dir():
+        return Bundle.open(path).preprocessing
+    values = read_json(path, "give JSON such as Preprocessing.to_dict makes, or a bundle")
+    try:
+        return Preprocessing.from_dict(values.get("preprocessing", values))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"'{path}': {error}") from error
 
 
 def make_plan(
@@ -86,7 +108,10 @@ def make_plan(
     if steps is None and older is not None:
         steps, name = older.preprocessing, older.preset
     if steps is None:
-        raise ConfigurationError("neither a preset nor a preprocessing was given; name the preset of this network")
+        raise ConfigurationError(
+            f"neither a preset nor a preprocessing was given; name the preset of this network "
+            f"({', '.join(PRESETS)}), or give the steps from a stored image to the network's input as preprocessing"
+        )
     kept = older.output if older and not chosen and class_names is None else None
     if kept:
         kept.check_classes(int(out[-1]))

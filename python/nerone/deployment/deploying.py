@@ -15,7 +15,7 @@ from nerone.deployment.compiling import vendor_source
 from nerone.deployment.declaration import TensorDeclaration
 from nerone.deployment.deploy_again import deployed_bundle, older_bundle, redeploy
 from nerone.deployment.deploy_board import BoardTarget, board_target, for_board
-from nerone.deployment.deploy_plan import Plan, imported, make_plan
+from nerone.deployment.deploy_plan import Plan, given_preprocessing, imported, make_plan
 from nerone.deployment.drawing import Reader
 from nerone.deployment.models import already_quantized
 from nerone.deployment.quantizing import Quantization, quantize_for_bundle
@@ -41,7 +41,7 @@ def deploy(
     preset: str | Preset | None = None,
     board: str | None = None,
     output: str | Path | None = None,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | str | Path | None = None,
     class_names: Sequence[str] | None = None,
     input_shape: tuple[int, int, int] | None = None,
     method: str = "ptq",
@@ -67,15 +67,16 @@ def deploy(
 
     Parameters
     ----------
-    model : path of a .keras or .h5 file, a Keras model, a `Graph` or a `QuantizedModel`; or a bundle, which is taken as
-        it is and copied to ``output`` where that is another folder; or a compiled .xmodel, which is taken unchanged
+    model : path of a .keras, .h5 or .onnx file, a Keras model, a `Graph` or a `QuantizedModel`; or a bundle, which is
+        taken as it is and copied to ``output`` where that is another folder; or a compiled .xmodel, which is taken
+        unchanged
     calibration : folder or file of images, what `nerone.data.labelled_frames` returns, or an iterable of (H, W) or (H,
         W, C) arrays; not needed for a model that is quantized already
     preset : name of a preset: preprocessing, class names and colours in one
     board : "host", "ultra96v2", "kv260" or "zcu104"
     output : the bundle to make, NAME.nerone; an older one is replaced when the new one is complete, and what is not
         given here (preset, preprocessing, class names, board) is taken from it
-    preprocessing : in place of the preset's
+    preprocessing : in place of the preset's; also a JSON file of `Preprocessing.to_dict`, or a bundle that has it
     class_names : in place of the preset's, class 0 first; for a network that ends in one sigmoid channel both classes,
         or the foreground's only
     input_shape : (H, W, C), where the model leaves sizes open
@@ -153,13 +154,13 @@ def deploy(
     target = board_target(
         board or (older.board if older else "host"), vitis_ai=vitis_ai, arch=arch, board_model=board_model, log=log
     )
+    steps = given_preprocessing(preprocessing)
     if isinstance(calibration, (str, Path)):
         find_sources(calibration)  # says what is wrong with a folder before the long work begins
     quantized = already_quantized(model)
     graph = quantized.graph if quantized else imported(model, input_shape)
-    plan = make_plan(
-        graph, find_preset(preset) if isinstance(preset, str) else preset, preprocessing, class_names, older
-    )
+    chosen = find_preset(preset) if isinstance(preset, str) else preset
+    plan = make_plan(graph, chosen, steps, class_names, older)
     if quantized is None:
         segmentation = plan.output.kind == "segmentation"
         reader = Reader(plan.preprocessing, plan.output.class_names, segmentation, progress, plan.output.covers)

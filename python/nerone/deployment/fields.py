@@ -17,8 +17,8 @@ MAX_BYTES = 64 << 20
 _REMEDY = "the bundle is damaged: copy it again or run nerone deploy again"
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file.
+def read_json(path: Path, remedy: str = _REMEDY) -> dict[str, Any]:
+    """Read a JSON object from a file; errors end in ``remedy``.
 
     Raises
     ------
@@ -28,12 +28,12 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ConfigurationError(f"'{path}' has {size} bytes, more than {MAX_BYTES}; {_REMEDY}")
+            raise ConfigurationError(f"'{path}' has {size} bytes, more than {MAX_BYTES}; {remedy}")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigurationError(f"'{path}' is missing; {_REMEDY}") from error
+        raise ConfigurationError(f"'{path}' is missing; {remedy}") from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"'{path}' is not UTF-8 text; {_REMEDY}") from error
+        raise ConfigurationError(f"'{path}' is not UTF-8 text; {remedy}") from error
     except OSError as error:
         raise ConfigurationError(
             f"'{path}' cannot be read: {error.strerror or error}; check its permissions"
@@ -42,9 +42,9 @@ def read_json(path: Path) -> dict[str, Any]:
         values = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         line = str(error).splitlines()[0]
-        raise ConfigurationError(f"'{path}' is not valid JSON ({line}); {_REMEDY}") from error
+        raise ConfigurationError(f"'{path}' is not valid JSON ({line}); {remedy}") from error
     if not isinstance(values, dict):
-        raise ConfigurationError(f"'{path}' holds a {type(values).__name__}, expected an object; {_REMEDY}")
+        raise ConfigurationError(f"'{path}' holds a {type(values).__name__}, expected an object; {remedy}")
     return values
 
 

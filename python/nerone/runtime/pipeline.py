@@ -136,9 +136,13 @@ class Pipeline:
     ) -> Any:
         """Run one image and return its result.
 
+        Parameters
+        ----------
+        image, spacing_mm, statistics, timeout_ms : as for `submit`
+
         Returns
         -------
-        (h, w) uint8 classes of a segmentation, () uint8 class of a classification; for other ``result`` settings the
+        (h, w) uint8 classes of a segmentation on the network's own grid, () uint8 class of a classification; for other ``result`` settings the
         network's output without the batch axis; a dict of them by name where the network has several outputs
         """
         future = self.submit(image, spacing_mm=spacing_mm, statistics=statistics, timeout_ms=timeout_ms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +12,7 @@ from nerone.deployment import Bundle, deploy
 from nerone.deployment.calibration import calibration_images
 from nerone.deployment.inference import Inference
 from nerone.errors import ConfigurationError, ModelError, ShapeError
+from nerone.quantization import QuantizeOptions
 from nerone.runtime.numpy_preprocessing import apply
 from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, ScaleOffset
 
@@ -67,6 +70,25 @@ def test_the_bundle_agrees_with_the_trained_model(keras_model, folder, tmp_path)
     report = bundle.report()
     assert report["quantization"]["method"] == "ptq"
     assert {row["device"] for row in report["compilation"]["layers"]} == {"USER", "DPU", "CPU"}
+
+
+def test_preprocessing_from_a_file_and_from_a_bundle(keras_model, folder, tmp_path):
+    file = tmp_path / "steps.json"
+    file.write_text(json.dumps(STEPS.to_dict()))
+    settings = {"calibration": folder, "class_names": NAMES, "images": 4, "options": QuantizeOptions(compare_images=0)}
+    first = deploy(keras_model, preprocessing=file, output=tmp_path / "a.nerone", **settings)
+    second = deploy(keras_model, preprocessing=first.path, output=tmp_path / "b.nerone", **settings)
+    assert first.preprocessing == second.preprocessing == STEPS
+    file.write_text('{"version": 1, "steps": [{"step": "rezise"}]}')
+    for given, words in (
+        (file, r"steps.json': preprocessing.steps\[0\]"),
+        (tmp_path / "no.json", "is missing; give JSON"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            deploy(keras_model, preprocessing=given, output=tmp_path / "c.nerone", **settings)
+    with pytest.raises(ConfigurationError, match=r"ct-org, .* or give the steps"):
+        deploy(keras_model, output=tmp_path / "c.nerone", **settings)
+    assert not (tmp_path / "c.nerone").exists()
 
 
 def test_two_images_work_with_a_warning(keras_model, folder, tmp_path):
