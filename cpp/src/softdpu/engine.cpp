@@ -24,15 +24,21 @@ const char* name_of(Kernels kernels) {
       return "onednn";
     case Kernels::jit:
       return "jit";
+    case Kernels::jit_avx_vnni:
+      return "jit-avx-vnni";
+    case Kernels::jit_avx2:
+      return "jit-avx2";
   }
   return "unknown";
 }
 
 Kernels kernels_from(const std::string& name) {
-  for (const auto kernels : {Kernels::automatic, Kernels::scalar, Kernels::portable, Kernels::onednn, Kernels::jit}) {
+  for (const auto kernels : {Kernels::automatic, Kernels::scalar, Kernels::portable, Kernels::onednn, Kernels::jit,
+                             Kernels::jit_avx_vnni, Kernels::jit_avx2}) {
     if (name == name_of(kernels)) return kernels;
   }
-  throw ConfigurationError("kernels '" + name + "' are not known, expected auto, scalar, portable, onednn or jit");
+  throw ConfigurationError("kernels '" + name +
+                           "' are not known, expected auto, scalar, portable, onednn, jit, jit-avx-vnni or jit-avx2");
 }
 
 namespace {
@@ -44,9 +50,24 @@ std::unique_ptr<StepKernel> make_onednn_kernel(const Operation& operation) {
   return make_portable_kernel(operation);
 }
 
-bool has_jit() {
+// The instructions that these kernels need, in words.
+const char* needs_of(Kernels kernels) {
+  switch (kernels) {
+    case Kernels::jit_avx_vnni:
+      return "AVX-VNNI";
+    case Kernels::jit_avx2:
+      return "AVX2";
+    default:
+      return "AVX-512 VNNI";
+  }
+}
+
+bool is_available(Kernels kernels) {
+  if (kernels == Kernels::onednn) return onednn::is_exact_here();
+  if (kernels == Kernels::scalar || kernels == Kernels::portable) return true;
 #ifdef NERONE_SOFTDPU_JIT
-  return jit::is_supported();
+  const auto isa = jit::isa_of(kernels);
+  return isa && jit::is_supported(*isa);
 #else
   return false;
 #endif
@@ -54,11 +75,14 @@ bool has_jit() {
 
 Kernels resolve(Kernels wanted) {
   if (wanted == Kernels::automatic) {
-    return has_jit() ? Kernels::jit : onednn::is_exact_here() ? Kernels::onednn : Kernels::portable;
+    for (const auto kernels : {Kernels::jit, Kernels::onednn, Kernels::jit_avx_vnni, Kernels::jit_avx2}) {
+      if (is_available(kernels)) return kernels;
+    }
+    return Kernels::portable;
   }
-  if ((wanted == Kernels::jit && !has_jit()) || (wanted == Kernels::onednn && !onednn::is_exact_here())) {
-    throw ConfigurationError(std::string("kernels '") + name_of(wanted) +
-                             "' need AVX-512 VNNI, which this processor or build does not have; use auto or portable");
+  if (!is_available(wanted)) {
+    throw ConfigurationError(std::string("kernels '") + name_of(wanted) + "' need " + needs_of(wanted) +
+                             ", which this processor or build does not have; use auto or portable");
   }
   return wanted;
 }
@@ -73,7 +97,10 @@ std::shared_ptr<const Engine> make_engine(const xmodel::Graph& graph, const Engi
       return make_scalar_engine(std::move(program));
 #ifdef NERONE_SOFTDPU_JIT
     case Kernels::jit:
-      return jit::make_jit_engine(*program, make_onednn_kernel);
+    case Kernels::jit_avx_vnni:
+    case Kernels::jit_avx2:
+      return jit::make_jit_engine(*jit::isa_of(kernels), *program,
+                                  kernels == Kernels::jit ? make_onednn_kernel : make_portable_kernel);
 #endif
     case Kernels::onednn:
       return make_planned_engine(std::move(program), kernels, make_onednn_kernel);

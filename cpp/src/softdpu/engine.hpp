@@ -13,10 +13,11 @@
 namespace nerone::softdpu {
 
 // scalar: the readable references; portable: vectorised loops for every processor; onednn: its convolutions with the
-// portable rest; jit: kernels generated at plan time. automatic: the fastest that this processor has.
-enum class Kernels { automatic, scalar, portable, onednn, jit };
+// portable rest; jit: kernels generated at plan time for AVX-512 VNNI, jit_avx_vnni and jit_avx2 for processors without
+// it. automatic: the fastest that this processor has.
+enum class Kernels { automatic, scalar, portable, onednn, jit, jit_avx_vnni, jit_avx2 };
 
-// "auto", "scalar", "portable", "onednn" or "jit"; ConfigurationError otherwise.
+// "auto", "scalar", "portable", "onednn", "jit", "jit-avx-vnni" or "jit-avx2"; ConfigurationError otherwise.
 Kernels kernels_from(const std::string& name);
 const char* name_of(Kernels kernels);
 

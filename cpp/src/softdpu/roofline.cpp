@@ -9,7 +9,7 @@
 #include "softdpu/engine.hpp"
 
 #ifdef NERONE_SOFTDPU_JIT
-#include "softdpu/jit/engine.hpp"
+#include "softdpu/jit/isa.hpp"
 #include "softdpu/jit/peak.hpp"
 #endif
 
@@ -39,8 +39,8 @@ double fastest(double seconds, const std::function<void()>& work) {
 
 double peak_gmacs(double seconds) {
 #ifdef NERONE_SOFTDPU_JIT
-  if (jit::is_supported()) {
-    const jit::PeakLoop loop;
+  if (const auto isa = jit::best_isa()) {
+    const jit::PeakLoop loop(*isa);
     return static_cast<double>(loop.macs()) / fastest(seconds, [&] { loop(); }) / 1e9;
   }
 #endif

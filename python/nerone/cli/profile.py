@@ -22,7 +22,9 @@ def register(application: typer.Typer) -> None:
     def profile(
         file: str = typer.Argument(None, help="An xmodel or a bundle."),
         model_option: str = typer.Option(None, "-m", "--model", help="The file, as an option."),
-        kernels: str = typer.Option("auto", "--kernels", help="auto, jit, onednn, portable or scalar."),
+        kernels: str = typer.Option(
+            "auto", "--kernels", help="auto, jit, jit-avx-vnni, jit-avx2, onednn, portable or scalar."
+        ),
         seconds: float = typer.Option(2.0, "--seconds", help="How long to measure."),
         picture: str = typer.Option(None, "-o", "--picture", help="Draw bars per layer into this file (.png, .svg)."),
         as_json: bool = typer.Option(False, "--json", help="Write everything as JSON."),

@@ -13,7 +13,7 @@ from nerone.errors import ConfigurationError, DeviceError, ModelError
 
 __all__ = ["KERNELS", "LayerProfile", "Profile", "peak_gmacs", "profile"]
 
-KERNELS = ("auto", "jit", "onednn", "portable", "scalar")
+KERNELS = ("auto", "jit", "jit-avx-vnni", "jit-avx2", "onednn", "portable", "scalar")
 
 _LIBRARY = "libnerone_softdpu.so"
 
@@ -61,7 +61,7 @@ class Profile:
     seconds : float, the fastest whole run
     plan_seconds : float, to choose and generate the kernels
     arena_bytes : int, memory of one runner
-    peak_gmacs : float, multiply-accumulates from registers, billions a second; 0 where there is no VNNI
+    peak_gmacs : float, multiply-accumulates from registers, billions a second; 0 where none exists
     cache_gbs, memory_gbs : float, copying inside the second-level cache and outside the caches, read plus written
     """
 
@@ -109,7 +109,7 @@ def profile(path: str | Path, *, kernels: str = "auto", seconds: float = 2.0) ->
     Parameters
     ----------
     path : an xmodel or a bundle
-    kernels : "auto", "jit", "onednn", "portable" or "scalar"
+    kernels : one of `KERNELS`
     seconds : float, how long each DPU subgraph is run; the fastest run of each step counts
 
     Raises
@@ -147,7 +147,7 @@ def peak_gmacs(seconds: float = 0.05) -> float:
 
     Returns
     -------
-    float, the fastest of the loops that fit the time; 0 without AVX-512 VNNI
+    float, the fastest of the loops that fit the time; 0 where no code is generated
     """
     return float(_library().nerone_softdpu_peak_gmacs(seconds))
 

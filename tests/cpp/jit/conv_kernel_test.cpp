@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "isas.hpp"
 #include "packed_images.hpp"
 #include "random_conv.hpp"
 #include "softdpu/jit/conv_weights.hpp"
-#include "softdpu/jit/engine.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -15,6 +15,7 @@ using test::PackedImage;
 using test::Random;
 
 struct Case {
+  Isa isa = Isa::avx512_vnni;
   Conv conv;
   std::vector<ConvGrid> grids;
   Requantization requantization;
@@ -22,9 +23,10 @@ struct Case {
 };
 
 // A random convolution that the kernels cover; counts the others.
-Case random_case(Random& random, int& refused) {
+Case random_case(Isa isa, Random& random, int& refused) {
   for (;; ++refused) {
     Case one;
+    one.isa = isa;
     one.conv = test::random_conv(random);
     const auto grids = grids_of(one.conv);
     const auto requantization = requantization_of(one.conv);
@@ -57,6 +59,7 @@ void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool 
     const auto in = input.const_image();
     const auto out = output.image();
     ConvShape whole;
+    whole.isa = one.isa;
     whole.grid = grid;
     whole.depthwise = one.conv.depthwise;
     whole.input_groups = in.groups;
@@ -104,27 +107,23 @@ void check(const Case& one, Random& random, bool upsample) {
   }
 }
 
-class ConvKernelTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!is_supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
-  }
-};
+using ConvKernelTest = test::ForEachIsa;
+NERONE_FOR_EACH_ISA(ConvKernelTest);
 
-TEST_F(ConvKernelTest, EqualsTheReference) {
+TEST_P(ConvKernelTest, EqualsTheReference) {
   Random random(test::seed_of_run());
   const int cases = test::cases_of_run(500);
   int refused = 0;
-  for (int i = 0; i < cases && !HasFatalFailure(); ++i) check(random_case(random, refused), random, false);
+  for (int i = 0; i < cases && !HasFatalFailure(); ++i) check(random_case(isa(), random, refused), random, false);
   // Most of what is drawn has kernels.
   EXPECT_LT(refused, cases / 2 + 20) << "seed " << test::seed_of_run();
 }
 
-TEST_F(ConvKernelTest, UpsampledEqualsTheReference) {
+TEST_P(ConvKernelTest, UpsampledEqualsTheReference) {
   Random random(test::seed_of_run() + 1);
   int refused = 0;
   for (int i = 0; i < test::cases_of_run(200) && !HasFatalFailure();) {
-    const auto one = random_case(random, refused);
+    const auto one = random_case(isa(), random, refused);
     if (one.conv.transposed || one.conv.window.stride_w != 1) continue;
     check(one, random, true);
     ++i;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "isas.hpp"
 #include "random_program.hpp"
 #include "softdpu/scalar_engine.hpp"
 #include "xmodel/handle.hpp"
@@ -43,16 +44,12 @@ Buffers run(const Engine& engine, Context& context, const Buffers& inputs) {
   return outputs;
 }
 
-class JitEngineTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!is_supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
-  }
-};
+using JitEngineTest = test::ForEachIsa;
+NERONE_FOR_EACH_ISA(JitEngineTest);
 
-void expect_equal_engines(const std::shared_ptr<const Program>& program, test::Random& random,
+void expect_equal_engines(Isa isa, const std::shared_ptr<const Program>& program, test::Random& random,
                           const std::string& what) {
-  const JitEngine engine(*program, make_portable_kernel);
+  const JitEngine engine(isa, *program, make_portable_kernel);
   const auto reference = make_scalar_engine(program);
   const auto context = engine.make_context();
   const auto reference_context = reference->make_context();
@@ -68,11 +65,11 @@ void expect_equal_engines(const std::shared_ptr<const Program>& program, test::R
   EXPECT_LE(engine.arena_bytes(), 2 * engine.live_bytes());
 }
 
-TEST_F(JitEngineTest, RandomProgramsEqualTheReference) {
+TEST_P(JitEngineTest, RandomProgramsEqualTheReference) {
   test::Random random(test::seed_of_run());
   for (int i = 0; i < test::cases_of_run(300) && !HasFailure(); ++i) {
     const auto program = std::make_shared<Program>(test::random_program(random, test::pick(random, 1, 14)));
-    expect_equal_engines(program, random, "program " + std::to_string(i));
+    expect_equal_engines(isa(), program, random, "program " + std::to_string(i));
   }
 }
 
@@ -94,24 +91,25 @@ std::vector<std::shared_ptr<const Program>> golden_programs() {
   return programs;
 }
 
-TEST_F(JitEngineTest, RealModelsEqualTheReference) {
+TEST_P(JitEngineTest, RealModelsEqualTheReference) {
   if (!std::filesystem::exists(golden_models())) GTEST_SKIP() << "no golden models beside the repository";
   test::Random random(test::seed_of_run());
-  for (const auto& program : golden_programs()) expect_equal_engines(program, random, program->values.back().name);
+  for (const auto& program : golden_programs())
+    expect_equal_engines(isa(), program, random, program->values.back().name);
 }
 
-TEST_F(JitEngineTest, RealModelsNeedNoDenseSteps) {
+TEST_P(JitEngineTest, RealModelsNeedNoDenseSteps) {
   if (!std::filesystem::exists(golden_models())) GTEST_SKIP() << "no golden models beside the repository";
   for (const auto& program : golden_programs()) {
-    const JitEngine engine(*program, make_portable_kernel);
+    const JitEngine engine(isa(), *program, make_portable_kernel);
     for (const auto& step : engine.steps()) EXPECT_NE(step.kind, "other") << step.name;
   }
 }
 
-TEST_F(JitEngineTest, ContextsRunInParallel) {
+TEST_P(JitEngineTest, ContextsRunInParallel) {
   test::Random random(test::seed_of_run());
   const auto program = std::make_shared<Program>(test::random_program(random, 12));
-  const JitEngine engine(*program, make_portable_kernel);
+  const JitEngine engine(isa(), *program, make_portable_kernel);
   const auto inputs = random_inputs(engine, random);
   const auto context = engine.make_context();
   const auto expected = run(engine, *context, inputs);

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "isas.hpp"
 #include "packed_images.hpp"
 #include "random_conv.hpp"
-#include "softdpu/jit/engine.hpp"
 #include "softdpu/jit/max_pool.hpp"
 #include "softdpu/jit/pack.hpp"
 #include "softdpu/jit/resample.hpp"
@@ -19,12 +19,8 @@ using test::PackedImage;
 using test::pick;
 using test::Random;
 
-class ImageKernels : public testing::Test {
+class ImageKernels : public test::ForEachIsa {
  protected:
-  void SetUp() override {
-    if (!is_supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
-  }
-
   Extents random_extents() { return {1, pick(random_, 1, 20), pick(random_, 1, 70), pick(random_, 1, 12)}; }
   Pads random_pads() { return {pick(random_, 0, 2), pick(random_, 0, 2), pick(random_, 0, 20)}; }
   std::vector<std::int8_t> random_image(const Extents& extents) {
@@ -36,7 +32,9 @@ class ImageKernels : public testing::Test {
   const int cases_ = test::cases_of_run(300);
 };
 
-TEST_F(ImageKernels, MaxPoolEqualsTheReference) {
+NERONE_FOR_EACH_ISA(ImageKernels);
+
+TEST_P(ImageKernels, MaxPoolEqualsTheReference) {
   for (int i = 0; i < cases_; ++i) {
     Pool pool;
     pool.input = random_extents();
@@ -58,14 +56,14 @@ TEST_F(ImageKernels, MaxPoolEqualsTheReference) {
     run_scalar(pool, image.data(), expected.data());
     PackedImage input(pool.input, random_pads(), side()), output(pool.output, random_pads(), side());
     input.set(image.data());
-    max_pool(input.const_image(), output.image(), window);
+    max_pool(isa(), input.const_image(), output.image(), window);
     ASSERT_TRUE(output.equals(expected.data()))
         << "kernel " << window.kernel_h << "x" << window.kernel_w << ", stride " << window.stride_h << "x"
         << window.stride_w << ", width " << pool.input.width << ", seed " << test::seed_of_run();
   }
 }
 
-TEST_F(ImageKernels, SumEqualsTheReference) {
+TEST_P(ImageKernels, SumEqualsTheReference) {
   for (int i = 0; i < cases_; ++i) {
     const auto extents = random_extents();
     Eltwise eltwise;
@@ -92,12 +90,12 @@ TEST_F(ImageKernels, SumEqualsTheReference) {
     std::vector<std::int8_t> expected(images[0].size());
     run_scalar(eltwise, dense.data(), expected.data());
     PackedImage output(extents, random_pads(), side());
-    sum(inputs.data(), rule, output.image());
+    sum(isa(), inputs.data(), rule, output.image());
     ASSERT_TRUE(output.equals(expected.data())) << "shift " << rule.shift << ", seed " << test::seed_of_run();
   }
 }
 
-TEST_F(ImageKernels, ResampleTakesTheNamedPixels) {
+TEST_P(ImageKernels, ResampleTakesTheNamedPixels) {
   for (int i = 0; i < cases_; ++i) {
     const auto extents = random_extents();
     Extents out = extents;
@@ -120,12 +118,12 @@ TEST_F(ImageKernels, ResampleTakesTheNamedPixels) {
     }
     PackedImage input(extents, random_pads(), side()), output(out, random_pads(), side());
     input.set(image.data());
-    resample(input.const_image(), rows, columns, output.image());
+    resample(isa(), input.const_image(), rows, columns, output.image());
     ASSERT_TRUE(output.equals(expected.data())) << "factor " << factor << ", seed " << test::seed_of_run();
   }
 }
 
-TEST_F(ImageKernels, PackUnfoldsTheWindow) {
+TEST_P(ImageKernels, PackUnfoldsTheWindow) {
   for (int i = 0; i < cases_; ++i) {
     const auto extents = random_extents();
     PackRule rule{static_cast<int>(extents.width), static_cast<int>(extents.channels)};
@@ -154,14 +152,14 @@ TEST_F(ImageKernels, PackUnfoldsTheWindow) {
     auto* const at = reinterpret_cast<std::int8_t*>(dense.data());
     std::copy(image.begin(), image.end(), at);
     PackedImage output(out, random_pads(), side());
-    pack(at, rule, output.image());
+    pack(isa(), at, rule, output.image());
     ASSERT_TRUE(output.equals(expected.data()))
         << "kernel " << rule.kernel << ", stride " << rule.stride << ", width " << rule.width << ", channels "
         << rule.channels << ", seed " << test::seed_of_run();
   }
 }
 
-TEST_F(ImageKernels, UnpackWritesOnlyItsBytes) {
+TEST_P(ImageKernels, UnpackWritesOnlyItsBytes) {
   for (int i = 0; i < cases_; ++i) {
     const auto extents = random_extents();
     const auto image = random_image(extents);
@@ -171,7 +169,7 @@ TEST_F(ImageKernels, UnpackWritesOnlyItsBytes) {
     PackedImage input(extents, random_pads(), side());
     input.set(image.data());
     std::vector<std::int8_t> output(image.size() + 64, 99);
-    const Unpacker unpack(positions);
+    const Unpacker unpack(isa(), positions);
     unpack(input.const_image(), output.data());
     for (std::size_t k = 0; k < image.size(); ++k) {
       const std::size_t channels = positions.size();

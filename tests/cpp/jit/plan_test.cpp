@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <tuple>
 
 #include "../softdpu/allocations.hpp"
+#include "isas.hpp"
 #include "random_conv.hpp"
 #include "softdpu/jit/engine.hpp"
 
@@ -117,11 +119,14 @@ class UNet {
   Program program_;
 };
 
-class Plan : public ::testing::TestWithParam<bool> {
+// An instruction set, and whether the upsampling is a transposed convolution.
+class Plan : public ::testing::TestWithParam<std::tuple<Isa, bool>> {
  protected:
   void SetUp() override {
-    if (!is_supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
+    if (!is_supported(isa())) GTEST_SKIP() << "this processor has no " << name_of(isa());
   }
+  static Isa isa() { return std::get<0>(GetParam()); }
+  static bool transposed() { return std::get<1>(GetParam()); }
 };
 
 double cpu_seconds() {
@@ -134,26 +139,26 @@ TEST_P(Plan, IsMadeInLessThanAFifthOfASecond) {
 #ifdef NERONE_SANITIZED
   GTEST_SKIP() << "sanitizers slow planning down";
 #endif
-  const UNet net(GetParam());
+  const UNet net(transposed());
   // Processor time, the best of three: what a machine without other work takes.
   double best = 1e9;
   for (int i = 0; i < 3; ++i) {
     const double before = cpu_seconds();
-    const JitEngine engine(net.program(), make_portable_kernel);
+    const JitEngine engine(isa(), net.program(), make_portable_kernel);
     best = std::min(best, cpu_seconds() - before);
   }
   EXPECT_LT(best, 0.2);
 }
 
 TEST_P(Plan, TakesAtMostTwiceTheLargestPairOfTensors) {
-  const UNet net(GetParam());
-  const JitEngine engine(net.program(), make_portable_kernel);
+  const UNet net(transposed());
+  const JitEngine engine(isa(), net.program(), make_portable_kernel);
   EXPECT_LE(engine.arena_bytes(), 2 * net.largest_pair());
 }
 
 TEST_P(Plan, AllocatesNothingWhileItRuns) {
-  const UNet net(GetParam());
-  const JitEngine engine(net.program(), make_portable_kernel);
+  const UNet net(transposed());
+  const JitEngine engine(isa(), net.program(), make_portable_kernel);
   const auto context = engine.make_context();
   const std::vector<std::int8_t> input(256 * 256, 3);
   std::vector<std::int8_t> output(256 * 256 * 6);
@@ -165,8 +170,8 @@ TEST_P(Plan, AllocatesNothingWhileItRuns) {
 }
 
 TEST_P(Plan, MultipliesBeforeItRepeatsPixels) {
-  const UNet net(GetParam());
-  const JitEngine engine(net.program(), make_portable_kernel);
+  const UNet net(transposed());
+  const JitEngine engine(isa(), net.program(), make_portable_kernel);
   std::int64_t macs = 0, computed = 0, upsampled = 0;
   for (const auto& step : engine.steps()) {
     macs += step.macs;
@@ -174,8 +179,8 @@ TEST_P(Plan, MultipliesBeforeItRepeatsPixels) {
     upsampled += step.kind == "upsampled conv 3x3" ? 1 : 0;
     EXPECT_NE(step.kind, "upsample");
   }
-  EXPECT_EQ(upsampled, GetParam() ? 0 : 4);
-  if (GetParam()) {
+  EXPECT_EQ(upsampled, transposed() ? 0 : 4);
+  if (transposed()) {
     EXPECT_EQ(computed, macs);
   } else {
     // 9 of 36 multiplications are left for two thirds of what the first convolution of each level reads.
@@ -183,8 +188,11 @@ TEST_P(Plan, MultipliesBeforeItRepeatsPixels) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(UNet, Plan, ::testing::Bool(),
-                         [](const auto& chosen) { return chosen.param ? "transposed" : "upsampled"; });
+INSTANTIATE_TEST_SUITE_P(
+    UNet, Plan, ::testing::Combine(::testing::Values(Isa::avx512_vnni, Isa::avx_vnni, Isa::avx2), ::testing::Bool()),
+    [](const auto& chosen) {
+      return test::test_name_of(std::get<0>(chosen.param)) + (std::get<1>(chosen.param) ? "_transposed" : "_upsampled");
+    });
 
 }  // namespace
 }  // namespace nerone::softdpu::jit

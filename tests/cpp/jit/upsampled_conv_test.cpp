@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "isas.hpp"
 #include "packed_images.hpp"
 #include "random_conv.hpp"
-#include "softdpu/jit/engine.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -66,7 +66,7 @@ Image without_data(Image image) {
   return image;
 }
 
-void check(const Case& one, Random& random) {
+void check(Isa isa, const Case& one, Random& random) {
   std::vector<std::int8_t> expected(static_cast<std::size_t>(one.conv.output.element_count()));
   run_scalar(one.conv, one.concatenated().data(), expected.data());
   for (const auto side : {test::GuardedBuffer::Side::lower, test::GuardedBuffer::Side::upper}) {
@@ -78,7 +78,8 @@ void check(const Case& one, Random& random) {
     const UpsampledConv kernel(one.conv,
                                {without_data(small.image()), without_data(large.image()), without_data(output.image())},
                                {channels_from(one.first_of_small(), one.small.channels),
-                                channels_from(one.first_of_large(), one.large.channels)});
+                                channels_from(one.first_of_large(), one.large.channels)},
+                               isa);
     test::GuardedBuffer scratch(kernel.scratch_bytes(), side);
     // Twice: the scratch memory holds what the first run, or another step, left there.
     for (int run = 0; run < 2; ++run) {
@@ -89,13 +90,15 @@ void check(const Case& one, Random& random) {
   }
 }
 
-TEST(UpsampledConvTest, EqualsTheReferenceOnTheEnlargedImage) {
-  if (!is_supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
+using UpsampledConvTest = test::ForEachIsa;
+NERONE_FOR_EACH_ISA(UpsampledConvTest);
+
+TEST_P(UpsampledConvTest, EqualsTheReferenceOnTheEnlargedImage) {
   Random random(test::seed_of_run());
-  for (int i = 0; i < test::cases_of_run(150) && !HasFailure(); ++i) check(random_case(random), random);
+  for (int i = 0; i < test::cases_of_run(150) && !HasFailure(); ++i) check(isa(), random_case(random), random);
 }
 
-TEST(UpsampledConvTest, LeavesOtherShapesToOtherKernels) {
+TEST(UpsampledConvChoice, LeavesOtherShapesToOtherKernels) {
   Random random(test::seed_of_run());
   Conv conv;
   do {
@@ -115,13 +118,13 @@ TEST(UpsampledConvTest, LeavesOtherShapesToOtherKernels) {
   EXPECT_FALSE(can_read_upsampled(left));
 }
 
-TEST(UpsampledConvTest, IsChosenWhereItSavesTime) {
+TEST(UpsampledConvChoice, IsChosenWhereItSavesTime) {
   Random random(test::seed_of_run());
   const auto wide = test::same_conv(random, {1, 64, 64, 32}, 16);
-  EXPECT_TRUE(is_faster_upsampled(wide, 8));
-  EXPECT_FALSE(is_faster_upsampled(wide, 1));
+  for (const auto isa : {Isa::avx512_vnni, Isa::avx_vnni, Isa::avx2}) EXPECT_TRUE(is_faster_upsampled(isa, wide, 8));
+  EXPECT_FALSE(is_faster_upsampled(Isa::avx512_vnni, wide, 1));
   // Half of the only vector would be empty.
-  EXPECT_FALSE(is_faster_upsampled(test::same_conv(random, {1, 16, 16, 8}, 16), 2));
+  EXPECT_FALSE(is_faster_upsampled(Isa::avx512_vnni, test::same_conv(random, {1, 16, 16, 8}, 16), 2));
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST_P(EveryEngine, AddsUpTheLargestSumsExactly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Conv, EveryEngine, ::testing::ValuesIn(engines()),
-                         [](const auto& chosen) { return std::string(name_of(chosen.param)); });
+                         [](const auto& chosen) { return test_name_of(chosen.param); });
 
 TEST(Fixed, RoundsExactlyForEveryShift) {
   for (int shift = -70; shift <= 70; ++shift) {

@@ -121,7 +121,7 @@ TEST_P(EveryPlan, ServesManyThreadsAtOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Plans, EveryPlan, ::testing::ValuesIn(engines()),
-                         [](const auto& chosen) { return std::string(name_of(chosen.param)); });
+                         [](const auto& chosen) { return test_name_of(chosen.param); });
 
 TEST(MemoryPlan, NeverGivesOneByteToTwoLiveTensors) {
   const auto program = parse_program(network().graph);

@@ -1,5 +1,6 @@
 #include "graph_builder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "softdpu/onednn/conv.hpp"
@@ -75,9 +76,17 @@ std::vector<Kernels> engines() {
   std::vector<Kernels> found{Kernels::scalar, Kernels::portable};
   if (onednn::is_exact_here()) found.push_back(Kernels::onednn);
 #ifdef NERONE_SOFTDPU_JIT
-  if (jit::is_supported()) found.push_back(Kernels::jit);
+  for (const auto isa : {jit::Isa::avx512_vnni, jit::Isa::avx_vnni, jit::Isa::avx2}) {
+    if (jit::is_supported(isa)) found.push_back(jit::kernels_of(isa));
+  }
 #endif
   return found;
+}
+
+std::string test_name_of(Kernels kernels) {
+  std::string name = name_of(kernels);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
 }
 
 Bytes8 random_bytes(std::size_t count, std::uint32_t seed) {

@@ -37,6 +37,8 @@ class GraphBuilder {
 
 // The engines that this processor has.
 std::vector<Kernels> engines();
+// Their names, as names of tests may be.
+std::string test_name_of(Kernels kernels);
 
 Bytes8 random_bytes(std::size_t count, std::uint32_t seed);
 

@@ -126,7 +126,7 @@ TEST_P(EveryOp, RunsEveryImageOfABatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, EveryOp, ::testing::ValuesIn(engines()),
-                         [](const auto& chosen) { return std::string(name_of(chosen.param)); });
+                         [](const auto& chosen) { return test_name_of(chosen.param); });
 
 TEST(Pool, FindsTheReciprocalsOfTheDpu) {
   const auto is = [](int kh, int kw, std::int64_t factor, int shift) {

@@ -6,10 +6,11 @@ import platform
 from pathlib import Path
 
 
-def _has_vnni() -> bool:
+def _flags() -> set[str]:
     # Under qemu's user mode cpuinfo is the host's, so the machine's own name is asked as well.
     cpuinfo = Path("/proc/cpuinfo")
-    return platform.machine() == "x86_64" and cpuinfo.exists() and "avx512_vnni" in cpuinfo.read_text()
+    return set(cpuinfo.read_text().split()) if platform.machine() == "x86_64" and cpuinfo.exists() else set()
 
 
-ENGINES = ["scalar", "portable", "onednn", "jit"] if _has_vnni() else ["scalar", "portable"]
+_NEEDED = {"onednn": "avx512_vnni", "jit": "avx512_vnni", "jit-avx-vnni": "avx_vnni", "jit-avx2": "avx2"}
+ENGINES = ["scalar", "portable", *(engine for engine, flag in _NEEDED.items() if flag in _flags())]

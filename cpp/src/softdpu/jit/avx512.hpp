@@ -1,39 +1,63 @@
 #pragma once
 
-// What the files with AVX-512 intrinsics share. Functions that use them carry NERONE_AVX512: the rest of the program
-// must run on processors without it.
+// Vectors of 64 bytes, 16 pixels of a group, as the image kernels use them: one register of AVX-512.
 
 #include <immintrin.h>
 
 #include <cstddef>
 #include <cstdint>
 
-#include "softdpu/jit/image.hpp"
+#include "softdpu/jit/layout.hpp"
 
+// Functions that use the intrinsics carry it: the rest of the program must run on processors without them.
 #define NERONE_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 #define NERONE_AVX512_VBMI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
 
-namespace nerone::softdpu::jit {
+namespace nerone::softdpu::jit::avx512 {
 
-NERONE_AVX512 inline __m512i zeros() { return _mm512_set1_epi8(static_cast<char>(zero_byte)); }
+using Vector = __m512i;
 
-NERONE_AVX512 inline __m512i load(const std::uint8_t* from) { return _mm512_loadu_si512(from); }
+NERONE_AVX512 inline Vector load(const std::uint8_t* from) { return _mm512_loadu_si512(from); }
+NERONE_AVX512 inline void store(std::uint8_t* to, Vector v) { _mm512_store_si512(to, v); }
+NERONE_AVX512 inline Vector nothing() { return _mm512_setzero_si512(); }
+NERONE_AVX512 inline Vector bytes_of(std::uint8_t byte) { return _mm512_set1_epi8(static_cast<char>(byte)); }
+NERONE_AVX512 inline Vector words_of(std::int16_t word) { return _mm512_set1_epi16(word); }
+NERONE_AVX512 inline Vector max_bytes(Vector a, Vector b) { return _mm512_max_epu8(a, b); }
+NERONE_AVX512 inline Vector min_bytes(Vector a, Vector b) { return _mm512_min_epu8(a, b); }
+NERONE_AVX512 inline Vector max_words(Vector a, Vector b) { return _mm512_max_epi16(a, b); }
+NERONE_AVX512 inline Vector min_words(Vector a, Vector b) { return _mm512_min_epi16(a, b); }
+NERONE_AVX512 inline Vector add_words(Vector a, Vector b) { return _mm512_add_epi16(a, b); }
+NERONE_AVX512 inline Vector adds_words(Vector a, Vector b) { return _mm512_adds_epi16(a, b); }
+NERONE_AVX512 inline Vector sub_words(Vector a, Vector b) { return _mm512_sub_epi16(a, b); }
+NERONE_AVX512 inline Vector left_words(Vector a, int shift) { return _mm512_sll_epi16(a, _mm_cvtsi32_si128(shift)); }
+NERONE_AVX512 inline Vector right_words(Vector a, int shift) { return _mm512_sra_epi16(a, _mm_cvtsi32_si128(shift)); }
+NERONE_AVX512 inline Vector low_words(Vector bytes) { return _mm512_unpacklo_epi8(bytes, nothing()); }
+NERONE_AVX512 inline Vector high_words(Vector bytes) { return _mm512_unpackhi_epi8(bytes, nothing()); }
+// Of what low_words() and high_words() gave.
+NERONE_AVX512 inline Vector bytes_of_words(Vector low, Vector high) { return _mm512_packus_epi16(low, high); }
+NERONE_AVX512 inline Vector add_dwords(Vector a, Vector b) { return _mm512_add_epi32(a, b); }
 
 // Pixels 0, 2, 4 ... (or 1, 3, 5 ...) of 32 adjacent ones.
-NERONE_AVX512 inline __m512i every_other(__m512i low, __m512i high, int first) {
+NERONE_AVX512 inline Vector every_other(Vector low, Vector high, int first) {
   const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   return _mm512_permutex2var_epi32(low, _mm512_add_epi32(evens, _mm512_set1_epi32(first)), high);
 }
 
-// Makes zeros of what lies behind the pixels of a row whose vectors were all stored: the pad.
-NERONE_AVX512 inline void finish_row(std::uint8_t* row, const Image& image) {
-  const int rest = image.width % lanes;
-  std::ptrdiff_t at = static_cast<std::ptrdiff_t>(image.width / lanes) * vector_bytes;
-  if (rest != 0) {
-    _mm512_mask_storeu_epi32(row + at, static_cast<__mmask16>(0xFFFFU << rest), zeros());
-    at += vector_bytes;
-  }
-  for (; at < image.group_bytes; at += vector_bytes) _mm512_store_si512(row + at, zeros());
+// a0 b0 a1 b1 ... of the first eight (half 0) or the last eight pixels.
+NERONE_AVX512 inline Vector interleaved(Vector a, Vector b, int half) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return _mm512_permutex2var_epi32(a, half == 0 ? low : high, b);
 }
 
-}  // namespace nerone::softdpu::jit
+// The first `pixels`, 0 to 16.
+NERONE_AVX512 inline void store_first(std::uint8_t* to, Vector v, int pixels) {
+  _mm512_mask_storeu_epi32(to, static_cast<__mmask16>((1U << pixels) - 1), v);
+}
+
+// All but the first `pixels`.
+NERONE_AVX512 inline void store_rest(std::uint8_t* to, Vector v, int pixels) {
+  _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(0xFFFFU << pixels), v);
+}
+
+}  // namespace nerone::softdpu::jit::avx512

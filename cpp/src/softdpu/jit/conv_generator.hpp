@@ -1,10 +1,12 @@
 #pragma once
 
-// How the code of a ConvKernel is made. Included by the files that define it only.
+// How the code of a ConvKernel is made: the loops over rows, channels and pixels, which are the same for all
+// instruction sets. Included by the files that define it only.
 
 #include <xbyak/xbyak.h>
 
 #include <functional>
+#include <memory>
 
 #include "softdpu/jit/conv_kernel.hpp"
 
@@ -12,9 +14,10 @@ namespace nerone::softdpu::jit {
 
 class ConvKernel::Generator : public Xbyak::CodeGenerator {
  public:
-  Generator(const ConvShape& shape, const ConvTile& tile);
+  static std::unique_ptr<Generator> make(const ConvShape& shape, const ConvTile& tile);
+  virtual ~Generator() = default;
 
- private:
+ protected:
   // A stretch of a row or of the channels: `count` times `size`.
   struct Run {
     int count = 0, size = 0;
@@ -22,43 +25,32 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   // One tile as it is generated: channels and blocks may be fewer than the plan's at an edge.
   struct Tile {
     int channels = 0, blocks = 0;
-    bool at_edge = false;  // holds the last block of a row that is no multiple of 16 pixels
+    bool at_edge = false;  // holds the last block of a row that is no multiple of a register's pixels
   };
 
-  // conv_kernel.cpp
+  Generator(const ConvShape& shape, const ConvTile& tile);
+  // To be called once, by make().
   void emit_kernel();
-  void load_constants();
-  void emit_rows();
-  void emit_channel_runs();
-  void emit_channel_block(int channels);
-  void emit_gap(int channels);
+
+  // What the instruction set decides. A tile's input, output, weights and bias are in the registers below.
+  virtual void load_constants() = 0;
+  virtual void start_from_bias(const Tile& tile) = 0;
+  virtual void start_from_sums(const Tile& tile) = 0;
+  virtual void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
+                        std::ptrdiff_t& weight_offset) = 0;
+  virtual void emit_stores(const Tile& tile) = 0;
+  virtual void store_sums(const Tile& tile) = 0;
+  // The register that store_zeros() takes is loaded before it by prepare_zeros().
+  virtual void prepare_zeros() = 0;
+  virtual void store_zeros(std::ptrdiff_t offset_in_block) = 0;
+  virtual void emit_tables() = 0;
+
   void repeat(int count, const Xbyak::Reg64& counter, const std::function<void()>& body);
   void add_bytes(const Xbyak::Reg64& reg, std::ptrdiff_t bytes);
 
-  // conv_taps.cpp
-  void emit_tile(const Tile& tile);
-  void start_from_bias(const Tile& tile);
-  void start_from_sums(const Tile& tile);
-  void emit_groups(const Tile& tile);
-  void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset, std::ptrdiff_t& weight_offset);
-  void load_pixels(const Xbyak::Zmm& to, std::ptrdiff_t offset);
-  std::ptrdiff_t pixel_offset(const Tap& tap, int row, int block) const;
-
-  // conv_stores.cpp
-  void emit_stores(const Tile& tile);
-  void store_sums(const Tile& tile);
-  void requantize(const Xbyak::Zmm* sums, int count, int channel);
-  void requantize_right(const Xbyak::Zmm* sums, int count);
-  void requantize_left(const Xbyak::Zmm* sums, int count, int channel);
-  void requantize_leaky(const Xbyak::Zmm* sums, int count, int channel);
-  void store(const Tile& tile, int row, int block, int first_channel);
-  void store_vector(const Xbyak::Zmm& bytes, std::ptrdiff_t offset, int pixels);
-  void store_bytes(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Xbyak::Zmm& bytes);
-  void emit_tables();
-
-  Xbyak::Zmm sum(const Tile& tile, int phase, int channel, int row, int block) const;
-  Xbyak::Zmm scratch(int index) const;                  // registers that hold pixels and weights in the inner loop
-  int row_lanes() const { return lanes / plan_.fold; }  // pixels of one row in a register
+  int lanes_in_register() const { return lanes_of(shape_.isa); }
+  std::ptrdiff_t register_bytes() const { return static_cast<std::ptrdiff_t>(lanes_in_register()) * group_channels; }
+  int row_lanes() const { return lanes_in_register() / plan_.fold; }  // pixels of one row in a register
   int blocks_per_row() const { return divide_up(shape_.grid.width, row_lanes()); }
   int store_phases() const { return shape_.upsample ? 2 : shape_.grid.phases; }
   int stored_width() const { return shape_.upsample ? 2 * shape_.grid.out_width : shape_.grid.out_width; }
@@ -66,6 +58,10 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   int pixels_at_edge(int offset) const;
   bool has_edge() const { return stored_width() % (row_lanes() * store_phases()) != 0; }
   std::ptrdiff_t grid_row_bytes() const;
+  std::ptrdiff_t pixel_offset(const Tap& tap, int row, int block) const;
+  // Index of the register that holds a sum, and of those behind them.
+  int sum_index(const Tile& tile, int phase, int channel, int row, int block) const;
+  int first_scratch() const { return plan_.accumulators(shape_.grid.phases); }
 
   const ConvShape shape_;
   const ConvTile plan_;
@@ -79,11 +75,14 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   const Xbyak::Reg64 sums_block_ = r11, sums_ = rdi;  // of the channel block, of the tile; where there is no bias
   const Xbyak::Reg64 group_input_ = rdx, group_weights_ = rsi;
   const Xbyak::Reg64 rows_left_ = r12, channels_left_ = r13, tiles_left_ = r14, groups_left_ = rcx;
-  const Xbyak::Zmm zeros_ = zmm31, transpose_ = zmm30;
-  const Xbyak::Zmm low_half_ = zmm29, high_half_ = zmm28;  // of an interleaved pair
-  const Xbyak::Zmm evens_ = zmm29;                         // strided inputs never meet interleaved outputs
 
-  Xbyak::Label transpose_table_, low_half_table_, high_half_table_, evens_table_, constants_;
+ private:
+  void emit_rows();
+  void emit_channel_runs();
+  void emit_channel_block(int channels);
+  void emit_tile(const Tile& tile);
+  void emit_groups(const Tile& tile);
+  void emit_gap(int channels);
 };
 
 }  // namespace nerone::softdpu::jit

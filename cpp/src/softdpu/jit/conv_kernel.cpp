@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <cstddef>
 
 #include "softdpu/jit/conv_generator.hpp"
+#include "softdpu/jit/conv_ymm.hpp"
+#include "softdpu/jit/conv_zmm.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -14,17 +17,25 @@ constexpr int bias_slot = 8;  // on the stack
 }  // namespace
 
 ConvKernel::ConvKernel(const ConvShape& shape, const ConvTile& tile)
-    : generator_(std::make_unique<Generator>(shape, tile)),
-      run_(generator_->getCode<void (*)(const ConvArguments*)>()) {}
+    : generator_(Generator::make(shape, tile)), run_(generator_->getCode<void (*)(const ConvArguments*)>()) {}
 
 ConvKernel::~ConvKernel() = default;
 
 std::size_t ConvKernel::code_bytes() const { return generator_->getSize(); }
 
 ConvKernel::Generator::Generator(const ConvShape& shape, const ConvTile& tile)
-    : CodeGenerator(4096, Xbyak::AutoGrow), shape_(shape), plan_(tile) {
-  emit_kernel();
-  readyRE();
+    : CodeGenerator(4096, Xbyak::AutoGrow), shape_(shape), plan_(tile) {}
+
+std::unique_ptr<ConvKernel::Generator> ConvKernel::Generator::make(const ConvShape& shape, const ConvTile& tile) {
+  std::unique_ptr<Generator> generator;
+  if (shape.isa == Isa::avx512_vnni) {
+    generator = std::make_unique<ZmmGenerator>(shape, tile);
+  } else {
+    generator = std::make_unique<YmmGenerator>(shape, tile);
+  }
+  generator->emit_kernel();
+  generator->readyRE();
+  return generator;
 }
 
 std::ptrdiff_t ConvKernel::Generator::grid_row_bytes() const {
@@ -55,23 +66,14 @@ void ConvKernel::Generator::emit_kernel() {
   emit_tables();
 }
 
-void ConvKernel::Generator::load_constants() {
-  mov(eax, 0x80808080);
-  vpbroadcastd(zeros_, eax);
-  vbroadcasti32x4(transpose_, ptr[rip + transpose_table_]);
-  if (store_phases() > 1) {
-    vmovdqa32(low_half_, ptr[rip + low_half_table_]);
-    vmovdqa32(high_half_, ptr[rip + high_half_table_]);
-  }
-  if (shape_.grid.step_x > 1) vmovdqa32(evens_, ptr[rip + evens_table_]);
-  for (int half = 0; half < store_phases() && has_edge(); ++half) {
-    const int pixels = pixels_at_edge(half * lanes);
-    if (pixels <= 0 || pixels >= row_lanes()) continue;
-    unsigned mask = 0;
-    for (int row = 0; row < plan_.fold; ++row) mask |= ((1U << pixels) - 1) << (row * row_lanes());
-    mov(eax, mask);
-    kmovw(Xbyak::Opmask(1 + half), eax);
-  }
+std::ptrdiff_t ConvKernel::Generator::pixel_offset(const Tap& tap, int row, int block) const {
+  const auto& grid = shape_.grid;
+  return (tap.row + row * plan_.fold * grid.step_y) * shape_.input.row +
+         static_cast<std::ptrdiff_t>(tap.column + block * lanes_in_register() * grid.step_x) * group_channels;
+}
+
+int ConvKernel::Generator::sum_index(const Tile& tile, int phase, int channel, int row, int block) const {
+  return ((phase * tile.channels + channel) * plan_.rows + row) * tile.blocks + block;
 }
 
 void ConvKernel::Generator::add_bytes(const Reg64& reg, std::ptrdiff_t bytes) {
@@ -131,7 +133,7 @@ void ConvKernel::Generator::emit_channel_runs() {
       add_bytes(output_block_, groups * shape_.output.group);
       if (shape_.depthwise) add_bytes(input_block_, groups * shape_.input.group);
       const int summed_groups = shape_.depthwise ? 1 : shape_.input_groups;
-      add_bytes(weights_, static_cast<std::ptrdiff_t>(sources) * summed_groups * run.size * group_channels);
+      add_bytes(weights_, static_cast<std::ptrdiff_t>(sources) * summed_groups * run.size * weight_bytes_of(shape_));
       const auto& sums = shape_.first_sums;
       add_bytes(bias_, sums ? groups * sums->group : static_cast<std::ptrdiff_t>(run.size) * shape_.grid.phases * 4);
       if (shape_.requantize.needs_half_bits()) add_bytes(half_bits_, static_cast<std::ptrdiff_t>(run.size) * 4);
@@ -148,9 +150,9 @@ void ConvKernel::Generator::emit_channel_block(int channels) {
   const auto tiles = [&](int count, int blocks, bool at_edge) {
     repeat(count, tiles_left_, [&] {
       emit_tile({channels, blocks, at_edge});
-      add_bytes(input_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes * shape_.grid.step_x);
-      add_bytes(output_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes * store_phases());
-      if (shape_.first_sums) add_bytes(sums_, static_cast<std::ptrdiff_t>(blocks) * vector_bytes);
+      add_bytes(input_, blocks * register_bytes() * shape_.grid.step_x);
+      add_bytes(output_, blocks * register_bytes() * store_phases());
+      if (shape_.first_sums) add_bytes(sums_, blocks * register_bytes());
     });
   };
   tiles(full - (edge_in_full ? 1 : 0), plan_.blocks, false);
@@ -159,18 +161,52 @@ void ConvKernel::Generator::emit_channel_block(int channels) {
   emit_gap(channels);
 }
 
+void ConvKernel::Generator::emit_tile(const Tile& tile) {
+  if (shape_.first_sums) {
+    start_from_sums(tile);
+  } else {
+    start_from_bias(tile);
+  }
+  if (shape_.input_groups > 0) emit_groups(tile);
+  if (shape_.stores_sums) {
+    store_sums(tile);
+  } else {
+    emit_stores(tile);
+  }
+}
+
+void ConvKernel::Generator::emit_groups(const Tile& tile) {
+  constexpr int unrolled_taps = 9;
+  const int groups = shape_.depthwise ? 1 : shape_.input_groups;
+  const int taps = static_cast<int>(shape_.grid.taps.size());
+  int unroll = std::clamp(unrolled_taps / std::max(taps, 1), 1, groups);
+  while (groups % unroll != 0) --unroll;
+  mov(group_input_, input_);
+  mov(group_weights_, weights_);
+  repeat(groups / unroll, groups_left_, [&] {
+    std::ptrdiff_t weight_offset = 0;
+    for (int group = 0; group < unroll; ++group) {
+      for (const auto& tap : shape_.grid.taps) emit_tap(tile, tap, group * shape_.input.group, weight_offset);
+    }
+    if (groups == unroll) return;
+    add_bytes(group_input_, unroll * shape_.input.group);
+    add_bytes(group_weights_, weight_offset);
+  });
+}
+
 void ConvKernel::Generator::emit_gap(int channels) {
   if (!shape_.grid.fills_gap) return;
+  prepare_zeros();
   const std::ptrdiff_t end =
       shape_.output.group - static_cast<std::ptrdiff_t>(shape_.grid.first_column) * group_channels;
   const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(round_up(stored_width(), row_lanes())) * group_channels;
-  const std::ptrdiff_t step = vector_bytes / plan_.fold;
+  const std::ptrdiff_t step = register_bytes() / plan_.fold;
   const int copies = shape_.upsample ? 2 : 1;
   for (int row = 0; row < plan_.image_rows(); ++row) {
     for (int copy = 0; copy < copies; ++copy) {
       for (int group = 0; group < divide_up(channels, group_channels); ++group) {
         const auto base = row * grid_row_bytes() + copy * shape_.output.row + group * shape_.output.group;
-        for (auto at = begin; at < end; at += step) store_bytes(output_block_, base + at, zeros_);
+        for (auto at = begin; at < end; at += step) store_zeros(base + at);
       }
     }
   }

@@ -17,8 +17,9 @@ struct ConvArguments {
   const std::int32_t* half_bits;
 };
 
-// Machine code for one convolution's grid: all rows, channels and pixels in one call. Writes whole rows, the gap behind
-// each included. Immutable, may run in any number of threads.
+// Machine code for one convolution's grid: all rows, channels and pixels in one call, in the shape's instructions,
+// which the processor must have. Writes whole rows, the gap behind each included. Immutable, may run in any number of
+// threads.
 class ConvKernel {
  public:
   ConvKernel(const ConvShape& shape, const ConvTile& tile);
@@ -31,6 +32,8 @@ class ConvKernel {
 
  private:
   class Generator;
+  class ZmmGenerator;
+  class YmmGenerator;
   std::unique_ptr<Generator> generator_;
   void (*run_)(const ConvArguments*) = nullptr;
 };

@@ -1,7 +1,7 @@
 #pragma once
 
-// The geometry of a convolution as a kernel sees it: a grid of output pixels, 16 of them in the lanes of a register,
-// and for each pixel a list of input pixels (taps) at fixed distances from it.
+// The geometry of a convolution as a kernel sees it: a grid of output pixels, 16 or 8 of them in the lanes of a
+// register, and for each pixel a list of input pixels (taps) at fixed distances from it.
 //
 // A transposed convolution of stride 2 is one such grid for even and one for odd output rows; within a row the even and
 // the odd output pixels are two phases that share the grid and are interleaved when they are stored.
@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "softdpu/jit/isa.hpp"
 #include "softdpu/jit/layout.hpp"
 #include "softdpu/jit/requantize.hpp"
 #include "softdpu/ops/conv.hpp"
@@ -50,6 +51,7 @@ struct Strides {
 };
 
 struct ConvShape {
+  Isa isa = Isa::avx512_vnni;
   ConvGrid grid;
   bool depthwise = false;  // output group g reads input group g only
   int input_groups = 0;    // that a pixel's sum runs over
@@ -64,5 +66,11 @@ struct ConvShape {
   bool stores_sums = false;
   std::optional<Strides> first_sums;
 };
+
+// Of the weights that a sum takes from one group of input channels at one tap: four bytes; or, for products of words,
+// two words from channels 0 and 2 and two from channels 1 and 3. A depthwise sum takes the pair that has its channel.
+inline int weight_bytes_of(const ConvShape& shape) {
+  return shape.isa == Isa::avx2 && !shape.depthwise ? 2 * group_channels : group_channels;
+}
 
 }  // namespace nerone::softdpu::jit

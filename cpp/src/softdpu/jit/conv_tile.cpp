@@ -15,7 +15,17 @@ constexpr double latency = 9;
 constexpr double single_vector = 1.09;
 constexpr double fold_cost = 0.5;
 
-int blocks_of(const ConvShape& shape, int fold) { return divide_up(shape.grid.width, lanes / fold); }
+int blocks_of(const ConvShape& shape, int fold) { return divide_up(shape.grid.width, lanes_of(shape.isa) / fold); }
+
+// The same unit, half a cycle: two products and two additions a sum (one of a depthwise one), three instructions for
+// eight pixels, a broadcast for each half of the weights; products start two, all instructions five a cycle.
+double word_products(const ConvShape& shape, int channels, int pixels) {
+  constexpr double per_half_cycle = 2.5;
+  const int halves = shape.depthwise ? 1 : 2;
+  const double products = halves * channels * pixels * shape.grid.phases;
+  const double instructions = 2 * products + 3 * pixels + halves * channels * shape.grid.phases;
+  return std::max(products, instructions / per_half_cycle);
+}
 
 double cost_of(const ConvShape& shape, const ConvTile& tile) {
   const auto& grid = shape.grid;
@@ -28,7 +38,9 @@ double cost_of(const ConvShape& shape, const ConvTile& tile) {
       const int pixels = std::min(tile.blocks, blocks - block) * tile.rows;
       const double sums = channels * pixels;
       const double groups = shape.depthwise ? 1 : shape.input_groups;
-      const double dots = std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
+      const double dots = shape.isa == Isa::avx2
+                              ? word_products(shape, channels, pixels)
+                              : std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
       const double per_tap = dots + pixels * (tile.fold - 1) * fold_cost;
       cost += groups * static_cast<double>(grid.taps.size()) * per_tap + tile_cost + sums * store_cost / 4;
     }
@@ -39,20 +51,26 @@ double cost_of(const ConvShape& shape, const ConvTile& tile) {
 }  // namespace
 
 int free_registers(const ConvShape& shape) {
+  if (shape.isa == Isa::avx_vnni) return 15;  // less one for weights
+  if (shape.isa == Isa::avx2) return 14;      // less one for a product, too
   constexpr int registers = 32, zeros = 1, transpose = 1, weights = 2;
   const int permutation = shape.grid.step_x > 1 ? 1 : 0;
   const int interleave = shape.grid.phases > 1 || shape.upsample ? 2 : 0;
   return registers - zeros - transpose - weights - permutation - interleave;
 }
 
+int pixel_registers(const ConvShape& shape, const ConvTile& tile) {
+  return tile.rows * tile.blocks * (shape.isa == Isa::avx2 ? 2 : 1);
+}
+
 bool is_possible(const ConvShape& shape, const ConvTile& tile) {
   const auto& grid = shape.grid;
-  if (tile.accumulators(grid.phases) + tile.rows * tile.blocks > free_registers(shape)) return false;
+  if (tile.accumulators(grid.phases) + pixel_registers(shape, tile) > free_registers(shape)) return false;
   if (tile.image_rows() > grid.height || tile.blocks > blocks_of(shape, tile.fold)) return false;
   if (grid.fold != 0 && tile.fold != grid.fold) return false;
   if (tile.fold == 1) return true;
   const bool has_loads = grid.step_x == 1 || (grid.step_x == 2 && tile.fold == 2);
-  return has_loads && grid.width <= lanes / tile.fold && grid.phases == 1 && !shape.upsample;
+  return has_loads && grid.width <= lanes_of(shape.isa) / tile.fold && grid.phases == 1 && !shape.upsample;
 }
 
 ConvTile choose_tile(const ConvShape& shape) {
@@ -95,14 +113,15 @@ double cost_of(const ConvShape& shape) { return cost_of(shape, choose_tile(shape
 
 std::vector<ConvShape> split_columns(const ConvShape& shape) {
   const auto& grid = shape.grid;
-  const int full = grid.width / lanes * lanes;
+  const int register_lanes = lanes_of(shape.isa);
+  const int full = grid.width / register_lanes * register_lanes;
   const bool is_plain = grid.phases == 1 && !shape.upsample && !shape.depthwise;
   if (full == 0 || full == grid.width || !is_plain || grid.height < 4) return {shape};
   std::vector<ConvShape> parts{part_of(shape, 0, full, 1)};
   for (int first = full; first < grid.width;) {
     const int rest = grid.width - first;
-    const bool quarters = rest <= lanes / 4 && grid.step_x == 1;
-    const int width = std::min(rest, lanes / (quarters ? 4 : 2));
+    const bool quarters = rest <= register_lanes / 4 && grid.step_x == 1;
+    const int width = std::min(rest, register_lanes / (quarters ? 4 : 2));
     parts.push_back(part_of(shape, first, width, quarters ? 4 : 2));
     if (grid.step_x > 2) return {shape};
     first += width;

@@ -6,8 +6,8 @@
 
 namespace nerone::softdpu::jit {
 
-// What is accumulated in registers at once: channels x rows x blocks of 16 pixels, for each phase. Of narrow images a
-// block holds 16 / fold pixels of `fold` rows, and `rows` counts such stacks of rows.
+// What is accumulated in registers at once: channels x rows x blocks of as many pixels as a register holds, for each
+// phase. Of narrow images a block holds a fold-th of them, of `fold` rows, and `rows` counts such stacks of rows.
 struct ConvTile {
   int channels = 4;  // a multiple of 4, or all there are
   int rows = 1;
@@ -20,6 +20,9 @@ struct ConvTile {
 
 // Registers that are left for accumulators and pixels.
 int free_registers(const ConvShape& shape);
+
+// Those that hold a tile's pixels: of products of words two for each block.
+int pixel_registers(const ConvShape& shape, const ConvTile& tile);
 
 // Whether a kernel can be generated.
 bool is_possible(const ConvShape& shape, const ConvTile& tile);

@@ -1,6 +1,7 @@
 #include "softdpu/jit/conv_weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace nerone::softdpu::jit {
@@ -30,7 +31,7 @@ class Packer {
         for (int phase = 0; phase < phases(); ++phase) {
           const int source = tap.source[static_cast<std::size_t>(phase)];
           if (source < 0) continue;
-          for (int channel = first; channel < first + channels; ++channel) add_dword(group, source, channel, phase);
+          for (int channel = first; channel < first + channels; ++channel) add_group(group, source, channel, phase);
         }
       }
     }
@@ -41,12 +42,27 @@ class Packer {
  private:
   int phases() const { return shape_.grid.phases; }
 
-  void add_dword(int group, int source, int channel, int phase) {
+  void add_group(int group, int source, int channel, int phase) {
+    std::array<std::int8_t, group_channels> four{};
     for (int i = 0; i < group_channels; ++i) {
-      const std::int8_t weight = weight_at(group * group_channels + i, source, channel);
-      packed_.weights.push_back(weight);
+      auto& weight = four[static_cast<std::size_t>(i)];
+      weight = weight_at(group * group_channels + i, source, channel);
       packed_.bias[static_cast<std::size_t>(channel * phases() + phase)] -= zero_byte * weight;
     }
+    if (shape_.isa != Isa::avx2) {
+      packed_.weights.insert(packed_.weights.end(), four.begin(), four.end());
+      return;
+    }
+    for (int odd = 0; odd < 2; ++odd) {
+      if (shape_.depthwise && odd != channel % 2) continue;
+      add_word(four[static_cast<std::size_t>(odd)]);
+      add_word(four[static_cast<std::size_t>(odd + 2)]);
+    }
+  }
+
+  void add_word(std::int8_t weight) {
+    packed_.weights.push_back(weight);
+    packed_.weights.push_back(static_cast<std::int8_t>(weight < 0 ? -1 : 0));
   }
 
   std::int8_t weight_at(int position, int source, int channel) const {

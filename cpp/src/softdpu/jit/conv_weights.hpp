@@ -12,7 +12,7 @@ using ChannelMap = std::vector<int>;
 ChannelMap dense_channels(int channels);
 
 // The order a kernel reads them in.
-//   weights: [block of tile.channels][input group][tap][phase that has the tap][channel of the block][4]
+//   weights: [block of tile.channels][input group][tap][phase that has the tap][channel of the block][weight_bytes_of]
 //   bias:    [channel][phase]; the 128 that flipped inputs add per weight is already taken away
 // Channels are the output's positions: of a depthwise convolution those of its input, 4 to a group.
 struct ConvWeights {

@@ -1,11 +1,9 @@
 #include "softdpu/jit/engine.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "base/aligned_buffer.hpp"
-#include "softdpu/jit/peak.hpp"
 #include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu::jit {
@@ -29,37 +27,35 @@ void begin_with_pads(Task& task, const Memory& memory, int root) {
   };
 }
 
-bool has_instructions() {
-  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-         __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
-         __builtin_cpu_supports("avx512vnni") != 0;
-}
-
-// A hardened system may refuse memory that is written and then executed.
-bool may_run_generated_code() {
-  try {
-    const PeakLoop loop;
-    return true;
-  } catch (const std::exception&) {
-    return false;
-  }
-}
-
 }  // namespace
 
-bool is_supported() {
-  static const bool supported = has_instructions() && may_run_generated_code();
-  return supported;
+Kernels kernels_of(Isa isa) {
+  switch (isa) {
+    case Isa::avx512_vnni:
+      return Kernels::jit;
+    case Isa::avx_vnni:
+      return Kernels::jit_avx_vnni;
+    case Isa::avx2:
+      return Kernels::jit_avx2;
+  }
+  return Kernels::jit;
 }
 
-JitEngine::JitEngine(const Program& program, const KernelMaker& make_kernel)
-    : inputs_(program.input_infos()), outputs_(program.output_infos()) {
+std::optional<Isa> isa_of(Kernels kernels) {
+  for (const auto isa : {Isa::avx512_vnni, Isa::avx_vnni, Isa::avx2}) {
+    if (kernels_of(isa) == kernels) return isa;
+  }
+  return std::nullopt;
+}
+
+JitEngine::JitEngine(Isa isa, const Program& program, const KernelMaker& make_kernel)
+    : kernels_(kernels_of(isa)), inputs_(program.input_infos()), outputs_(program.output_infos()) {
   auto graph = build_graph(program);
-  fuse(graph);
+  fuse(isa, graph);
   const Memory memory(graph);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const auto& node = graph.nodes[i];
-    tasks_.push_back(make_task(graph, memory, node, make_kernel));
+    tasks_.push_back(make_task(graph, memory, node, {isa, make_kernel}));
     for (const int root : memory.begun_by(static_cast<int>(i))) begin_with_pads(tasks_.back(), memory, root);
     scratch_bytes_ = std::max(scratch_bytes_, tasks_.back().scratch_bytes);
     most_operands_ = std::max(most_operands_, node.inputs.size());
@@ -100,9 +96,9 @@ void JitEngine::run_timed(Context& base, const void* const* inputs, void* const*
   }
 }
 
-std::shared_ptr<const Engine> make_jit_engine(const Program& program, const KernelMaker& make_kernel) {
-  if (!is_supported()) return nullptr;
-  return std::make_shared<JitEngine>(program, make_kernel);
+std::shared_ptr<const Engine> make_jit_engine(Isa isa, const Program& program, const KernelMaker& make_kernel) {
+  if (!is_supported(isa)) return nullptr;
+  return std::make_shared<JitEngine>(isa, program, make_kernel);
 }
 
 }  // namespace nerone::softdpu::jit

@@ -30,7 +30,7 @@ Node* producer_of(TensorGraph& graph, int tensor) {
 }
 
 // A convolution that only an upsampling by two reads stores the larger image itself.
-bool fuse_upsample(TensorGraph& graph, const Node& node) {
+bool fuse_upsample(Isa, TensorGraph& graph, const Node& node) {
   const auto* upsample = std::get_if<UpsampleNode>(&node.work);
   if (upsample == nullptr || !doubles(upsample->rows) || !doubles(upsample->columns)) return false;
   const int input = node.inputs[0];
@@ -68,7 +68,7 @@ ChannelMap take_out(TensorGraph& graph, int part, int whole) {
 }
 
 // A convolution that alone reads an upsampling by two, perhaps as a part of a concatenation, reads the small image.
-bool fuse_upsampled_conv(TensorGraph& graph, const Node& node) {
+bool fuse_upsampled_conv(Isa isa, TensorGraph& graph, const Node& node) {
   const auto* upsample = std::get_if<UpsampleNode>(&node.work);
   if (upsample == nullptr || !doubles(upsample->rows) || !doubles(upsample->columns)) return false;
   const int small = node.inputs[0], part = node.output;
@@ -78,7 +78,7 @@ bool fuse_upsampled_conv(TensorGraph& graph, const Node& node) {
   if (whole != part && readers_of(graph, part) != 0) return false;
   Node* const reader = only_reader_of(graph, whole);
   const auto* conv = reader == nullptr ? nullptr : std::get_if<ConvNode>(&reader->work);
-  if (conv == nullptr || !can_read_upsampled(conv->conv) || !is_faster_upsampled(conv->conv, of_part.groups())) {
+  if (conv == nullptr || !can_read_upsampled(conv->conv) || !is_faster_upsampled(isa, conv->conv, of_part.groups())) {
     return false;
   }
   UpsampledConvNode merged{conv->conv, of_part.channels};
@@ -91,9 +91,9 @@ bool fuse_upsampled_conv(TensorGraph& graph, const Node& node) {
   return true;
 }
 
-void erase_merged(TensorGraph& graph, bool (*merge)(TensorGraph&, const Node&)) {
+void erase_merged(Isa isa, TensorGraph& graph, bool (*merge)(Isa, TensorGraph&, const Node&)) {
   for (std::size_t i = 0; i < graph.nodes.size();) {
-    const bool merged = merge(graph, graph.nodes[i]);
+    const bool merged = merge(isa, graph, graph.nodes[i]);
     if (merged) graph.nodes.erase(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i));
     if (!merged) ++i;
   }
@@ -101,9 +101,9 @@ void erase_merged(TensorGraph& graph, bool (*merge)(TensorGraph&, const Node&)) 
 
 }  // namespace
 
-void fuse(TensorGraph& graph) {
-  erase_merged(graph, fuse_upsampled_conv);
-  erase_merged(graph, fuse_upsample);
+void fuse(Isa isa, TensorGraph& graph) {
+  erase_merged(isa, graph, fuse_upsampled_conv);
+  erase_merged(isa, graph, fuse_upsample);
 }
 
 }  // namespace nerone::softdpu::jit

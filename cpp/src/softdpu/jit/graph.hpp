@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "softdpu/jit/conv_weights.hpp"
+#include "softdpu/jit/isa.hpp"
 #include "softdpu/jit/layout.hpp"
 #include "softdpu/program.hpp"
 
@@ -96,6 +97,6 @@ struct TensorGraph {
 TensorGraph build_graph(const Program& program);
 
 // Merges nodes where one kernel does the work of two.
-void fuse(TensorGraph& graph);
+void fuse(Isa isa, TensorGraph& graph);
 
 }  // namespace nerone::softdpu::jit

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "softdpu/jit/avx512.hpp"
-
 namespace nerone::softdpu::jit {
 namespace {
 
@@ -23,86 +21,16 @@ Range inner_columns(const ConstImage& input, const Image& output, const Window& 
   return {std::min(first, output.width), fits ? std::clamp(last + 1, 0, output.width) : 0};
 }
 
-NERONE_AVX512 void pool_pixel(const ConstImage& input, int group, Range rows, Range columns, std::uint8_t* to) {
-  __m128i most = _mm_setzero_si128();
-  for (int y = rows.begin; y < rows.end; ++y) {
-    const std::uint8_t* row = input.row(y, group);
-    for (int x = columns.begin; x < columns.end; ++x) {
-      std::int32_t pixel = 0;
-      std::memcpy(&pixel, row + static_cast<std::ptrdiff_t>(x) * group_channels, sizeof pixel);
-      most = _mm_max_epu8(most, _mm_cvtsi32_si128(pixel));
-    }
-  }
-  const std::int32_t pixel = _mm_cvtsi128_si32(most);
-  std::memcpy(to, &pixel, sizeof pixel);
-}
-
-// Sixteen output pixels whose windows start at `from`.
-NERONE_AVX512 __m512i pool_vector(const std::uint8_t* from, std::ptrdiff_t row_bytes, int rows, const Window& window) {
-  __m512i most = _mm512_setzero_si512();
-  for (int y = 0; y < rows; ++y, from += row_bytes) {
-    for (int x = 0; x < window.kernel_w; ++x) {
-      const std::uint8_t* at = from + static_cast<std::ptrdiff_t>(x) * group_channels;
-      const __m512i pixels = window.stride_w == 1 ? load(at) : every_other(load(at), load(at + vector_bytes), 0);
-      most = _mm512_max_epu8(most, pixels);
-    }
-  }
-  return most;
-}
-
-NERONE_AVX512 __m512i pool_2x2(const std::uint8_t* from, std::ptrdiff_t row_bytes) {
-  const __m512i low = _mm512_max_epu8(load(from), load(from + row_bytes));
-  const __m512i high = _mm512_max_epu8(load(from + vector_bytes), load(from + row_bytes + vector_bytes));
-  return _mm512_max_epu8(every_other(low, high, 0), every_other(low, high, 1));
-}
-
-struct RowJob {
-  const ConstImage& input;
-  const Image& output;
-  const Window& window;
-  int group = 0, y = 0;
-  Range rows;
-
-  int start(int x) const { return x * window.stride_w - window.pad_left; }
-  void pool_pixels(Range columns) const {
-    std::uint8_t* const to = output.row(y, group);
-    for (int x = columns.begin; x < columns.end; ++x) {
-      pool_pixel(input, group, rows, clip(start(x), window.kernel_w, input.width),
-                 to + static_cast<std::ptrdiff_t>(x) * group_channels);
-    }
-  }
-};
-
-NERONE_AVX512 void pool_vectors(const RowJob& job, Range columns) {
-  const bool halves = job.window.kernel_w == 2 && job.window.stride_w == 2 && job.rows.end - job.rows.begin == 2;
-  std::uint8_t* const to = job.output.row(job.y, job.group);
-  for (int x = columns.begin; x < columns.end; x += lanes) {
-    const std::uint8_t* from =
-        job.input.row(job.rows.begin, job.group) + static_cast<std::ptrdiff_t>(job.start(x)) * group_channels;
-    const __m512i pixels = halves ? pool_2x2(from, job.input.row_bytes)
-                                  : pool_vector(from, job.input.row_bytes, job.rows.end - job.rows.begin, job.window);
-    const int count = std::min(lanes, columns.end - x);
-    _mm512_mask_storeu_epi32(to + static_cast<std::ptrdiff_t>(x) * group_channels,
-                             static_cast<__mmask16>((1U << count) - 1), pixels);
-  }
-}
-
 }  // namespace
+}  // namespace nerone::softdpu::jit
 
-void max_pool(const ConstImage& input, const Image& output, const Window& window) {
-  constexpr int max_vector_stride = 2;
-  auto inner = inner_columns(input, output, window);
-  if (window.stride_w > max_vector_stride || inner.end < inner.begin) inner.end = inner.begin;
-  for (int y = 0; y < output.height; ++y) {
-    const auto rows = clip(y * window.stride_h - window.pad_top, window.kernel_h, input.height);
-    for (int group = 0; group < output.groups; ++group) {
-      const RowJob job{input, output, window, group, y, rows};
-      job.pool_pixels({0, inner.begin});
-      pool_vectors(job, inner);
-      job.pool_pixels({inner.end, output.width});
-      finish_row(output.row(y, group), output);
-    }
-  }
+#define NERONE_VECTOR_KERNELS "softdpu/jit/max_pool-inl.hpp"
+#include "softdpu/jit/foreach_vector.hpp"
+
+namespace nerone::softdpu::jit {
+
+void max_pool(Isa isa, const ConstImage& input, const Image& output, const Window& window) {
+  (isa == Isa::avx512_vnni ? avx512::max_pool : avx2::max_pool)(input, output, window);
 }
 
 }  // namespace nerone::softdpu::jit

@@ -4,10 +4,11 @@
 // Covers every window without dilation.
 
 #include "softdpu/jit/image.hpp"
+#include "softdpu/jit/isa.hpp"
 #include "softdpu/ops/window.hpp"
 
 namespace nerone::softdpu::jit {
 
-void max_pool(const ConstImage& input, const Image& output, const Window& window);
+void max_pool(Isa isa, const ConstImage& input, const Image& output, const Window& window);
 
 }  // namespace nerone::softdpu::jit

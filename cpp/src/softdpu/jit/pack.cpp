@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "softdpu/jit/avx2.hpp"
 #include "softdpu/jit/avx512.hpp"
 
 namespace nerone::softdpu::jit {
@@ -40,20 +41,21 @@ NERONE_AVX512_VBMI void pack_row_vector(const std::int8_t* row, const PackRule& 
     const bool inside = at >= 0 && at + vector_bytes <= end;
     const __m512i bytes = inside ? _mm512_loadu_si512(row + at) : load_part(row + at, -at, end - at);
     _mm512_store_si512(to + static_cast<std::ptrdiff_t>(i) * vector_bytes,
-                       _mm512_xor_si512(_mm512_permutex2var_epi8(bytes, index, bytes), zeros()));
+                       _mm512_xor_si512(_mm512_permutex2var_epi8(bytes, index, bytes), avx512::bytes_of(zero_byte)));
   }
 }
 
-void pack_row_bytes(const std::int8_t* row, const PackRule& rule, int group, std::uint8_t* to, int width) {
-  const std::int64_t end = static_cast<std::int64_t>(rule.width) * rule.channels;
-  for (int x = 0; x < width; ++x) {
+// Output pixels from `begin` to `end`.
+void pack_row_bytes(const std::int8_t* row, const PackRule& rule, int group, std::uint8_t* to, int begin, int end) {
+  const std::int64_t row_end = static_cast<std::int64_t>(rule.width) * rule.channels;
+  for (int x = begin; x < end; ++x) {
     const std::int64_t at = (std::int64_t{x} * rule.stride - rule.pad) * rule.channels + group * group_channels;
     std::uint32_t pixel = 0;
-    if (at >= 0 && at + group_channels <= end) {
+    if (at >= 0 && at + group_channels <= row_end) {
       std::memcpy(&pixel, row + at, sizeof pixel);
     } else {
       for (int i = 0; i < group_channels; ++i) {
-        const bool inside = at + i >= 0 && at + i < end;
+        const bool inside = at + i >= 0 && at + i < row_end;
         if (inside) pixel |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(row[at + i])) << (8 * i);
       }
     }
@@ -62,18 +64,56 @@ void pack_row_bytes(const std::int8_t* row, const PackRule& rule, int group, std
   }
 }
 
+// Four pixels from one load of 16 bytes.
+constexpr int shuffled_pixels = 4;
+constexpr int shuffled_bytes = 16;
+
+bool fits_one_shuffle(const PackRule& rule) {
+  return (shuffled_pixels - 1) * rule.stride * rule.channels + group_channels <= shuffled_bytes;
+}
+
+NERONE_AVX2 void pack_row_shuffled(const std::int8_t* row, const PackRule& rule, int group, std::uint8_t* to,
+                                   int width) {
+  alignas(shuffled_bytes) std::array<std::uint8_t, shuffled_bytes> order{};
+  for (int i = 0; i < shuffled_bytes; ++i) {
+    order[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i / 4 * rule.stride * rule.channels + i % 4);
+  }
+  const __m128i index = _mm_load_si128(reinterpret_cast<const __m128i*>(order.data()));
+  const __m128i flip = _mm_set1_epi8(static_cast<char>(zero_byte));
+  const std::int64_t end = static_cast<std::int64_t>(rule.width) * rule.channels;
+  for (int x = 0; x < width; x += shuffled_pixels) {
+    const std::int64_t at = (std::int64_t{x} * rule.stride - rule.pad) * rule.channels + group * group_channels;
+    if (at < 0 || at + shuffled_bytes > end || x + shuffled_pixels > width) {
+      pack_row_bytes(row, rule, group, to, x, std::min(x + shuffled_pixels, width));
+      continue;
+    }
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + at));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + static_cast<std::ptrdiff_t>(x) * group_channels),
+                     _mm_xor_si128(_mm_shuffle_epi8(bytes, index), flip));
+  }
+}
+
+// Makes zeros of what lies behind the pixels.
+void finish_row(std::uint8_t* row, const Image& image) {
+  const std::ptrdiff_t pixels = static_cast<std::ptrdiff_t>(image.width) * group_channels;
+  std::memset(row + pixels, zero_byte, static_cast<std::size_t>(image.group_bytes - pixels));
+}
+
 }  // namespace
 
-void pack(const std::int8_t* input, const PackRule& rule, const Image& output) {
-  const bool vectors = has_byte_permutation() && fits_one_load(rule);
+void pack(Isa isa, const std::int8_t* input, const PackRule& rule, const Image& output) {
+  const bool vectors = isa == Isa::avx512_vnni && has_byte_permutation() && fits_one_load(rule);
+  const bool shuffled = !vectors && fits_one_shuffle(rule);
   const std::ptrdiff_t row_bytes = static_cast<std::ptrdiff_t>(rule.width) * rule.channels;
   for (int y = 0; y < output.height; ++y) {
     for (int group = 0; group < output.groups; ++group) {
       std::uint8_t* const to = output.row(y, group);
       if (vectors) {
         pack_row_vector(input + y * row_bytes, rule, group, to, output.vectors());
+      } else if (shuffled) {
+        pack_row_shuffled(input + y * row_bytes, rule, group, to, output.width);
       } else {
-        pack_row_bytes(input + y * row_bytes, rule, group, to, output.width);
+        pack_row_bytes(input + y * row_bytes, rule, group, to, 0, output.width);
       }
       finish_row(to, output);
     }

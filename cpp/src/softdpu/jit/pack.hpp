@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "softdpu/jit/image.hpp"
+#include "softdpu/jit/isa.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -18,21 +19,25 @@ struct PackRule {
   int kernel = 1, stride = 1, pad = 0;
 };
 
-void pack(const std::int8_t* input, const PackRule& rule, const Image& output);
+void pack(Isa isa, const std::int8_t* input, const PackRule& rule, const Image& output);
 
 // Channel c of the output is at position positions[c] of the input.
 class Unpacker {
  public:
-  explicit Unpacker(std::vector<int> positions);
+  Unpacker(Isa isa, std::vector<int> positions);
   void operator()(const ConstImage& input, std::int8_t* output) const;
 
  private:
-  bool fits_one_permutation() const;
+  bool has_two_groups() const;
   void unpack_vectors(const ConstImage& input, int y, std::int8_t* to) const;
-  void unpack_pixels(const ConstImage& input, int y, std::int8_t* to) const;
+  void unpack_shuffled(const ConstImage& input, int y, std::int8_t* to, std::ptrdiff_t room) const;
+  void unpack_pixels(const ConstImage& input, int y, int begin, std::int8_t* to) const;
 
+  enum class Method { vectors, shuffled, pixels };
+  Method method_ = Method::pixels;
   std::vector<int> positions_;
-  // Which byte of two registers (16 pixels of one group each) every output byte is, two registers full.
+  // Which byte of two registers (16 pixels of one group each; shuffled: of one, two pixels of two groups) every output
+  // byte is, two registers full.
   std::array<std::uint8_t, 128> order_{};
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "softdpu/jit/image.hpp"
+#include "softdpu/jit/isa.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -19,6 +20,6 @@ struct SumRule {
 };
 
 // As many inputs as the rule has shifts.
-void sum(const ConstImage* inputs, const SumRule& rule, const Image& output);
+void sum(Isa isa, const ConstImage* inputs, const SumRule& rule, const Image& output);
 
 }  // namespace nerone::softdpu::jit

@@ -11,12 +11,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "softdpu/jit/isa.hpp"
+
 namespace nerone::softdpu::jit {
 
 // Rows of int32, `vectors` whole vectors of small pixels long.
 class PlaneSummer {
  public:
-  PlaneSummer(int channels, int width);
+  PlaneSummer(Isa isa, int channels, int width);
 
   // Planes: [channel][ky * 3 + kx], plane_stride() bytes apart, a vector of zeros before each and behind the last.
   std::ptrdiff_t plane_stride() const { return static_cast<std::ptrdiff_t>(vectors_ + 1) * 64; }
@@ -35,6 +37,7 @@ class PlaneSummer {
   void finish(const std::uint8_t* carried, std::uint8_t* odd) const;
 
  private:
+  Isa isa_ = Isa::avx512_vnni;
   int channels_ = 0, vectors_ = 0;
 };
 

@@ -17,14 +17,14 @@ namespace {
 
 class TaskMaker {
  public:
-  TaskMaker(const TensorGraph& graph, const Memory& memory, const Node& node, const KernelMaker& make_kernel)
-      : graph_(graph), memory_(memory), node_(node), make_kernel_(make_kernel) {}
+  TaskMaker(const TensorGraph& graph, const Memory& memory, const Node& node, const PlanOptions& options)
+      : graph_(graph), memory_(memory), node_(node), isa_(options.isa), make_kernel_(options.make_kernel) {}
 
   Task make(const PackNode& pack) const {
     const PackRule rule{pack.input_width, pack.input_channels, pack.kernel_w, pack.stride_w, pack.pad_left};
-    return task(rule.kernel > 1 ? "unfold" : "pack", "avx512",
-                [rule, from = memory_.dense(node_.inputs[0]), to = output()](const Frame& frame) {
-                  jit::pack(static_cast<const std::int8_t*>(from.read(frame)), rule, to.image(frame));
+    return task(rule.kernel > 1 ? "unfold" : "pack", image_kernels(),
+                [isa = isa_, rule, from = memory_.dense(node_.inputs[0]), to = output()](const Frame& frame) {
+                  jit::pack(isa, static_cast<const std::int8_t*>(from.read(frame)), rule, to.image(frame));
                 });
   }
 
@@ -34,10 +34,11 @@ class TaskMaker {
     for (std::size_t i = 0; i < channels.size(); ++i) {
       if (channels[i] >= 0) positions[static_cast<std::size_t>(channels[i])] = static_cast<int>(i);
     }
-    return task("unpack", "avx512",
-                [unpack = Unpacker(positions), from = input(0), to = memory_.dense(node_.output)](const Frame& frame) {
-                  unpack(from.const_image(frame), static_cast<std::int8_t*>(to.write(frame)));
-                });
+    return task(
+        "unpack", image_kernels(),
+        [unpack = Unpacker(isa_, positions), from = input(0), to = memory_.dense(node_.output)](const Frame& frame) {
+          unpack(from.const_image(frame), static_cast<std::int8_t*>(to.write(frame)));
+        });
   }
 
   Task make(const ConvNode& conv) const;
@@ -47,7 +48,8 @@ class TaskMaker {
     const auto small = input(0), large = has_large ? input(1) : PackedPlace{}, to = output();
     const auto kernel = std::make_shared<const UpsampledConv>(
         node.conv, UpsampledConv::Images{small.shape, large.shape, to.shape},
-        UpsampledConv::Channels{node.small_channels, has_large ? tensor(node_.inputs[1]).channels : ChannelMap{}});
+        UpsampledConv::Channels{node.small_channels, has_large ? tensor(node_.inputs[1]).channels : ChannelMap{}},
+        isa_);
     auto result =
         task("upsampled " + kind_of(node.conv), kernel->name(), [kernel, small, large, to](const Frame& frame) {
           (*kernel)(frame.arena + small.offset, frame.arena + large.offset, frame.arena + to.offset,
@@ -62,9 +64,9 @@ class TaskMaker {
 
   Task make(const MaxPoolNode& pool) const {
     const auto& window = pool.window;
-    return task("max pool " + std::to_string(window.kernel_h) + "x" + std::to_string(window.kernel_w), "avx512",
-                [window, from = input(0), to = output()](const Frame& frame) {
-                  max_pool(from.const_image(frame), to.image(frame), window);
+    return task("max pool " + std::to_string(window.kernel_h) + "x" + std::to_string(window.kernel_w), image_kernels(),
+                [isa = isa_, window, from = input(0), to = output()](const Frame& frame) {
+                  max_pool(isa, from.const_image(frame), to.image(frame), window);
                 });
   }
 
@@ -72,16 +74,17 @@ class TaskMaker {
     std::vector<PackedPlace> places;
     for (std::size_t i = 0; i < node_.inputs.size(); ++i) places.push_back(input(i));
     const SumRule rule{node.input_shifts, node.shift, node.low, node.high};
-    return task(places.size() > 1 ? "add" : "requantize", "avx512", [rule, places, to = output()](const Frame& frame) {
-      std::array<ConstImage, max_sum_inputs> inputs;
-      for (std::size_t i = 0; i < places.size(); ++i) inputs[i] = places[i].const_image(frame);
-      sum(inputs.data(), rule, to.image(frame));
-    });
+    return task(places.size() > 1 ? "add" : "requantize", image_kernels(),
+                [isa = isa_, rule, places, to = output()](const Frame& frame) {
+                  std::array<ConstImage, max_sum_inputs> inputs;
+                  for (std::size_t i = 0; i < places.size(); ++i) inputs[i] = places[i].const_image(frame);
+                  sum(isa, inputs.data(), rule, to.image(frame));
+                });
   }
 
   Task make(const UpsampleNode& node) const {
-    return task("upsample", "avx512", [node, from = input(0), to = output()](const Frame& frame) {
-      resample(from.const_image(frame), node.rows, node.columns, to.image(frame));
+    return task("upsample", image_kernels(), [isa = isa_, node, from = input(0), to = output()](const Frame& frame) {
+      resample(isa, from.const_image(frame), node.rows, node.columns, to.image(frame));
     });
   }
 
@@ -110,6 +113,9 @@ class TaskMaker {
                      : static_cast<std::int64_t>(of.dense_bytes);
   }
 
+  // Of what works on whole images.
+  const char* image_kernels() const { return isa_ == Isa::avx512_vnni ? "avx512" : "avx2"; }
+
   Task task(std::string kind, std::string kernel, std::function<void(const Frame&)> run) const {
     std::int64_t bytes = bytes_of(node_.output);
     for (const int index : node_.inputs) bytes += bytes_of(index);
@@ -119,6 +125,7 @@ class TaskMaker {
   const TensorGraph& graph_;
   const Memory& memory_;
   const Node& node_;
+  Isa isa_;
   const KernelMaker& make_kernel_;
 };
 
@@ -141,6 +148,7 @@ std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requanti
   std::vector<ConvShape> shapes;
   for (const auto& grid : grids) {
     ConvShape shape;
+    shape.isa = isa_;
     shape.grid = grid;
     shape.depthwise = node.conv.depthwise;
     shape.input_groups = in.groups;
@@ -161,7 +169,7 @@ Task TaskMaker::make(const ConvNode& node) const {
   const auto from = input(0), to = output();
   const auto requantization = *requantization_of(conv);
   auto grids = std::make_shared<std::vector<CompiledGrid>>();
-  std::string kernel = "vnni";
+  std::string kernel = products_of(isa_);
   std::int64_t weight_bytes = 0;
   const auto shapes = shapes_of(node, requantization.rule);
   for (const auto& shape : shapes) {
@@ -186,8 +194,8 @@ Task TaskMaker::make(const ConvNode& node) const {
 
 }  // namespace
 
-Task make_task(const TensorGraph& graph, const Memory& memory, const Node& node, const KernelMaker& make_kernel) {
-  const TaskMaker maker(graph, memory, node, make_kernel);
+Task make_task(const TensorGraph& graph, const Memory& memory, const Node& node, const PlanOptions& options) {
+  const TaskMaker maker(graph, memory, node, options);
   return std::visit([&](const auto& work) { return maker.make(work); }, node.work);
 }
 

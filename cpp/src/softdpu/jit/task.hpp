@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "softdpu/engine.hpp"
+#include "softdpu/jit/isa.hpp"
 #include "softdpu/jit/memory.hpp"
 
 namespace nerone::softdpu::jit {
@@ -20,6 +21,11 @@ struct Task {
 // Makes the kernels of the steps that run on dense tensors.
 using KernelMaker = std::function<std::unique_ptr<StepKernel>(const Operation&)>;
 
-Task make_task(const TensorGraph& graph, const Memory& memory, const Node& node, const KernelMaker& make_kernel);
+struct PlanOptions {
+  Isa isa;
+  const KernelMaker& make_kernel;
+};
+
+Task make_task(const TensorGraph& graph, const Memory& memory, const Node& node, const PlanOptions& options);
 
 }  // namespace nerone::softdpu::jit

@@ -1,26 +1,39 @@
 #include <algorithm>
 #include <utility>
 
+#include "softdpu/jit/avx2.hpp"
 #include "softdpu/jit/avx512.hpp"
 #include "softdpu/jit/pack.hpp"
 
 namespace nerone::softdpu::jit {
 
-// Two groups are what one permutation reads.
-bool Unpacker::fits_one_permutation() const {
+namespace {
+
+constexpr std::ptrdiff_t shuffled_bytes = 16;
+
+// Pixels of so many groups in 16 bytes.
+int shuffled_pixels(int groups) { return groups == 1 ? 4 : 2; }
+
+}  // namespace
+
+// What one permutation or shuffle reads.
+bool Unpacker::has_two_groups() const {
   constexpr int max_positions = 2 * group_channels;
-  static const bool has_byte_permutation = __builtin_cpu_supports("avx512vbmi") != 0;
-  return has_byte_permutation && positions_.size() <= max_positions &&
-         *std::max_element(positions_.begin(), positions_.end()) < max_positions;
+  return positions_.size() <= max_positions && *std::max_element(positions_.begin(), positions_.end()) < max_positions;
 }
 
-Unpacker::Unpacker(std::vector<int> positions) : positions_(std::move(positions)) {
-  if (!fits_one_permutation()) return;
+Unpacker::Unpacker(Isa isa, std::vector<int> positions) : positions_(std::move(positions)) {
+  static const bool has_byte_permutation = __builtin_cpu_supports("avx512vbmi") != 0;
+  if (!has_two_groups()) return;
+  method_ = isa == Isa::avx512_vnni && has_byte_permutation ? Method::vectors : Method::shuffled;
+  const int groups = *std::max_element(positions_.begin(), positions_.end()) / group_channels + 1;
+  const int pixels = method_ == Method::vectors ? lanes : shuffled_pixels(groups);
+  const int group_stride = method_ == Method::vectors ? vector_bytes : static_cast<int>(shuffled_bytes) / 2;
   const std::size_t channels = positions_.size();
-  for (std::size_t i = 0; i < channels * lanes; ++i) {
+  for (std::size_t i = 0; i < channels * static_cast<std::size_t>(pixels); ++i) {
     const auto pixel = static_cast<int>(i / channels);
     const int position = positions_[i % channels];
-    order_[i] = static_cast<std::uint8_t>(position / group_channels * vector_bytes + pixel * group_channels +
+    order_[i] = static_cast<std::uint8_t>(position / group_channels * group_stride + pixel * group_channels +
                                           position % group_channels);
   }
 }
@@ -32,8 +45,9 @@ NERONE_AVX512_VBMI void Unpacker::unpack_vectors(const ConstImage& input, int y,
   const auto mask = [](int count) { return count >= 64 ? ~0ULL : (1ULL << std::max(count, 0)) - 1; };
   for (int x = 0; x < input.width; x += lanes, to += static_cast<std::ptrdiff_t>(lanes) * channels) {
     const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(x) * group_channels;
-    const __m512i low = _mm512_xor_si512(load(input.row(y, 0) + at), zeros());
-    const __m512i high = input.groups > 1 ? _mm512_xor_si512(load(input.row(y, 1) + at), zeros()) : low;
+    const __m512i low = _mm512_xor_si512(avx512::load(input.row(y, 0) + at), avx512::bytes_of(zero_byte));
+    const __m512i high =
+        input.groups > 1 ? _mm512_xor_si512(avx512::load(input.row(y, 1) + at), avx512::bytes_of(zero_byte)) : low;
     const int bytes = std::min(lanes, input.width - x) * channels;
     _mm512_mask_storeu_epi8(to, mask(bytes), _mm512_permutex2var_epi8(low, first, high));
     if (bytes <= vector_bytes) continue;
@@ -41,11 +55,31 @@ NERONE_AVX512_VBMI void Unpacker::unpack_vectors(const ConstImage& input, int y,
   }
 }
 
-void Unpacker::unpack_pixels(const ConstImage& input, int y, std::int8_t* to) const {
+// `room`: bytes from `to` on that may be written, those of later rows included.
+NERONE_AVX2 void Unpacker::unpack_shuffled(const ConstImage& input, int y, std::int8_t* to, std::ptrdiff_t room) const {
+  const __m128i index = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order_.data()));
+  const __m128i flip = _mm_set1_epi8(static_cast<char>(zero_byte));
+  const int groups = *std::max_element(positions_.begin(), positions_.end()) / group_channels + 1;
+  const int pixels = shuffled_pixels(groups);
+  const auto step = static_cast<std::ptrdiff_t>(pixels) * static_cast<std::ptrdiff_t>(positions_.size());
+  const std::uint8_t *first = input.row(y, 0), *second = input.row(y, groups - 1);
+  int x = 0;
+  for (std::ptrdiff_t done = 0; x + pixels <= input.width && done + shuffled_bytes <= room; x += pixels, done += step) {
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(x) * group_channels;
+    const __m128i bytes = groups == 1
+                              ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(first + at))
+                              : _mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(first + at)),
+                                                   _mm_loadl_epi64(reinterpret_cast<const __m128i*>(second + at)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + done), _mm_shuffle_epi8(_mm_xor_si128(bytes, flip), index));
+  }
+  unpack_pixels(input, y, x, to);
+}
+
+void Unpacker::unpack_pixels(const ConstImage& input, int y, int begin, std::int8_t* to) const {
   const std::size_t channels = positions_.size();
   for (std::size_t c = 0; c < channels; ++c) {
     const std::uint8_t* from = input.row(y, positions_[c] / group_channels) + positions_[c] % group_channels;
-    for (int x = 0; x < input.width; ++x) {
+    for (int x = begin; x < input.width; ++x) {
       to[static_cast<std::size_t>(x) * channels + c] =
           static_cast<std::int8_t>(from[static_cast<std::ptrdiff_t>(x) * group_channels] ^ zero_byte);
     }
@@ -53,13 +87,17 @@ void Unpacker::unpack_pixels(const ConstImage& input, int y, std::int8_t* to) co
 }
 
 void Unpacker::operator()(const ConstImage& input, std::int8_t* output) const {
-  const bool vectors = fits_one_permutation();
-  const std::size_t row_bytes = static_cast<std::size_t>(input.width) * positions_.size();
+  const auto row_bytes = static_cast<std::ptrdiff_t>(input.width) * static_cast<std::ptrdiff_t>(positions_.size());
   for (int y = 0; y < input.height; ++y, output += row_bytes) {
-    if (vectors) {
-      unpack_vectors(input, y, output);
-    } else {
-      unpack_pixels(input, y, output);
+    switch (method_) {
+      case Method::vectors:
+        unpack_vectors(input, y, output);
+        break;
+      case Method::shuffled:
+        unpack_shuffled(input, y, output, (input.height - y) * row_bytes);
+        break;
+      case Method::pixels:
+        unpack_pixels(input, y, 0, output);
     }
   }
 }

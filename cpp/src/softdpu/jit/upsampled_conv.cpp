@@ -38,7 +38,8 @@ std::int64_t count_of(const ChannelMap& channels) {
 int block_of(const Conv& conv) {
   constexpr int cached_bytes = 20 << 10;
   const auto channels = static_cast<int>(conv.output.channels);
-  const auto row_bytes = static_cast<int>(PlaneSummer(1, static_cast<int>(conv.input.width / 2)).planes_bytes());
+  const auto row_bytes =
+      static_cast<int>(PlaneSummer(Isa::avx512_vnni, 1, static_cast<int>(conv.input.width / 2)).planes_bytes());
   return largest_divisor(channels, cached_bytes / row_bytes);
 }
 
@@ -46,7 +47,8 @@ int block_of(const Conv& conv) {
 int band_of(const Conv& conv) {
   constexpr std::int64_t cached_bytes = 384 << 10;
   constexpr int most_rows = 5;
-  const PlaneSummer summer(static_cast<int>(conv.output.channels), static_cast<int>(conv.input.width / 2));
+  const PlaneSummer summer(Isa::avx512_vnni, static_cast<int>(conv.output.channels),
+                           static_cast<int>(conv.input.width / 2));
   const auto rows = cached_bytes / static_cast<std::int64_t>(4 * summer.row_bytes());
   return largest_divisor(static_cast<int>(conv.input.height / 2),
                          static_cast<int>(std::min<std::int64_t>(rows, most_rows)));
@@ -67,26 +69,28 @@ bool can_read_upsampled(const Conv& conv) {
 }
 
 // In units of one dot-product instruction per output channel and 16 small pixels, measured.
-bool is_faster_upsampled(const Conv& conv, int groups) {
-  constexpr double summing = 50;
+bool is_faster_upsampled(Isa isa, const Conv& conv, int groups) {
+  // Products of words take twice as long beside the additions, which are the same.
+  const double summing = isa == Isa::avx2 ? 25 : 50;
   const auto width = static_cast<int>(conv.input.width);
   const double large_vectors = 2.0 * divide_up(width, lanes), small_vectors = divide_up(width / 2, lanes);
   return small_vectors * (planes * groups + summing) < large_vectors * planes * groups;
 }
 
-UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Channels& channels)
-    : UpsampledConv(conv, images, channels, *requantization_of(conv)) {}
+UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Channels& channels, Isa isa)
+    : UpsampledConv(isa, conv, images, channels, *requantization_of(conv)) {}
 
-UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Channels& channels,
+UpsampledConv::UpsampledConv(Isa isa, const Conv& conv, const Images& images, const Channels& channels,
                              const Requantization& requantization)
-    : outputs_(conv.output.channels),
+    : isa_(isa),
+      outputs_(conv.output.channels),
       small_channels_(count_of(channels.small)),
       large_channels_(count_of(channels.large)),
       images_(images),
       band_rows_(band_of(conv)),
       block_channels_(block_of(conv)),
       blocks_(static_cast<int>(conv.output.channels) / block_channels_),
-      summer_(block_channels_, images.small.width),
+      summer_(isa, block_channels_, images.small.width),
       plane_part_(plane_part(conv)),
       part_(finishing_part(conv, requantization.rule)),
       weights_(pack_weights(conv, part_.shape, part_.tile, channels.large, requantization)),
@@ -107,8 +111,11 @@ UpsampledConv::UpsampledConv(const Conv& conv, const Images& images, const Chann
 
 UpsampledConv::Part UpsampledConv::plane_part(const Conv& conv) const {
   ConvShape shape;
+  shape.isa = isa_;
   shape.grid = (*grids_of(planes_of(conv, images_.small, 0, block_channels_)))[0];
   shape.grid.height = 1;
+  // The summer reads whole vectors, whatever a register holds.
+  if (isa_ != Isa::avx512_vnni) shape.grid.width = shape.grid.out_width = round_up(shape.grid.width, lanes);
   shape.grid.fold = 1;
   shape.grid.fills_gap = false;
   shape.input_groups = images_.small.groups;
@@ -121,6 +128,7 @@ UpsampledConv::Part UpsampledConv::plane_part(const Conv& conv) const {
 
 UpsampledConv::Part UpsampledConv::finishing_part(const Conv& conv, const Requantize& rule) const {
   ConvShape shape;
+  shape.isa = isa_;
   shape.grid = (*grids_of(conv))[0];
   shape.grid.height = 2 * band_rows_;
   shape.grid.fold = 1;
@@ -153,7 +161,7 @@ std::string UpsampledConv::name() const {
   const auto size = [](const ConvTile& tile) {
     return std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
   };
-  return "vnni small " + size(plane_part_.tile) + " large " + size(part_.tile);
+  return std::string(products_of(isa_)) + " small " + size(plane_part_.tile) + " large " + size(part_.tile);
 }
 
 void UpsampledConv::operator()(const std::uint8_t* small, const std::uint8_t* large, std::uint8_t* output,

@@ -16,7 +16,7 @@ namespace nerone::softdpu::jit {
 bool can_read_upsampled(const Conv& conv);
 
 // Whether that takes less time than upsampling and convolving `groups` of its channels.
-bool is_faster_upsampled(const Conv& conv, int groups);
+bool is_faster_upsampled(Isa isa, const Conv& conv, int groups);
 
 // A 3x3 convolution of an image that is enlarged by two (sum_planes.hpp says how its pixels are multiplied before they
 // are repeated) and of other channels of full size beside it. Immutable; the scratch memory is a thread's own.
@@ -31,7 +31,7 @@ class UpsampledConv {
     ChannelMap small, large;
   };
 
-  UpsampledConv(const Conv& conv, const Images& images, const Channels& channels);
+  UpsampledConv(const Conv& conv, const Images& images, const Channels& channels, Isa isa = Isa::avx512_vnni);
 
   void operator()(const std::uint8_t* small, const std::uint8_t* large, std::uint8_t* output,
                   std::uint8_t* scratch) const;
@@ -47,11 +47,13 @@ class UpsampledConv {
     ConvShape shape;
     ConvTile tile;
   };
-  UpsampledConv(const Conv& conv, const Images& images, const Channels& channels, const Requantization& requantization);
+  UpsampledConv(Isa isa, const Conv& conv, const Images& images, const Channels& channels,
+                const Requantization& requantization);
   Part plane_part(const Conv& conv) const;
   std::size_t row_bytes() const { return static_cast<std::size_t>(blocks_) * summer_.row_bytes(); }
   Part finishing_part(const Conv& conv, const Requantize& rule) const;
 
+  Isa isa_;
   std::int64_t outputs_ = 0, small_channels_ = 0, large_channels_ = 0;
   Images images_;
   int band_rows_ = 1;                    // small rows whose large rows are finished in one call

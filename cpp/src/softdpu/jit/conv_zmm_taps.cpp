@@ -1,32 +1,29 @@
-#include <algorithm>
-
-#include "softdpu/jit/conv_generator.hpp"
+#include "softdpu/jit/conv_zmm.hpp"
 
 namespace nerone::softdpu::jit {
 
 using Xbyak::Zmm;
 
-Zmm ConvKernel::Generator::sum(const Tile& tile, int phase, int channel, int row, int block) const {
-  return Zmm(((phase * tile.channels + channel) * plan_.rows + row) * tile.blocks + block);
+void ConvKernel::ZmmGenerator::load_constants() {
+  mov(eax, 0x80808080);
+  vpbroadcastd(zeros_, eax);
+  vbroadcasti32x4(transpose_, ptr[rip + transpose_table_]);
+  if (store_phases() > 1) {
+    vmovdqa32(low_half_, ptr[rip + low_half_table_]);
+    vmovdqa32(high_half_, ptr[rip + high_half_table_]);
+  }
+  if (shape_.grid.step_x > 1) vmovdqa32(evens_, ptr[rip + evens_table_]);
+  for (int half = 0; half < store_phases() && has_edge(); ++half) {
+    const int pixels = pixels_at_edge(half * lanes);
+    if (pixels <= 0 || pixels >= row_lanes()) continue;
+    unsigned mask = 0;
+    for (int row = 0; row < plan_.fold; ++row) mask |= ((1U << pixels) - 1) << (row * row_lanes());
+    mov(eax, mask);
+    kmovw(Xbyak::Opmask(1 + half), eax);
+  }
 }
 
-Zmm ConvKernel::Generator::scratch(int index) const { return Zmm(plan_.accumulators(shape_.grid.phases) + index); }
-
-void ConvKernel::Generator::emit_tile(const Tile& tile) {
-  if (shape_.first_sums) {
-    start_from_sums(tile);
-  } else {
-    start_from_bias(tile);
-  }
-  if (shape_.input_groups > 0) emit_groups(tile);
-  if (shape_.stores_sums) {
-    store_sums(tile);
-  } else {
-    emit_stores(tile);
-  }
-}
-
-void ConvKernel::Generator::start_from_sums(const Tile& tile) {
+void ConvKernel::ZmmGenerator::start_from_sums(const Tile& tile) {
   const auto& strides = *shape_.first_sums;
   for (int channel = 0; channel < tile.channels; ++channel) {
     for (int row = 0; row < plan_.rows; ++row) {
@@ -39,7 +36,7 @@ void ConvKernel::Generator::start_from_sums(const Tile& tile) {
   }
 }
 
-void ConvKernel::Generator::start_from_bias(const Tile& tile) {
+void ConvKernel::ZmmGenerator::start_from_bias(const Tile& tile) {
   for (int channel = 0; channel < tile.channels; ++channel) {
     for (int phase = 0; phase < shape_.grid.phases; ++phase) {
       const Zmm first = sum(tile, phase, channel, 0, 0);
@@ -49,27 +46,8 @@ void ConvKernel::Generator::start_from_bias(const Tile& tile) {
   }
 }
 
-void ConvKernel::Generator::emit_groups(const Tile& tile) {
-  constexpr int unrolled_taps = 9;
-  const int groups = shape_.depthwise ? 1 : shape_.input_groups;
-  const int taps = static_cast<int>(shape_.grid.taps.size());
-  int unroll = std::clamp(unrolled_taps / std::max(taps, 1), 1, groups);
-  while (groups % unroll != 0) --unroll;
-  mov(group_input_, input_);
-  mov(group_weights_, weights_);
-  repeat(groups / unroll, groups_left_, [&] {
-    std::ptrdiff_t weight_offset = 0;
-    for (int group = 0; group < unroll; ++group) {
-      for (const auto& tap : shape_.grid.taps) emit_tap(tile, tap, group * shape_.input.group, weight_offset);
-    }
-    if (groups == unroll) return;
-    add_bytes(group_input_, unroll * shape_.input.group);
-    add_bytes(group_weights_, weight_offset);
-  });
-}
-
-void ConvKernel::Generator::emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
-                                     std::ptrdiff_t& weight_offset) {
+void ConvKernel::ZmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
+                                        std::ptrdiff_t& weight_offset) {
   const int pixels = plan_.rows * tile.blocks;
   for (int i = 0; i < pixels; ++i) {
     load_pixels(scratch(i), group_offset + pixel_offset(tap, i / tile.blocks, i % tile.blocks));
@@ -89,13 +67,7 @@ void ConvKernel::Generator::emit_tap(const Tile& tile, const Tap& tap, std::ptrd
   }
 }
 
-std::ptrdiff_t ConvKernel::Generator::pixel_offset(const Tap& tap, int row, int block) const {
-  const auto& grid = shape_.grid;
-  return (tap.row + row * plan_.fold * grid.step_y) * shape_.input.row +
-         static_cast<std::ptrdiff_t>(tap.column + block * lanes * grid.step_x) * group_channels;
-}
-
-void ConvKernel::Generator::load_pixels(const Zmm& to, std::ptrdiff_t offset) {
+void ConvKernel::ZmmGenerator::load_pixels(const Zmm& to, std::ptrdiff_t offset) {
   const auto row = [&](int i) { return group_input_ + (offset + i * shape_.grid.step_y * shape_.input.row); };
   if (plan_.fold == 2 && shape_.grid.step_x == 2) {
     // Every other of one row's 16 pixels, then of the next row's.

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "softdpu/jit/conv_generator.hpp"
+#include "softdpu/jit/conv_zmm.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -17,7 +17,7 @@ constexpr std::int32_t left_limit = 1 << 16;
 
 }  // namespace
 
-void ConvKernel::Generator::emit_stores(const Tile& tile) {
+void ConvKernel::ZmmGenerator::emit_stores(const Tile& tile) {
   for (int row = 0; row < plan_.rows; ++row) {
     for (int block = 0; block < tile.blocks; ++block) {
       for (int channel = 0; channel < tile.channels; channel += group_channels) {
@@ -33,7 +33,7 @@ void ConvKernel::Generator::emit_stores(const Tile& tile) {
   }
 }
 
-void ConvKernel::Generator::store_sums(const Tile& tile) {
+void ConvKernel::ZmmGenerator::store_sums(const Tile& tile) {
   for (int channel = 0; channel < tile.channels; ++channel) {
     for (int row = 0; row < plan_.rows; ++row) {
       for (int block = 0; block < tile.blocks; ++block) {
@@ -46,7 +46,7 @@ void ConvKernel::Generator::store_sums(const Tile& tile) {
 }
 
 // Leaves the bytes of up to four channels in the first of their sums, one dword a pixel.
-void ConvKernel::Generator::requantize(const Zmm* sums, int count, int channel) {
+void ConvKernel::ZmmGenerator::requantize(const Zmm* sums, int count, int channel) {
   switch (shape_.requantize.kind) {
     case Requantize::Kind::right:
       requantize_right(sums, count);
@@ -66,7 +66,7 @@ void ConvKernel::Generator::requantize(const Zmm* sums, int count, int channel) 
   vpshufb(sums[0], sums[0], transpose_);
 }
 
-void ConvKernel::Generator::requantize_right(const Zmm* sums, int count) {
+void ConvKernel::ZmmGenerator::requantize_right(const Zmm* sums, int count) {
   // Saturated to 16 bits first, a value still gives 255 after a shift of up to 7: 32767 >> 7 = 255.
   constexpr int max_word_shift = 7;
   const int shift = shape_.requantize.shift;
@@ -82,7 +82,7 @@ void ConvKernel::Generator::requantize_right(const Zmm* sums, int count) {
   vpackuswb(sums[0], sums[0], upper);
 }
 
-void ConvKernel::Generator::requantize_left(const Zmm* sums, int count, int channel) {
+void ConvKernel::ZmmGenerator::requantize_left(const Zmm* sums, int count, int channel) {
   for (int i = 0; i < count; ++i) {
     vpminsd(sums[i], sums[i], ptr_b[rip + constants_ + most * 4]);
     vpmaxsd(sums[i], sums[i], ptr_b[rip + constants_ + least * 4]);
@@ -98,7 +98,7 @@ void ConvKernel::Generator::requantize_left(const Zmm* sums, int count, int chan
   vpxord(sums[0], sums[0], zeros_);
 }
 
-void ConvKernel::Generator::requantize_leaky(const Zmm* sums, int count, int channel) {
+void ConvKernel::ZmmGenerator::requantize_leaky(const Zmm* sums, int count, int channel) {
   const int shift = shape_.requantize.shift;
   requantize_left(sums, count, channel);
   for (int i = 0; i < count; ++i) {
@@ -117,7 +117,7 @@ void ConvKernel::Generator::requantize_leaky(const Zmm* sums, int count, int cha
   vpxord(sums[0], sums[0], zeros_);
 }
 
-void ConvKernel::Generator::store(const Tile& tile, int row, int block, int first_channel) {
+void ConvKernel::ZmmGenerator::store(const Tile& tile, int row, int block, int first_channel) {
   const bool at_edge = tile.at_edge && block == tile.blocks - 1;
   const auto offset = row * plan_.fold * grid_row_bytes() + (first_channel / group_channels) * shape_.output.group +
                       static_cast<std::ptrdiff_t>(block) * vector_bytes * store_phases();
@@ -136,7 +136,7 @@ void ConvKernel::Generator::store(const Tile& tile, int row, int block, int firs
 }
 
 // `pixels` below 16: those behind them become zeros, the right pad.
-void ConvKernel::Generator::store_vector(const Zmm& bytes, std::ptrdiff_t offset, int pixels) {
+void ConvKernel::ZmmGenerator::store_vector(const Zmm& bytes, std::ptrdiff_t offset, int pixels) {
   if (pixels <= 0) return;
   if (pixels < row_lanes()) {
     // One mask for each half of an interleaved pair; at most one half is cut.
@@ -155,7 +155,7 @@ void ConvKernel::Generator::store_vector(const Zmm& bytes, std::ptrdiff_t offset
 }
 
 // As many bytes as one row has in a register.
-void ConvKernel::Generator::store_bytes(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Zmm& bytes) {
+void ConvKernel::ZmmGenerator::store_bytes(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Zmm& bytes) {
   if (plan_.fold == 1) {
     vmovdqa32(ptr[base + offset], bytes);
   } else if (plan_.fold == 2) {
@@ -165,7 +165,7 @@ void ConvKernel::Generator::store_bytes(const Xbyak::Reg64& base, std::ptrdiff_t
   }
 }
 
-void ConvKernel::Generator::emit_tables() {
+void ConvKernel::ZmmGenerator::emit_tables() {
   const int shift = shape_.requantize.shift;
   const bool leaky = shape_.requantize.kind == Requantize::Kind::leaky;
   align(64);

@@ -1,0 +1,9 @@
+#pragma once
+
+// Constants behind the code of a YmmGenerator, each a whole register.
+
+namespace nerone::softdpu::jit::ymm {
+
+enum Constant { zeros, transpose, low_bytes, high_byte, most, least, leaky_factor, leaky_round, round, count };
+
+}  // namespace nerone::softdpu::jit::ymm

@@ -1,0 +1,103 @@
+#include "softdpu/jit/conv_ymm.hpp"
+#include "softdpu/jit/conv_ymm_constants.hpp"
+
+namespace nerone::softdpu::jit {
+
+using Xbyak::Xmm;
+using Xbyak::Ymm;
+
+void ConvKernel::YmmGenerator::start_from_sums(const Tile& tile) {
+  const auto& strides = *shape_.first_sums;
+  for (int channel = 0; channel < tile.channels; ++channel) {
+    for (int row = 0; row < plan_.rows; ++row) {
+      for (int block = 0; block < tile.blocks; ++block) {
+        const auto offset = row * strides.row + channel * strides.group / group_channels + block * register_bytes();
+        vmovdqu(sum(tile, 0, channel, row, block), ptr[sums_ + offset]);
+      }
+    }
+  }
+}
+
+void ConvKernel::YmmGenerator::start_from_bias(const Tile& tile) {
+  for (int channel = 0; channel < tile.channels; ++channel) {
+    for (int phase = 0; phase < shape_.grid.phases; ++phase) {
+      const Ymm first = sum(tile, phase, channel, 0, 0);
+      vpbroadcastd(first, ptr[bias_ + (channel * shape_.grid.phases + phase) * 4]);
+      for (int i = 1; i < plan_.rows * tile.blocks; ++i) vmovdqa(Ymm(first.getIdx() + i), first);
+    }
+  }
+}
+
+void ConvKernel::YmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
+                                        std::ptrdiff_t& weight_offset) {
+  const int pixels = plan_.rows * tile.blocks;
+  for (int i = 0; i < pixels; ++i) {
+    load_pixels(scratch(i), group_offset + pixel_offset(tap, i / tile.blocks, i % tile.blocks));
+    if (!has_dots()) widen(i);
+  }
+  for (int phase = 0; phase < shape_.grid.phases; ++phase) {
+    if (tap.source[static_cast<std::size_t>(phase)] < 0) continue;
+    for (int channel = 0; channel < tile.channels; ++channel, weight_offset += weight_bytes_of(shape_)) {
+      const int first_sum = sum_index(tile, phase, channel, 0, 0);
+      if (has_dots()) {
+        add_dots(first_sum, pixels, weight_offset);
+        continue;
+      }
+      if (shape_.depthwise) {
+        add_word_products(first_sum, pixels, weight_offset, channel % 2 != 0);
+        continue;
+      }
+      add_word_products(first_sum, pixels, weight_offset, false);
+      add_word_products(first_sum, pixels, weight_offset + weight_bytes_of(shape_) / 2, true);
+    }
+  }
+}
+
+void ConvKernel::YmmGenerator::add_dots(int first_sum, int pixels, std::ptrdiff_t weight_offset) {
+  vpbroadcastd(weight_, ptr[group_weights_ + weight_offset]);
+  for (int i = 0; i < pixels; ++i) vpdpbusd(Ymm(first_sum + i), scratch(i), weight_, Xbyak::VexEncoding);
+}
+
+void ConvKernel::YmmGenerator::add_word_products(int first_sum, int pixels, std::ptrdiff_t weight_offset, bool odd) {
+  vpbroadcastd(weight_, ptr[group_weights_ + weight_offset]);
+  for (int i = 0; i < pixels; ++i) {
+    vpmaddwd(product_, odd ? odd_channels(i) : scratch(i), weight_);
+    vpaddd(Ymm(first_sum + i), Ymm(first_sum + i), product_);
+  }
+}
+
+// Four channels of eight pixels to words: 0 and 2 stay in place, 1 and 3 go to a register of their own.
+void ConvKernel::YmmGenerator::widen(int pixel) {
+  vpsrlw(odd_channels(pixel), scratch(pixel), 8);
+  vpand(scratch(pixel), scratch(pixel), constant(ymm::low_bytes));
+}
+
+void ConvKernel::YmmGenerator::load_pixels(const Ymm& to, std::ptrdiff_t offset) {
+  if (plan_.fold == 1 && shape_.grid.step_x == 1) return vmovdqu(to, ptr[group_input_ + offset]);
+  if (plan_.fold == 1 && shape_.grid.step_x == 2) {
+    vmovdqu(to, ptr[group_input_ + offset]);
+    vshufps(to, to, ptr[group_input_ + (offset + register_bytes())], 0b10001000);
+    return vpermq(to, to, 0b11011000);
+  }
+  load_half(Xmm(to.getIdx()), offset, 0);
+  load_half(Xmm(weight_.getIdx()), offset, 1);
+  vinserti128(to, to, Xmm(weight_.getIdx()), 1);
+}
+
+// Four pixels: of a row from pixel 4 * half on, or of as many rows as a half of the register has.
+void ConvKernel::YmmGenerator::load_half(const Xmm& to, std::ptrdiff_t offset, int half) {
+  const std::ptrdiff_t step = static_cast<std::ptrdiff_t>(shape_.grid.step_x) * group_channels;
+  const auto row = [&](int i) { return group_input_ + (offset + i * shape_.grid.step_y * shape_.input.row); };
+  if (plan_.fold == 4) {
+    vmovq(to, ptr[row(2 * half)]);
+    vmovhps(to, to, ptr[row(2 * half + 1)]);
+  } else if (plan_.fold == 2 && shape_.grid.step_x == 1) {
+    vmovdqu(to, ptr[row(half)]);
+  } else {
+    const auto first = plan_.fold == 2 ? row(half) : group_input_ + (offset + half * 4 * step);
+    vmovd(to, ptr[first]);
+    for (int i = 1; i < 4; ++i) vpinsrd(to, to, ptr[first + i * step], static_cast<std::uint8_t>(i));
+  }
+}
+
+}  // namespace nerone::softdpu::jit
