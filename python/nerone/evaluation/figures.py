@@ -55,6 +55,11 @@ def draw_masks(path: Path, kept: Sequence[Scored], experiment: Experiment, title
     return write_overlay(path, rows, class_names=names, colours=chosen.colours[: len(names)], title=title)
 
 
+def _short_number(value: float) -> str:
+    """Return three digits, or all of a large number, without a power of ten."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _short(source: Path) -> str:
     """Return the part of a path that names the patient: the last one of letters and then a number."""
     named = [part for part in source.parts if part[0].isalpha() and any(letter.isdigit() for letter in part)]
@@ -110,7 +115,9 @@ def _bars(axes: Any, series: Mapping[str, Sequence[Summary | None]], label: str)
         errors = [np.nan if item is None else item.deviation for item in summaries]
         axes.bar(places, heights, 0.92 * width, yerr=errors, color=colour, label=name, capsize=3)
         for place, item, error in zip(places, summaries, errors, strict=True):
-            text, height = ("n/a", 0.0) if item is None else (f"{item.mean:.3g}", item.mean + np.nan_to_num(error))
+            text, height = (
+                ("n/a", 0.0) if item is None else (_short_number(item.mean), item.mean + np.nan_to_num(error))
+            )
             axes.annotate(text, (place, height), (0, 4), textcoords="offset points", ha="center", fontsize=8)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)

@@ -28,7 +28,7 @@ Found = tuple[Experiment, list[Scored]]
 
 
 class _Keeper:
-    """Keeps a few frames with the most classes, of as many sources as there are."""
+    """Keeps a few frames with the most classes, of as many sources as there are, none beside another."""
 
     def __init__(self, count: int = 3) -> None:
         self._count = count
@@ -39,13 +39,25 @@ class _Keeper:
         best = self._best.setdefault(scored.frame.frame.source, [])
         best.append((shown, scored))
         best.sort(key=lambda item: -item[0])
-        del best[self._count :]
+        apart: list[tuple[int, Scored]] = []
+        for item in best:
+            if len(apart) < self._count and all(_far(item[1], other) for _, other in apart):
+                apart.append(item)
+        best[:] = apart
 
     @property
     def kept(self) -> list[Scored]:
         """The frames: of each source its best, then the next best ones."""
         ranked = [(rank, -shown, scored) for best in self._best.values() for rank, (shown, scored) in enumerate(best)]
         return [scored for _, _, scored in sorted(ranked, key=lambda item: item[:2])[: self._count]]
+
+
+def _far(one: Scored, other: Scored) -> bool:
+    """Tell whether two slices of a volume are so far apart that they show something else."""
+    first, second = one.frame.frame, other.frame.frame
+    if first.index is None or second.index is None:
+        return True
+    return abs(first.index - second.index) > first.count // 10
 
 
 def _run_all(settings: Settings, tasks: Sequence[str], report: Report, progress: Progress | None) -> list[Found]:
@@ -143,7 +155,7 @@ def reproduce(
         )
     if "fig4" in chosen:
         for number, (item, kept) in enumerate((item, kept) for item, kept in found if kept and item.task != "bccd"):
-            title = f"{TITLES[item.task]}, {item.network}"
+            title = f"{TITLES[item.task]}, {item.network}, on {item.data}"
             path = settings.output / f"fig4-{item.task}-{number}.png"
             report.pictures.append((f"Fig. 4: {title}", draw_masks(path, kept, item, title)))
     for item in experiments:

@@ -9,7 +9,9 @@ __all__ = ["affine_warp", "augment_blood", "augment_segmentation"]
 
 ROTATION_DEG = 20.0
 SHIFT = 0.1
-SHEAR_DEG = 0.2  # the published 0.2 goes to Keras' ImageDataGenerator, which takes it in degrees
+# The published recipe gives 0.2 to Keras' ImageDataGenerator, whose shear_range is an angle in degrees: hardly a shear,
+# but what the published networks were trained with.
+SHEAR_DEG = 0.2
 
 Floats = NDArray[np.float32]
 
@@ -39,7 +41,7 @@ def affine_warp(image: Floats, matrix: NDArray[np.float64], *, fill: float = 0.0
 def augment_blood(
     image: Floats, truth: NDArray[np.uint8], rng: np.random.Generator, *, plain: float = 0.0
 ) -> tuple[Floats, NDArray[np.uint8]]:
-    """Draw a copy by the published recipe: rotation 20 degrees, shifts 0.1, shear 0.2, both flips, black outside.
+    """Draw a copy by the published recipe: rotation 20 degrees, shifts 0.1, shear 0.2 degrees, flips, black outside.
 
     Parameters
     ----------
