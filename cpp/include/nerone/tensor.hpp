@@ -22,6 +22,9 @@ struct TensorInfo {
   std::optional<int> fix_point;
 };
 
+std::int64_t element_count(const std::vector<std::int64_t>& shape);
+std::int64_t size_bytes(const TensorInfo& tensor);
+
 // Does not own. Strides are in bytes, one per axis.
 struct TensorView {
   void* data = nullptr;

@@ -48,6 +48,9 @@ struct Op {
   Attrs attrs;
   std::map<std::string, std::vector<std::size_t>> inputs;
   Tensor output;
+
+  bool is_constant() const;  // weights, or other data that stands in the file
+  bool is_data() const;      // an input of the model
 };
 
 struct Subgraph {

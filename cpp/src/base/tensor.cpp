@@ -53,6 +53,16 @@ std::vector<std::int64_t> dense_strides(const std::vector<std::int64_t>& shape, 
 
 }  // namespace
 
+std::int64_t element_count(const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const auto extent : shape) count *= extent;
+  return count;
+}
+
+std::int64_t size_bytes(const TensorInfo& tensor) {
+  return element_count(tensor.shape) * static_cast<std::int64_t>(size_of(tensor.dtype));
+}
+
 TensorView TensorView::contiguous(void* data, DType dtype, std::vector<std::int64_t> shape) {
   TensorView view{data, dtype, std::move(shape), {}};
   view.strides_bytes = dense_strides(view.shape, size_of(dtype));
@@ -67,11 +77,7 @@ bool TensorView::is_contiguous() const {
   return true;
 }
 
-std::int64_t TensorView::element_count() const {
-  std::int64_t count = 1;
-  for (const auto extent : shape) count *= extent;
-  return count;
-}
+std::int64_t TensorView::element_count() const { return nerone::element_count(shape); }
 
 std::string to_string(const std::vector<std::int64_t>& shape) {
   std::string text = "(";

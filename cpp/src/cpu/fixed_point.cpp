@@ -12,8 +12,6 @@ namespace {
 
 constexpr const char* suffix = "-fix";
 
-bool is_constant(const xmodel::Op& op) { return op.type == "const-fix" || op.type == "const"; }
-
 // The op with its constants; what it reads otherwise becomes an input of the little graph.
 xmodel::Graph graph_of_one(const Node& node) {
   xmodel::Graph graph;
@@ -24,7 +22,7 @@ xmodel::Graph graph_of_one(const Node& node) {
     for (auto& index : indices) {
       auto source = node.graph.ops[index];
       source.inputs.clear();
-      if (is_constant(source)) {
+      if (source.is_constant()) {
         subgraph.ops.push_back(graph.ops.size());
       } else {
         source.type = source.output.data_type == "FLOAT32" ? "data" : "data-fix";

@@ -27,16 +27,6 @@ std::vector<double> as_numbers(const xmodel::Attr& attr) {
 
 }  // namespace
 
-std::int64_t element_count(const Shape& shape) {
-  std::int64_t count = 1;
-  for (const auto extent : shape) count *= extent;
-  return count;
-}
-
-std::int64_t size_bytes(const TensorInfo& tensor) {
-  return element_count(tensor.shape) * static_cast<std::int64_t>(size_of(tensor.dtype));
-}
-
 std::size_t Node::position(const std::string& role) const {
   std::size_t before = 0;
   for (const auto& [name, ops] : op.inputs) {

@@ -14,9 +14,6 @@ namespace nerone::cpu {
 
 using Shape = std::vector<std::int64_t>;
 
-std::int64_t element_count(const Shape& shape);
-std::int64_t size_bytes(const TensorInfo& tensor);
-
 struct Node {
   const xmodel::Op& op;
   const xmodel::Graph& graph;

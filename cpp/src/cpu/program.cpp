@@ -24,8 +24,6 @@ struct Step {
   std::vector<const void*> pointers;
 };
 
-bool is_constant(const xmodel::Op& op) { return op.type == "const" || op.type == "const-fix"; }
-
 AlignedBuffer constant_of(const xmodel::Op& op) {
   const auto found = op.attrs.find("data");
   const auto* bytes = found == op.attrs.end() ? nullptr : std::get_if<xmodel::Bytes>(&found->second);
@@ -71,7 +69,7 @@ struct Program::State {
 
 void Program::State::add(const xmodel::Graph& graph, std::size_t index) {
   const auto& op = graph.ops[index];
-  if (is_constant(op)) {
+  if (op.is_constant()) {
     addresses[index] = memory.emplace(index, constant_of(op)).first->second.data();
     return;
   }
@@ -109,7 +107,7 @@ Program Program::plan(const xmodel::Graph& graph, const xmodel::Subgraph& subgra
     if (total_bytes > max_memory_bytes) {
       throw ModelError("CPU subgraph '" + subgraph.name + "' needs more than 4 GiB for its tensors");
     }
-    if (is_constant(graph.ops[index])) continue;
+    if (graph.ops[index].is_constant()) continue;
     if (read_outside.count(index) != 0 || read_inside.count(index) == 0) {
       state->outputs.push_back(index);
     } else {

@@ -10,9 +10,6 @@ namespace {
 
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
-bool is_constant(const xmodel::Op& op) { return op.type == "const" || op.type == "const-fix"; }
-bool is_data(const xmodel::Op& op) { return op.type == "data" || op.type == "data-fix"; }
-
 // For each op the root child that holds it.
 std::vector<std::size_t> owners_of(const xmodel::Graph& graph) {
   std::vector<std::size_t> owners(graph.ops.size(), nobody);
@@ -23,7 +20,7 @@ std::vector<std::size_t> owners_of(const xmodel::Graph& graph) {
     }
   }
   for (std::size_t op = 0; op < owners.size(); ++op) {
-    if (owners[op] == nobody && !is_constant(graph.ops[op])) {
+    if (owners[op] == nobody && !graph.ops[op].is_constant()) {
       throw ModelError("op '" + graph.ops[op].name +
                        "' stands in no subgraph; the model is not compiled, compile it first");
     }
@@ -42,7 +39,7 @@ void check_devices(const xmodel::Graph& graph) {
     }
     if (device != "USER") continue;
     for (const auto op : child.ops) {
-      if (!is_data(graph.ops[op]) && !is_constant(graph.ops[op])) {
+      if (!graph.ops[op].is_data() && !graph.ops[op].is_constant()) {
         throw ModelError("op '" + graph.ops[op].name + "' (" + graph.ops[op].type +
                          ") stands in a USER subgraph, which only has inputs");
       }
@@ -63,7 +60,7 @@ Crossings crossings_of(const xmodel::Graph& graph, const std::vector<std::size_t
       for (const auto source : sources) {
         crossings.read.insert(source);
         if (owners[source] == owners[op]) continue;
-        if (is_constant(graph.ops[source])) {
+        if (graph.ops[source].is_constant()) {
           throw ModelError("constant '" + graph.ops[source].name + "' is read by op '" + graph.ops[op].name +
                            "' of another subgraph");
         }
@@ -106,7 +103,7 @@ Chain chain_of(const xmodel::Graph& graph) {
   auto crossings = crossings_of(graph, owners);
   Chain chain;
   for (std::size_t op = 0; op < graph.ops.size(); ++op) {
-    if (owners[op] == nobody || is_constant(graph.ops[op])) continue;
+    if (owners[op] == nobody || graph.ops[op].is_constant()) continue;
     const bool is_input = graph.root.children[owners[op]].device() == "USER";
     if (is_input) chain.inputs.push_back(op);
     if (is_input || crossings.read.count(op) != 0) continue;

@@ -17,12 +17,6 @@ namespace nerone {
 
 namespace {
 
-std::size_t bytes_of(const TensorInfo& tensor) {
-  std::size_t bytes = size_of(tensor.dtype);
-  for (const auto extent : tensor.shape) bytes *= static_cast<std::size_t>(extent);
-  return bytes;
-}
-
 // A tensor that crosses between subgraphs, or between the user and one. It lives in the runner's own memory where it
 // can.
 struct Crossing {
@@ -53,31 +47,6 @@ struct Step {
   std::optional<DpuStep> dpu;
   std::optional<CpuStep> cpu;
 };
-
-// VART matches by name; the boards' runners shorten or lengthen names, so one may contain the other.
-const vart::Port& port_of(const std::vector<vart::Port>& ports, const TensorInfo& tensor, const std::string& subgraph,
-                          std::size_t crossings) {
-  const auto fits = [&](const vart::Port& port) {
-    return bytes_of({port.info.name, port.images.front().shape, port.info.dtype, {}}) == bytes_of(tensor);
-  };
-  const auto find = [&](auto matches) {
-    return std::find_if(ports.begin(), ports.end(),
-                        [&](const vart::Port& port) { return fits(port) && matches(port.info.name); });
-  };
-  auto found = find([&](const std::string& name) { return name == tensor.name; });
-  if (found == ports.end()) {
-    found = find([&](const std::string& name) {
-      return name.find(tensor.name) != std::string::npos || tensor.name.find(name) != std::string::npos;
-    });
-  }
-  if (found == ports.end() && ports.size() == 1 && crossings == 1)
-    found = find([](const std::string&) { return true; });
-  if (found == ports.end()) {
-    throw ModelError("the runner of subgraph '" + subgraph + "' has no buffer for tensor '" + tensor.name +
-                     "' of shape " + to_string(tensor.shape) + " and dtype " + name_of(tensor.dtype));
-  }
-  return *found;
-}
 
 }  // namespace
 
@@ -119,7 +88,7 @@ void Model::State::add_dpu(const model::Link& link, const DeviceOptions& options
   DpuStep step{vart::Runner::create(handle, name, options), {}, std::nullopt};
   for (const auto op : link.inputs) {
     auto& crossing = crossings.at(op);
-    void* port = port_of(step.runner.inputs(), crossing.info, name, link.inputs.size()).images.front().data;
+    void* port = vart::find_port(step.runner.inputs(), crossing.info, link.inputs.size(), name).images.front().data;
     if (crossing.memory == nullptr) {
       crossing.memory = port;
     } else {
@@ -128,7 +97,8 @@ void Model::State::add_dpu(const model::Link& link, const DeviceOptions& options
   }
   for (const auto op : link.outputs) {
     auto& crossing = crossings.at(op);
-    crossing.memory = port_of(step.runner.outputs(), crossing.info, name, link.outputs.size()).images.front().data;
+    crossing.memory =
+        vart::find_port(step.runner.outputs(), crossing.info, link.outputs.size(), name).images.front().data;
   }
   steps.push_back({std::move(step), std::nullopt});
 }
@@ -141,7 +111,7 @@ void Model::State::add_cpu(const model::Link& link) {
 void Model::State::settle() {
   for (auto& [op, crossing] : crossings) {
     if (crossing.memory != nullptr) continue;
-    crossing.own = AlignedBuffer(bytes_of(crossing.info));
+    crossing.own = AlignedBuffer(static_cast<std::size_t>(size_bytes(crossing.info)));
     crossing.memory = crossing.own.data();
   }
   for (auto& step : steps) {
@@ -160,7 +130,7 @@ void Model::State::run(Step& step, int timeout_ms) {
   if (dpu.late) dpu.runner.finish(*dpu.late, timeout_ms);
   for (const auto& transfer : dpu.transfers) {
     const auto& crossing = crossings.at(transfer.op);
-    std::memcpy(transfer.to, crossing.memory, bytes_of(crossing.info));
+    std::memcpy(transfer.to, crossing.memory, static_cast<std::size_t>(size_bytes(crossing.info)));
   }
   dpu.late = dpu.runner.start();
   try {

@@ -1,36 +1,9 @@
-#include <algorithm>
-#include <nerone/error.hpp>
-
 #include "pipeline/worker_plan.hpp"
 #include "vart/dpu_runner.hpp"
 
 namespace nerone::pipeline {
 
 namespace {
-
-// The runner's port of a tensor: by name, which boards lengthen, or the only one.
-std::size_t find_port(const std::vector<vart::Port>& ports, const TensorInfo& tensor) {
-  const auto find = [&](auto&& fits) {
-    return static_cast<std::size_t>(std::find_if(ports.begin(), ports.end(), fits) - ports.begin());
-  };
-  auto port = find([&](const vart::Port& candidate) { return candidate.info.name == tensor.name; });
-  if (port == ports.size()) {
-    port =
-        find([&](const vart::Port& candidate) { return candidate.info.name.find(tensor.name) != std::string::npos; });
-  }
-  if (port == ports.size() && ports.size() == 1) port = 0;
-  if (port == ports.size()) {
-    throw ModelError("the runner has no buffer for tensor '" + tensor.name + "'; compile the model again");
-  }
-  const auto& view = ports[port].images.front();
-  if (view.dtype != tensor.dtype ||
-      view.element_count() != TensorView{nullptr, tensor.dtype, tensor.shape, {}}.element_count()) {
-    throw ModelError("the runner's buffer of tensor '" + tensor.name + "' has shape " + to_string(view.shape) +
-                     " and dtype " + name_of(view.dtype) + ", the model says " + to_string(tensor.shape) + " and " +
-                     name_of(tensor.dtype));
-  }
-  return port;
-}
 
 std::vector<TensorView> views_of(const vart::Port& port, const TensorInfo& tensor) {
   std::vector<TensorView> views;
@@ -46,14 +19,15 @@ class DeviceWorker : public Worker {
       : plan_(std::move(plan)),
         runner_(vart::Runner::create(plan_->model, plan_->dpu_subgraph, plan_->device)),
         preprocess_(*plan_) {
+    const auto& subgraph = plan_->dpu_subgraph;
     for (const auto& tensor : plan_->inputs) {
-      const auto views = views_of(runner_.inputs().at(find_port(runner_.inputs(), tensor)), tensor);
+      const auto views = views_of(vart::find_port(runner_.inputs(), tensor, plan_->inputs.size(), subgraph), tensor);
       inputs_.resize(views.size());
       for (std::size_t position = 0; position < views.size(); ++position) inputs_[position].push_back(views[position]);
     }
     for (std::size_t i = 0; i < plan_->outputs.size(); ++i) {
       const auto& tensor = plan_->outputs[i];
-      outputs_.push_back(views_of(runner_.outputs().at(find_port(runner_.outputs(), tensor)), tensor));
+      outputs_.push_back(views_of(vart::find_port(runner_.outputs(), tensor, plan_->outputs.size(), subgraph), tensor));
       results_.push_back(plan_->reductions[i].result());
     }
   }

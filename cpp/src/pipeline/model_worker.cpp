@@ -10,8 +10,7 @@ namespace {
 class Tensor {
  public:
   explicit Tensor(const TensorInfo& info)
-      : memory_(static_cast<std::size_t>(TensorView{nullptr, info.dtype, info.shape, {}}.element_count()) *
-                size_of(info.dtype)),
+      : memory_(static_cast<std::size_t>(size_bytes(info))),
         view(TensorView::contiguous(memory_.data(), info.dtype, info.shape)) {}
 
  private:

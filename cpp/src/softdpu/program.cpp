@@ -18,9 +18,6 @@ const std::set<std::string> copy_types{"upload",  "download", "reshape-fix", "re
 const std::set<std::string> conv_types{"conv2d-fix", "depthwise-conv2d-fix", "transposed-conv2d-fix",
                                        "transposed-depthwise-conv2d-fix"};
 
-bool is_input(const xmodel::Op& op) { return op.type == "data" || op.type == "data-fix"; }
-bool is_constant(const xmodel::Op& op) { return op.type == "const" || op.type == "const-fix"; }
-
 DType dtype_of(const xmodel::Op& op) {
   const auto& name = op.output.data_type;
   if (name == "FLOAT32") return DType::float32;
@@ -121,7 +118,7 @@ class Parser {
     }
     std::vector<std::size_t> targets;
     for (std::size_t index = 0; index < graph_.ops.size(); ++index) {
-      if (!read[index] && !is_input(graph_.ops[index]) && !is_constant(graph_.ops[index])) targets.push_back(index);
+      if (!read[index] && !graph_.ops[index].is_data() && !graph_.ops[index].is_constant()) targets.push_back(index);
     }
     return targets;
   }
@@ -132,7 +129,7 @@ class Parser {
     for (const auto target : targets) needed[target] = true;
     for (std::size_t index = graph_.ops.size(); index-- > 0;) {
       const auto& op = graph_.ops[index];
-      if (is_input(op)) needed[index] = true;
+      if (op.is_data()) needed[index] = true;
       if (!needed[index]) continue;
       for (const auto& [role, sources] : op.inputs) {
         for (const auto source : sources) {
@@ -147,11 +144,11 @@ class Parser {
   void add(std::size_t index) {
     const auto& op = graph_.ops[index];
     Value value = value_of(op);
-    if (is_constant(op)) value.constant = constant_of(op, value);
+    if (op.is_constant()) value.constant = constant_of(op, value);
     value_of_op_[index] = program_.values.size();
-    if (is_input(op)) program_.inputs.push_back(value_of_op_[index]);
+    if (op.is_data()) program_.inputs.push_back(value_of_op_[index]);
     program_.values.push_back(std::move(value));
-    if (!is_input(op) && !is_constant(op)) add_step(op, value_of_op_[index]);
+    if (!op.is_data() && !op.is_constant()) add_step(op, value_of_op_[index]);
   }
 
   void add_step(const xmodel::Op& op, std::size_t output) {

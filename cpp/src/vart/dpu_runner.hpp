@@ -7,18 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "vart/port.hpp"
 #include "xmodel/handle.hpp"
 
 // (Not named runner.hpp: <vart/runner.hpp> would find it.)
 // The device behind VART. No VART or XIR type appears in this header, and nothing that VART would end the
 // process for reaches it: library, entry points, mode and attributes are checked before.
 namespace nerone::vart {
-
-// One input or output of a runner, in the runner's own memory (contiguous for the device, mapped once).
-struct Port {
-  TensorInfo info;                 // shape[0] is the runner's batch: how many images one job takes
-  std::vector<TensorView> images;  // one per image of the batch, each of shape (1, ...); valid as long as the runner
-};
 
 struct Job {
   std::uint32_t id = 0;

@@ -48,6 +48,9 @@ std::int64_t Tensor::element_count() const {
   return count;
 }
 
+bool Op::is_constant() const { return type == "const" || type == "const-fix"; }
+bool Op::is_data() const { return type == "data" || type == "data-fix"; }
+
 std::string Subgraph::device() const { return attr_or<std::string>(attrs, "device", {}); }
 
 }  // namespace nerone::xmodel

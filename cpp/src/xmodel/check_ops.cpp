@@ -115,7 +115,7 @@ void check_shape_attr(const Op& op) {
 }
 
 void check_constant(const Op& op) {
-  if (op.type != "const" && op.type != "const-fix") return;
+  if (!op.is_constant()) return;
   const auto size = std::get<Bytes>(op.attrs.at("data")).size();
   const auto needed = size_bytes(*DataType::from_name(op.output.data_type), op.output.element_count());
   if (size != 0 && static_cast<std::int64_t>(size) != needed) {

@@ -89,7 +89,7 @@ void check_constants(const Graph& graph, const Subgraph& child) {
   const bool compiled = child.device() == "DPU";
   for (const auto index : child.ops) {
     const Op& op = graph.ops[index];
-    if (!is_constant(op) || !std::get<Bytes>(op.attrs.at("data")).empty()) continue;
+    if (!op.is_constant() || !std::get<Bytes>(op.attrs.at("data")).empty()) continue;
     if (!compiled) throw ModelError("constant '" + op.name + "' has no data");
     if (has_plain_registers(child)) find_in_register(op, child);
   }

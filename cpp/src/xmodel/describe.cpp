@@ -93,7 +93,7 @@ class Describer {
   }
 
   static void fill_constant(Op& op, const Subgraph& subgraph) {
-    if (!is_constant(op)) return;
+    if (!op.is_constant()) return;
     auto& data = std::get<Bytes>(op.attrs.at("data"));
     if (!data.empty()) return;
     const auto span = find_in_register(op, subgraph);

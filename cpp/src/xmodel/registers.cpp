@@ -31,8 +31,6 @@ void check_family(const Subgraph& subgraph) {
                    " (ZCU104, KV260, Ultra96)");
 }
 
-bool is_constant(const Op& op) { return op.type == "const" || op.type == "const-fix"; }
-
 Span find_in_register(const Op& op, const Subgraph& subgraph) {
   const std::string start = "constant '" + op.name + "' ";
   const auto& attrs = op.output.attrs;

@@ -13,8 +13,6 @@ bool has_plain_registers(const Subgraph& subgraph);
 // ModelError for the DPU families that cannot be executed here, with the remedy.
 void check_family(const Subgraph& subgraph);
 
-bool is_constant(const Op& op);
-
 // Where a constant without data of its own lies. Bounds are checked; ModelError names the op.
 struct Span {
   const char* data = nullptr;
