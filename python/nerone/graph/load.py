@@ -51,6 +51,8 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
     file = Path(path)
     if not file.exists():
         raise ConfigurationError(f"no model file '{file}'; check the path")
+    if (file / "bundle.json").is_file():
+        raise ConfigurationError(f"'{file}' is a bundle, whose network is compiled already; give the trained model")
     if file.is_dir():
         raise ConfigurationError(f"'{file}' is a folder (a SavedModel?); save the model with model.save('name.keras')")
     suffix = file.suffix.lower()

@@ -103,6 +103,8 @@ def bad_files(folder):
     (folder / "text.h5").write_text("no h5")
     (folder / "text.keras").write_text("no zip")
     (folder / "saved_model").mkdir()
+    (folder / "net.nerone").mkdir()
+    (folder / "net.nerone" / "bundle.json").write_text("{}")
     (folder / "net.pt").write_bytes(b"0")
     model = keras_cases.sequential()
     model.save_weights(folder / "only.weights.h5")
@@ -121,6 +123,7 @@ def bad_files(folder):
         ("text.h5", ModelError, "no readable h5"),
         ("text.keras", ModelError, "no .keras file"),
         ("saved_model", ConfigurationError, "folder"),
+        ("net.nerone", ConfigurationError, "is a bundle"),
         ("net.pt", ConfigurationError, r"expected a \.keras"),
         ("only.weights.h5", ModelError, "weights but no model"),
         ("bare.h5", ModelError, "damaged"),
