@@ -12,17 +12,24 @@ namespace {
 
 using Strides = std::vector<std::int64_t>;
 
-// The output, element by element in row-major order, reads the input at `start` + `strides` * index.
-Kernel gather(const Node& node, const Shape& shape, const Strides& strides, std::int64_t start) {
+// The output in row-major order reads the input at `start` + `strides` * index. Elements that follow each other in both
+// are copied as one.
+Kernel gather(const Node& node, Shape shape, Strides strides, std::int64_t start) {
   node.require_same_dtype();
   node.require_output_count(element_count(shape));
-  const auto item = size_of(node.output.dtype);
+  const auto item = static_cast<std::int64_t>(size_of(node.output.dtype));
+  std::int64_t run = 1;
+  while (!shape.empty() && (strides.back() == run || shape.back() == 1)) {
+    run *= shape.back();
+    shape.pop_back();
+    strides.pop_back();
+  }
   return [=, from = node.position("input")](const void* const* inputs, void* output) {
-    const auto* x = static_cast<const char*>(inputs[from]) + start * static_cast<std::int64_t>(item);
+    const auto* x = static_cast<const char*>(inputs[from]) + start * item;
     auto* y = static_cast<char*>(output);
     walk(shape, strides, [&](std::int64_t at) {
-      std::memcpy(y, x + at * static_cast<std::int64_t>(item), item);
-      y += item;
+      std::memcpy(y, x + at * item, static_cast<std::size_t>(run * item));
+      y += run * item;
     });
   };
 }
