@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,9 @@ MODELS = [f"{task}-{variant}" for variant in ("published", "paper") for task in 
 PEERS = ("openvino", "tflite", "onnxruntime", "tensorflow")
 STABLE = 0.92  # share of the best peak, and of an engine's best window, that a stable round keeps
 FLOOR = 1.4
+# Instructions to hold both to on a processor that has more: NERONE's kernels, and the limit that oneDNN, which does
+# OpenVINO's convolutions, takes from its environment. The other peers take none.
+TIERS = {"avx2": ("jit-avx2", "AVX2"), "avx-vnni": ("jit-avx-vnni", "AVX2_VNNI")}
 
 
 @dataclass
@@ -43,12 +47,16 @@ class Candidate:
     walls: list[float] = field(default_factory=list)  # images per second, one per round
     cpus: list[float] = field(default_factory=list)  # images per second of processor time
 
-    def start(self, python: str, folder: Path) -> None:
+    def start(self, python: str, folder: Path, tier: str | None = None) -> None:
         """Start the process and take its verification."""
         words = [python, str(HERE / "worker.py"), self.engine, str(folder)]
         words += ["--threads", str(self.threads), "--instances", str(self.instances)]
+        environment = dict(os.environ)
+        if tier is not None:
+            kernels, environment["ONEDNN_MAX_CPU_ISA"] = TIERS[tier]
+            words += ["--kernels", kernels] if self.engine == "nerone" else []
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
         self.agreement = self._answer()["agreement"]
 
@@ -161,7 +169,7 @@ def compare(name: str, threads: int, folder: Path, options: argparse.Namespace) 
     try:
         for worker in workers:
             own = worker.engine in ("nerone", "tensorflow")
-            worker.start(sys.executable if own else options.peers_python, folder)
+            worker.start(sys.executable if own else options.peers_python, folder, options.tier)
         peak, unstable = measure(workers, options.rounds, options.seconds)
     finally:
         for worker in workers:
@@ -169,6 +177,8 @@ def compare(name: str, threads: int, folder: Path, options: argparse.Namespace) 
                 worker.stop()
     row = summarize(name, threads, workers, inspect_xmodel(folder / "model.xmodel")["macs"], peak)
     row["unstable_rounds"] = unstable
+    if options.tier is not None:
+        row["fraction_of_peak"] = None  # the peak is that of the processor's best instructions
     return row
 
 
@@ -194,12 +204,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, metavar="MODEL")
     parser.add_argument("--engines", nargs="+", default=list(PEERS), choices=PEERS)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--tier", choices=TIERS, help="holds NERONE and OpenVINO to a processor that has no more")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one turn")
     parser.add_argument("--folder", type=Path, help="keeps the exported models for the next time")
     parser.add_argument("--json", type=Path, help="writes all figures there")
     parser.add_argument("--history", type=Path, help="appends the ratios, and fails where one fell by 5 %%")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.tier and (options.engines != ["openvino"] or options.history):
+        parser.error("--tier goes with --engines openvino, which alone can be limited, and without --history")
+    return options
 
 
 def main() -> int:

@@ -25,13 +25,13 @@ WINDOW_SECONDS = 0.03
 class Nerone:
     """int8 image to int8 logits through VART and the software DPU."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, kernels: str = "auto") -> None:
         import nerone  # noqa: F401
         from nerone import _core
 
         if threads != 1:
             raise ValueError("a runner uses one thread; give it images in parallel instead")
-        self.model = _core.Model(folder / "model.xmodel", _core.DeviceOptions(), until_dpu=True)
+        self.model = _core.Model(folder / "model.xmodel", _core.DeviceOptions(kernels=kernels), until_dpu=True)
         self.output = np.empty(self.model.outputs[0].shape, np.int8)
 
     def bind(self, image: Image) -> Run:
@@ -162,10 +162,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=1, help="of one image")
     parser.add_argument("--instances", type=int, default=1, help="images in parallel")
+    parser.add_argument("--kernels", help="of NERONE's software DPU")
     options = parser.parse_args()
     answers, sys.stdout = sys.stdout, sys.stderr
     images = np.load(options.folder / "images.npy")
-    engines = [ENGINES[options.engine](options.folder, options.threads) for _ in range(options.instances)]
+    chosen = {"kernels": options.kernels} if options.kernels else {}
+    engines = [ENGINES[options.engine](options.folder, options.threads, **chosen) for _ in range(options.instances)]
     reference = np.load(options.folder / "reference.npy")
     same = [
         np.mean(engines[0].bind(x)().reshape(y.shape).argmax(-1) == y.argmax(-1))

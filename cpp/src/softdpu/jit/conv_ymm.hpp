@@ -40,6 +40,7 @@ class ConvKernel::YmmGenerator final : public Generator {
   void prepare_zeros() override;
   void store_zeros(std::ptrdiff_t offset_in_block) override;
   void emit_tables() override;
+  std::uint32_t dword_of(int index) const;
 
   Xbyak::Ymm sum(const Tile& tile, int phase, int channel, int row, int block) const {
     return Xbyak::Ymm(sum_index(tile, phase, channel, row, block));

@@ -179,42 +179,40 @@ void ConvKernel::YmmGenerator::store_zeros(std::ptrdiff_t offset_in_block) {
   vmovq(to, half);
 }
 
-void ConvKernel::YmmGenerator::emit_tables() {
+// What fills a constant.
+std::uint32_t ConvKernel::YmmGenerator::dword_of(int index) const {
   const int shift = shape_.requantize.shift;
   const bool leaky = shape_.requantize.kind == Requantize::Kind::leaky;
-  const auto repeated = [&](std::uint32_t value) {
-    for (int i = 0; i < lanes_in_register(); ++i) dd(value);
-  };
+  switch (index) {
+    case ymm::zeros:
+      return zero_byte * 0x01010101U;
+    case ymm::low_bytes:
+      return 0x00FF00FFU;
+    case ymm::high_byte:
+      return shape_.requantize.high * 0x01010101U;
+    case ymm::most:
+      return static_cast<std::uint32_t>(leaky ? 1 << (shift + 8) : left_limit);
+    case ymm::least:
+      return static_cast<std::uint32_t>(leaky ? -(1 << (shift + 11)) : -left_limit);
+    case ymm::leaky_factor:
+      return 26;
+    case ymm::leaky_round:
+      return leaky ? 1U << (shift + 8) : 0;
+    default:
+      return leaky ? 1U << shift : 0;
+  }
+}
+
+void ConvKernel::YmmGenerator::emit_tables() {
   align(64);
   L(constants_);
   for (int index = 0; index < ymm::count; ++index) {
-    switch (index) {
-      case ymm::zeros:
-        repeated(zero_byte * 0x01010101U);
-        break;
-      case ymm::transpose:
-        for (int i = 0; i < 32; ++i) db(static_cast<std::uint8_t>((i % 4) * 4 + i % 16 / 4));
-        break;
-      case ymm::low_bytes:
-        repeated(0x00FF00FFU);
-        break;
-      case ymm::high_byte:
-        repeated(shape_.requantize.high * 0x01010101U);
-        break;
-      case ymm::most:
-        repeated(static_cast<std::uint32_t>(leaky ? 1 << (shift + 8) : left_limit));
-        break;
-      case ymm::least:
-        repeated(static_cast<std::uint32_t>(leaky ? -(1 << (shift + 11)) : -left_limit));
-        break;
-      case ymm::leaky_factor:
-        repeated(26);
-        break;
-      case ymm::leaky_round:
-        repeated(leaky ? 1U << (shift + 8) : 0);
-        break;
-      default:
-        repeated(leaky ? 1U << shift : 0);
+    for (int i = 0; i < lanes_in_register(); ++i) {
+      if (index != ymm::transpose) {
+        dd(dword_of(index));
+        continue;
+      }
+      for (int pixel = 0; pixel < 4; ++pixel) db(static_cast<std::uint8_t>(pixel * 4 + i % 4));
     }
   }
 }
