@@ -44,7 +44,7 @@ PATIENT_MS = 60_000
     ],
 )
 def test_options_that_cannot_be(tiny_xmodel: Path, option: str, value: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"{option}|core 100000"):
+    with pytest.raises(ConfigurationError, match=option):
         Pipeline(tiny_xmodel, **{option: value})
 
 
