@@ -28,6 +28,9 @@ __all__ = ["DemoReport", "DemoScores", "run_demo"]
 
 CALIBRATION_SEED, TEST_SEED = 70_000, 80_000  # far from the training phantoms' seeds
 ROWS = 5
+CALIBRATION_VOLUMES, CALIBRATION_SLICES, CALIBRATION_IMAGES = 16, 16, 128
+# The bladder is in a tenth of the slices only; a few dozen images of each class give safe positions.
+CLASS_SHARES: dict[str | int, float] = {"bladder": 0.2}
 
 Progress = Callable[[str, int, int], None]
 
@@ -131,7 +134,7 @@ def run_demo(
     *,
     data: Path | str | None = None,
     threads: int = 2,
-    calibration_volumes: int = 8,
+    calibration_volumes: int = CALIBRATION_VOLUMES,
     test_slices: int = 24,
     seconds: float = 4.0,
     progress: Progress | None = None,
@@ -163,7 +166,7 @@ def run_demo(
     calibration, test = output / "phantoms" / "calibration", output / "phantoms" / "test"
     if progress is not None:
         progress("drawing phantoms", 0, 2)
-    write_phantoms("ct-org", calibration, count=calibration_volumes, seed=CALIBRATION_SEED, slices=16)
+    write_phantoms("ct-org", calibration, count=calibration_volumes, seed=CALIBRATION_SEED, slices=CALIBRATION_SLICES)
     write_phantoms("ct-org", test, count=3, seed=TEST_SEED, slices=test_slices)
     if progress is not None:
         progress("drawing phantoms", 2, 2)
@@ -174,7 +177,8 @@ def run_demo(
         preset="ct-org",
         board="host",
         output=output / "unet.nerone",
-        images=128,
+        images=CALIBRATION_IMAGES,
+        class_shares=CLASS_SHARES,
         progress=progress,
     )
     report = DemoReport(bundle, threads=threads)

@@ -20,12 +20,13 @@ from nerone.quantization.topology import WEIGHTED
 __all__ = ["correct_biases"]
 
 
-def correct_biases(model: QuantizedModel, images: list[NDArray[np.float32]]) -> Graph:
-    """Return the graph with corrected biases, in float as before.
+def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray[np.float32]]) -> Graph:
+    """Return the model's graph with corrected biases, in float as before.
 
     Parameters
     ----------
     model : QuantizedModel with positions of activations and kernels
+    reference : the same graph with the weights of the float model
     images : one (N, ...) float32 array per input; all are held at once
     """
     tf = import_tensorflow()
@@ -35,7 +36,7 @@ def correct_biases(model: QuantizedModel, images: list[NDArray[np.float32]]) -> 
 
     def run(*feeds: Any) -> list[Any]:
         inputs = dict(zip(graph.inputs, feeds, strict=True))
-        exact = evaluate(graph, inputs)
+        exact = evaluate(reference, inputs)
         shifts: dict[str, Any] = {}
 
         def hook(node: Node, value: Any) -> Any:

@@ -48,8 +48,10 @@ def finetune(
     images: CalibrationSet,
     options: QuantizeOptions,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    start: QuantizedModel | None = None,
 ) -> QuantizedModel:
-    """Return the model with finetuned weights; positions stay.
+    """Return the model with finetuned weights; positions are those of what it starts from.
 
     Parameters
     ----------
@@ -58,6 +60,7 @@ def finetune(
     images : CalibrationSet; as many of them are used as the memory for activations takes
     options : QuantizeOptions, with those named finetune_
     progress : called with (layers done, layers in all)
+    start : another QuantizedModel of the same graph whose weights are finetuned in place of the model's
 
     Returns
     -------
@@ -65,7 +68,7 @@ def finetune(
         The given one where finetuning did not reduce the error of the outputs. Its report has the part "finetuning".
     """
     count = min(len(images), options.finetune_images, max(1, _MEMORY // _live_bytes(model.graph)))
-    run = _Run(model, reference, options, images.first(count))
+    run = _Run(start or model, reference, options, images.first(count))
     tuned = run.all_layers(progress)
     check = images.first(min(len(images), max(options.compare_images, 1)))
     errors = [_output_error(candidate, reference, check) for candidate in (model, tuned)]

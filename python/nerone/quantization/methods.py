@@ -69,7 +69,8 @@ def improve(task: Task, model: QuantizedModel, method: Method) -> QuantizedModel
         return run_method(task, method)
     reference = prepare(task.graph, task.options, own_forms=task.strategy == "default")
     if method == "ffq":
-        better = finetune(model, reference, task.images, task.options, task.progress)
+        start = _with_nearest_kernels(task, model)
+        better = finetune(model, reference, task.images, task.options, task.progress, start=start)
     else:
         better = train_aware(
             model,
@@ -82,6 +83,14 @@ def improve(task: Task, model: QuantizedModel, method: Method) -> QuantizedModel
         )
     facts = {key: value for key, value in better.report.items() if key not in ("layers", "warnings")}
     return finish(better, task.images, task.options, {**facts, "method": method}, reference=reference)
+
+
+def _with_nearest_kernels(task: Task, model: QuantizedModel) -> QuantizedModel:
+    """The model that finetuning starts from: descent finds better kernels near the float ones than near others."""
+    if task.strategy != "default" or not task.options.compensate_kernels:
+        return model
+    options = replace(task.options, compensate_kernels=False, compare_images=0)
+    return post_training_quantize(task.graph, task.images, options)
 
 
 def quantize_within(

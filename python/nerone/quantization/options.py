@@ -26,6 +26,8 @@ class QuantizeOptions:
     convert_swish : bool, swish becomes x times that
     convert_leaky : bool, strategy "default" makes a leaky ReLU whose slope is not the DPU's 26/256 of two scaled
         branches and their sum, which stay on the DPU; it stays in float on the CPU otherwise
+    compensate_kernels : bool, strategy "default" rounds kernels so that their errors cancel on the calibration images;
+        each value to its nearest step otherwise
     correct_biases : bool, strategy "default" gives the int8 layers the mean of the float ones
     compare_images : int, images on which the report compares int8 with float, layer by layer; 0 leaves that out
     finetune_images : int, images at most that method "ffq" finetunes on; memory may allow fewer
@@ -43,6 +45,7 @@ class QuantizeOptions:
     convert_sigmoid: bool = True
     convert_swish: bool = True
     convert_leaky: bool = True
+    compensate_kernels: bool = True
     correct_biases: bool = True
     compare_images: int = 16
     finetune_images: int = 64

@@ -19,6 +19,7 @@ from nerone.quantization.dpu_forms import to_dpu_forms
 from nerone.quantization.equalization import equalize
 from nerone.quantization.executor import quantized_weights
 from nerone.quantization.folding import fold
+from nerone.quantization.kernel_rounding import best_positions, error_measures, with_rounded_kernels
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.pof2s import min_mse_position
 from nerone.quantization.quantized import QuantizedModel
@@ -40,6 +41,8 @@ Progress = Callable[[int, int], None]
 Strategy = Literal["default", "vitis"]
 # Images on which biases are corrected; all are in memory at once, and means settle quickly.
 _BIAS_IMAGES = 32
+# Images whose second moments kernels are rounded for.
+_MOMENT_IMAGES = 48
 # Binary places that a bias may have beyond its layer's output.
 _BIAS_FINENESS = 4
 # Below it the DPU's ReLU6 lets values above 6 through.
@@ -62,7 +65,7 @@ def post_training_quantize(
     images : CalibrationSet for it
     options : QuantizeOptions
     strategy : "vitis", the scheme of vai_q_tensorflow2 (``pof2s``); "default", positions from the whole image set where
-        the next layers read, and corrected biases
+        the next layers read, kernels rounded so that their errors cancel, and corrected biases
     progress : called with (images done, images in all)
 
     Raises
@@ -146,12 +149,20 @@ def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, pro
     decision = plan(graph)
     found = statistics.calibrate(graph, decision.points, images, progress)
     floors = position_floors(graph, found)
-    positions, weights = adjust(graph, found, weight_positions(graph), floors)
-    model = QuantizedModel(graph, positions, weights, decision.float_nodes)
+    weights, rounded = weight_positions(graph), graph
+    if options.compensate_kernels:
+        moments = images.first(_MOMENT_IMAGES)
+        measures = error_measures(graph, moments, biases_follow=options.correct_biases)
+        positions, weights = adjust(graph, found, best_positions(graph, measures, weights), floors)
+        rounded = with_rounded_kernels(graph, measures, weights)
+    else:
+        positions, weights = adjust(graph, found, weights, floors)
+    model = QuantizedModel(rounded, positions, weights, decision.float_nodes)
     if options.correct_biases:
-        graph = correct_biases(model, images.first(_BIAS_IMAGES))
-    positions, weights = adjust(graph, positions, _with_bias_range(graph, positions, weight_positions(graph)), floors)
-    return replace(model, graph=graph, positions=positions, weight_positions=weights), found
+        rounded = correct_biases(model, graph, images.first(_BIAS_IMAGES))
+    kept = {name: {**own, "kernel": weights[name]["kernel"]} for name, own in weight_positions(rounded).items()}
+    positions, weights = adjust(graph, positions, _with_bias_range(graph, positions, kept), floors)
+    return replace(model, graph=rounded, positions=positions, weight_positions=weights), found
 
 
 def _with_bias_range(

@@ -119,3 +119,17 @@ def test_demo_on_real_scans(tmp_path: Path) -> None:
     assert real.evaluation.counts["INT8"].dice()[1] > 0.5, "the liver"
     assert report.engine_fps > 0
     assert report.pipeline_fps > 0
+
+
+def test_demo_calibrates_with_enough_of_each_class(tmp_path: Path) -> None:
+    from nerone.data import ct_org
+    from nerone.data.labelled import labelled_frames
+    from nerone.evaluation import demo
+    from nerone.quantization import Sampling, class_presence, coverage, sample
+
+    settings = {"count": demo.CALIBRATION_VOLUMES, "slices": demo.CALIBRATION_SLICES}
+    write_phantoms("ct-org", tmp_path, seed=demo.CALIBRATION_SEED, **settings)
+    presence = class_presence([item.truth for item in labelled_frames(tmp_path)], len(ct_org.CLASSES))
+    shares = {ct_org.CLASSES.index(name): share for name, share in demo.CLASS_SHARES.items()}
+    chosen = sample(presence, Sampling(images=demo.CALIBRATION_IMAGES, shares=shares))
+    assert coverage(presence, chosen, ct_org.CLASSES)["warnings"] == []
