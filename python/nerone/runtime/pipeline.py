@@ -142,8 +142,9 @@ class Pipeline:
 
         Returns
         -------
-        (h, w) uint8 classes of a segmentation on the network's own grid, () uint8 class of a classification; for other ``result`` settings the
-        network's output without the batch axis; a dict of them by name where the network has several outputs
+        (h, w) uint8 classes of a segmentation on the network's own grid, () uint8 class of a classification; for other
+        ``result`` settings the network's output without the batch axis; a dict of them by name where the network has
+        several outputs
         """
         future = self.submit(image, spacing_mm=spacing_mm, statistics=statistics, timeout_ms=timeout_ms)
         return future.result(timeout_ms)
