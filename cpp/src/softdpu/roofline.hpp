@@ -6,8 +6,8 @@
 
 namespace nerone::softdpu {
 
-// Billions of int8 multiply-accumulates a second from registers, with the fastest instructions that the jit kernels have
-// here: vpdpbusd on 512 or 256 bits, or vpmaddwd; 0 where there are none.
+// Billions of int8 multiply-accumulates a second from registers, with the fastest instructions that the jit kernels
+// have here: vpdpbusd on 512 or 256 bits, or vpmaddwd; 0 where there are none.
 double peak_gmacs(double seconds);
 
 // Bytes read plus bytes written a second, in billions, of a copy between two buffers of that size.
