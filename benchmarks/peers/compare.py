@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -44,6 +45,7 @@ class Candidate:
     instances: int
     process: Any = None
     agreement: float = 0.0
+    standard_error: float = 0.0  # of the agreement, over images
     walls: list[float] = field(default_factory=list)  # images per second, one per round
     cpus: list[float] = field(default_factory=list)  # images per second of processor time
 
@@ -58,7 +60,8 @@ class Candidate:
         self.process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
-        self.agreement = self._answer()["agreement"]
+        answer = self._answer()
+        self.agreement, self.standard_error = answer["agreement"], answer["standard_error"]
 
     def turn(self, seconds: float) -> float:
         """Run for a while; the median window over the best one says how stable it was."""
@@ -142,6 +145,7 @@ def summarize(name: str, threads: int, workers: Sequence[Candidate], macs: int, 
             "ratio_high": high,
             "cpu_ratio": statistics.median(cpu_ratios),
             "agreement": best.agreement,
+            "standard_error": best.standard_error,
             "parallel": "images" if best.instances > 1 else "within an image",
         }
     return row
@@ -183,15 +187,18 @@ def compare(name: str, threads: int, folder: Path, options: argparse.Namespace) 
 
 
 def failures(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What misses the floor, or disagrees with FP32 more than the worst INT8 peer does."""
+    """What misses the floor, or disagrees with FP32 more than the worst INT8 peer does.
+
+    By more than five points and two standard errors: of sixteen classified images one or two are chance.
+    """
     found = []
     for row in rows:
-        engines = row["engines"]
-        agreements = [engines[peer]["agreement"] for peer in engines if peer not in ("nerone", "tensorflow")]
-        if agreements and engines["nerone"]["agreement"] < min(agreements) - 0.05:
-            found.append(
-                f"{row['model']}: NERONE's classes agree with FP32 on {engines['nerone']['agreement']:.1%} only"
-            )
+        engines, own = row["engines"], row["engines"]["nerone"]
+        peers = [engines[peer] for peer in engines if peer not in ("nerone", "tensorflow")]
+        worst = min(peers, key=lambda peer: peer["agreement"], default=own)
+        chance = 2 * math.hypot(own["standard_error"], worst["standard_error"])
+        if own["agreement"] < worst["agreement"] - 0.05 - chance:
+            found.append(f"{row['model']}: NERONE's classes agree with FP32 on {own['agreement']:.1%} only")
         if "openvino" in engines and engines["openvino"]["ratio"] < FLOOR:
             found.append(f"{row['model']}, {row['threads']} threads: {engines['openvino']['ratio']:.2f} x OpenVINO")
     return found

@@ -174,7 +174,8 @@ def main() -> None:
         for x, y in zip(images, reference, strict=True)
     ]
     runs = [engine.bind(images[0]) for engine in engines]
-    print(json.dumps({"agreement": float(np.mean(same))}), file=answers, flush=True)
+    scatter = float(np.std(same, ddof=1) / np.sqrt(len(same)))
+    print(json.dumps({"agreement": float(np.mean(same)), "standard_error": scatter}), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(rates(runs, float(line))), file=answers, flush=True)
 
