@@ -1,6 +1,6 @@
 """Compares NERONE's software DPU with the field's CPU engines: one command, verified results, ratios with their spread.
 
-    python benchmarks/peers/compare.py --peers-python peers/bin/python
+    python benchmarks/peers/compare.py --peers-python build/peers/bin/python
 
 Engines run in processes of their own, turn by turn, so that a slow state of the machine meets them all; only ratios
 within one round count. A round in which the register loop (the processor's peak) or an engine's own windows scatter
