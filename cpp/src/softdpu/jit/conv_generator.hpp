@@ -38,8 +38,11 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   virtual void start_from_sums(const Tile& tile) = 0;
   virtual void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                         std::ptrdiff_t& weight_offset) = 0;
-  virtual void emit_stores(const Tile& tile) = 0;
-  virtual void store_sums(const Tile& tile) = 0;
+  // Makes bytes of the sums of up to four channels, in the first one's register, one dword a pixel.
+  virtual void requantize(const Tile& tile, int phase, int channel, int count, int row, int block) = 0;
+  // Stores what requantize() made of every phase.
+  virtual void store(const Tile& tile, int row, int block, int first_channel) = 0;
+  virtual void store_sum(std::ptrdiff_t offset, int sum) = 0;
   // The register that store_zeros() takes is loaded before it by prepare_zeros().
   virtual void prepare_zeros() = 0;
   virtual void store_zeros(std::ptrdiff_t offset_in_block) = 0;
@@ -82,6 +85,8 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   void emit_channel_block(int channels);
   void emit_tile(const Tile& tile);
   void emit_groups(const Tile& tile);
+  void emit_stores(const Tile& tile);
+  void store_sums(const Tile& tile);
   void emit_gap(int channels);
 };
 

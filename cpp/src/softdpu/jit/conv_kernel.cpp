@@ -194,6 +194,30 @@ void ConvKernel::Generator::emit_groups(const Tile& tile) {
   });
 }
 
+void ConvKernel::Generator::emit_stores(const Tile& tile) {
+  for (int row = 0; row < plan_.rows; ++row) {
+    for (int block = 0; block < tile.blocks; ++block) {
+      for (int channel = 0; channel < tile.channels; channel += group_channels) {
+        const int count = std::min(group_channels, tile.channels - channel);
+        for (int phase = 0; phase < shape_.grid.phases; ++phase) requantize(tile, phase, channel, count, row, block);
+        store(tile, row, block, channel);
+      }
+    }
+  }
+}
+
+void ConvKernel::Generator::store_sums(const Tile& tile) {
+  for (int channel = 0; channel < tile.channels; ++channel) {
+    for (int row = 0; row < plan_.rows; ++row) {
+      for (int block = 0; block < tile.blocks; ++block) {
+        const auto offset =
+            row * grid_row_bytes() + channel * shape_.output.group / group_channels + block * register_bytes();
+        store_sum(offset, sum_index(tile, 0, channel, row, block));
+      }
+    }
+  }
+}
+
 void ConvKernel::Generator::emit_gap(int channels) {
   if (!shape_.grid.fills_gap) return;
   prepare_zeros();

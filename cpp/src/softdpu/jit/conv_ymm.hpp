@@ -27,14 +27,13 @@ class ConvKernel::YmmGenerator final : public Generator {
   void widen(int pixel);
 
   // conv_ymm_stores.cpp
-  void emit_stores(const Tile& tile) override;
-  void store_sums(const Tile& tile) override;
-  void requantize(const Xbyak::Ymm* sums, int count, int channel);
+  void requantize(const Tile& tile, int phase, int channel, int count, int row, int block) override;
   void requantize_right(const Xbyak::Ymm* sums, int count);
   void requantize_left(const Xbyak::Ymm* sums, int count, int channel);
   void requantize_leaky(const Xbyak::Ymm* sums, int count, int channel);
   void pack_signed(const Xbyak::Ymm* sums, int count);
-  void store(const Tile& tile, int row, int block, int first_channel);
+  void store(const Tile& tile, int row, int block, int first_channel) override;
+  void store_sum(std::ptrdiff_t offset, int sum) override { vmovdqu(ptr[output_ + offset], Xbyak::Ymm(sum)); }
   void store_vector(const Xbyak::Ymm& bytes, std::ptrdiff_t offset, int pixels);
   void store_rows(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Xbyak::Ymm& bytes);
   void prepare_zeros() override;

@@ -19,36 +19,9 @@ Xbyak::Address ConvKernel::YmmGenerator::constant(int index) const {
   return ptr[rip + constants_ + index * static_cast<int>(register_bytes())];
 }
 
-void ConvKernel::YmmGenerator::emit_stores(const Tile& tile) {
-  for (int row = 0; row < plan_.rows; ++row) {
-    for (int block = 0; block < tile.blocks; ++block) {
-      for (int channel = 0; channel < tile.channels; channel += group_channels) {
-        const int count = std::min(group_channels, tile.channels - channel);
-        for (int phase = 0; phase < shape_.grid.phases; ++phase) {
-          Ymm sums[group_channels];
-          for (int i = 0; i < count; ++i) sums[i] = sum(tile, phase, channel + i, row, block);
-          requantize(sums, count, channel);
-        }
-        store(tile, row, block, channel);
-      }
-    }
-  }
-}
-
-void ConvKernel::YmmGenerator::store_sums(const Tile& tile) {
-  for (int channel = 0; channel < tile.channels; ++channel) {
-    for (int row = 0; row < plan_.rows; ++row) {
-      for (int block = 0; block < tile.blocks; ++block) {
-        const auto offset =
-            row * grid_row_bytes() + channel * shape_.output.group / group_channels + block * register_bytes();
-        vmovdqu(ptr[output_ + offset], sum(tile, 0, channel, row, block));
-      }
-    }
-  }
-}
-
-// Leaves the bytes of up to four channels in the first of their sums, one dword a pixel.
-void ConvKernel::YmmGenerator::requantize(const Ymm* sums, int count, int channel) {
+void ConvKernel::YmmGenerator::requantize(const Tile& tile, int phase, int channel, int count, int row, int block) {
+  Ymm sums[group_channels];
+  for (int i = 0; i < count; ++i) sums[i] = sum(tile, phase, channel + i, row, block);
   switch (shape_.requantize.kind) {
     case Requantize::Kind::right:
       requantize_right(sums, count);

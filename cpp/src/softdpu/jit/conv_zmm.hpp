@@ -19,13 +19,13 @@ class ConvKernel::ZmmGenerator final : public Generator {
   void load_pixels(const Xbyak::Zmm& to, std::ptrdiff_t offset);
 
   // conv_zmm_stores.cpp
-  void emit_stores(const Tile& tile) override;
-  void store_sums(const Tile& tile) override;
-  void requantize(const Xbyak::Zmm* sums, int count, int channel);
+  void requantize(const Tile& tile, int phase, int channel, int count, int row, int block) override;
   void requantize_right(const Xbyak::Zmm* sums, int count);
   void requantize_left(const Xbyak::Zmm* sums, int count, int channel);
   void requantize_leaky(const Xbyak::Zmm* sums, int count, int channel);
-  void store(const Tile& tile, int row, int block, int first_channel);
+  void pack_signed(const Xbyak::Zmm* sums, int count);
+  void store(const Tile& tile, int row, int block, int first_channel) override;
+  void store_sum(std::ptrdiff_t offset, int sum) override { vmovdqu32(ptr[output_ + offset], Xbyak::Zmm(sum)); }
   void store_vector(const Xbyak::Zmm& bytes, std::ptrdiff_t offset, int pixels);
   void store_bytes(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Xbyak::Zmm& bytes);
   void prepare_zeros() override {}

@@ -17,36 +17,9 @@ constexpr std::int32_t left_limit = 1 << 16;
 
 }  // namespace
 
-void ConvKernel::ZmmGenerator::emit_stores(const Tile& tile) {
-  for (int row = 0; row < plan_.rows; ++row) {
-    for (int block = 0; block < tile.blocks; ++block) {
-      for (int channel = 0; channel < tile.channels; channel += group_channels) {
-        const int count = std::min(group_channels, tile.channels - channel);
-        for (int phase = 0; phase < shape_.grid.phases; ++phase) {
-          Zmm sums[group_channels];
-          for (int i = 0; i < count; ++i) sums[i] = sum(tile, phase, channel + i, row, block);
-          requantize(sums, count, channel);
-        }
-        store(tile, row, block, channel);
-      }
-    }
-  }
-}
-
-void ConvKernel::ZmmGenerator::store_sums(const Tile& tile) {
-  for (int channel = 0; channel < tile.channels; ++channel) {
-    for (int row = 0; row < plan_.rows; ++row) {
-      for (int block = 0; block < tile.blocks; ++block) {
-        const auto offset = row * grid_row_bytes() + channel * shape_.output.group / group_channels +
-                            static_cast<std::ptrdiff_t>(block) * vector_bytes;
-        vmovdqu32(ptr[output_ + offset], sum(tile, 0, channel, row, block));
-      }
-    }
-  }
-}
-
-// Leaves the bytes of up to four channels in the first of their sums, one dword a pixel.
-void ConvKernel::ZmmGenerator::requantize(const Zmm* sums, int count, int channel) {
+void ConvKernel::ZmmGenerator::requantize(const Tile& tile, int phase, int channel, int count, int row, int block) {
+  Zmm sums[group_channels];
+  for (int i = 0; i < count; ++i) sums[i] = sum(tile, phase, channel + i, row, block);
   switch (shape_.requantize.kind) {
     case Requantize::Kind::right:
       requantize_right(sums, count);
@@ -90,12 +63,7 @@ void ConvKernel::ZmmGenerator::requantize_left(const Zmm* sums, int count, int c
     vpaddd(sums[i], sums[i], ptr_b[half_bits_ + (channel + i) * 4]);
     if (shape_.requantize.kind == Requantize::Kind::left) vpslld(sums[i], sums[i], shape_.requantize.shift);
   }
-  if (shape_.requantize.kind == Requantize::Kind::leaky) return;
-  const Zmm& third = sums[std::min(2, count - 1)];
-  vpackssdw(sums[0], sums[0], sums[std::min(1, count - 1)]);
-  if (count > 2) vpackssdw(third, third, sums[count - 1]);
-  vpacksswb(sums[0], sums[0], count > 2 ? third : sums[0]);
-  vpxord(sums[0], sums[0], zeros_);
+  if (shape_.requantize.kind == Requantize::Kind::left) pack_signed(sums, count);
 }
 
 void ConvKernel::ZmmGenerator::requantize_leaky(const Zmm* sums, int count, int channel) {
@@ -110,6 +78,10 @@ void ConvKernel::ZmmGenerator::requantize_leaky(const Zmm* sums, int count, int 
     vpsrad(sums[i], sums[i], shift + 1);
     vmovdqa32(sums[i] | k5, scratch(0));
   }
+  pack_signed(sums, count);
+}
+
+void ConvKernel::ZmmGenerator::pack_signed(const Zmm* sums, int count) {
   const Zmm& third = sums[std::min(2, count - 1)];
   vpackssdw(sums[0], sums[0], sums[std::min(1, count - 1)]);
   if (count > 2) vpackssdw(third, third, sums[count - 1]);
