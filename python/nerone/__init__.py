@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # The module where each public name lives, without the package's name.
@@ -65,14 +66,31 @@ def _load_core() -> None:
 _load_core()
 
 
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a package whose public names are imported when they are first used.
+
+    Parameters
+    ----------
+    package : its full name
+    homes : the module where each public name lives, without the package's name
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+
+    return get
+
+
+_public = lazy_names(__name__, _PUBLIC)
+
+
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"nerone.{name}")
-    if name in _PUBLIC:
-        value = getattr(importlib.import_module(f"nerone.{_PUBLIC[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'nerone' has no attribute '{name}'")
+    globals()[name] = value = _public(name)
+    return value
 
 
 def __dir__() -> list[str]:

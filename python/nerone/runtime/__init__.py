@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nerone import lazy_names
 
 if TYPE_CHECKING:
     from nerone.runtime.futures import Future
@@ -22,8 +23,4 @@ _HOMES = {
     "TensorInfo": "model",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'nerone.runtime' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"nerone.runtime.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)
