@@ -1,16 +1,27 @@
 #include "softdpu/engine.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <nerone/error.hpp>
 
-#include "softdpu/onednn/conv.hpp"
 #include "softdpu/planned_engine.hpp"
 #include "softdpu/program.hpp"
 #include "softdpu/scalar_engine.hpp"
 #ifdef NERONE_SOFTDPU_JIT
 #include "softdpu/jit/engine.hpp"
 #endif
+#ifdef NERONE_SOFTDPU_ONEDNN
+#include "softdpu/onednn/conv.hpp"
+#endif
 
 namespace nerone::softdpu {
+
+namespace {
+
+constexpr Kernels all_kernels[] = {Kernels::scalar, Kernels::portable,     Kernels::onednn,
+                                   Kernels::jit,    Kernels::jit_avx_vnni, Kernels::jit_avx2};
+
+}  // namespace
 
 const char* name_of(Kernels kernels) {
   switch (kernels) {
@@ -33,8 +44,8 @@ const char* name_of(Kernels kernels) {
 }
 
 Kernels kernels_from(const std::string& name) {
-  for (const auto kernels : {Kernels::automatic, Kernels::scalar, Kernels::portable, Kernels::onednn, Kernels::jit,
-                             Kernels::jit_avx_vnni, Kernels::jit_avx2}) {
+  if (name == name_of(Kernels::automatic)) return Kernels::automatic;
+  for (const auto kernels : all_kernels) {
     if (name == name_of(kernels)) return kernels;
   }
   throw ConfigurationError("kernels '" + name +
@@ -43,10 +54,13 @@ Kernels kernels_from(const std::string& name) {
 
 namespace {
 
+// oneDNN's convolutions where this build has them, the portable kernels for the rest.
 std::unique_ptr<StepKernel> make_onednn_kernel(const Operation& operation) {
+#ifdef NERONE_SOFTDPU_ONEDNN
   if (const auto* conv = std::get_if<Conv>(&operation)) {
     if (auto kernel = onednn::make_conv(*conv)) return kernel;
   }
+#endif
   return make_portable_kernel(operation);
 }
 
@@ -57,13 +71,17 @@ const char* needs_of(Kernels kernels) {
       return "AVX-VNNI";
     case Kernels::jit_avx2:
       return "AVX2";
+    case Kernels::onednn:
+      return "AVX-512 VNNI and a build with oneDNN";
     default:
       return "AVX-512 VNNI";
   }
 }
 
 bool is_available(Kernels kernels) {
+#ifdef NERONE_SOFTDPU_ONEDNN
   if (kernels == Kernels::onednn) return onednn::is_exact_here();
+#endif
   if (kernels == Kernels::scalar || kernels == Kernels::portable) return true;
 #ifdef NERONE_SOFTDPU_JIT
   const auto isa = jit::isa_of(kernels);
@@ -88,6 +106,12 @@ Kernels resolve(Kernels wanted) {
 }
 
 }  // namespace
+
+std::vector<Kernels> available_kernels() {
+  std::vector<Kernels> found;
+  std::copy_if(std::begin(all_kernels), std::end(all_kernels), std::back_inserter(found), is_available);
+  return found;
+}
 
 std::shared_ptr<const Engine> make_engine(const xmodel::Graph& graph, const EngineOptions& options) {
   const auto kernels = resolve(options.kernels);

@@ -21,6 +21,9 @@ enum class Kernels { automatic, scalar, portable, onednn, jit, jit_avx_vnni, jit
 Kernels kernels_from(const std::string& name);
 const char* name_of(Kernels kernels);
 
+// The engines that this processor and this build have, `automatic` left out.
+std::vector<Kernels> available_kernels();
+
 struct EngineOptions {
   Kernels kernels = Kernels::automatic;
   // Names of the tensors that leave the subgraph. Empty: those that no op of the subgraph reads.

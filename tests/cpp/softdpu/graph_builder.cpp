@@ -3,11 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "softdpu/onednn/conv.hpp"
-#ifdef NERONE_SOFTDPU_JIT
-#include "softdpu/jit/engine.hpp"
-#endif
-
 namespace nerone::softdpu::testing {
 
 std::size_t GraphBuilder::add(xmodel::Op op, Dims shape, const std::string& data_type) {
@@ -72,16 +67,7 @@ xmodel::Graph GraphBuilder::file(const std::string& dpu_name) const {
   return whole;
 }
 
-std::vector<Kernels> engines() {
-  std::vector<Kernels> found{Kernels::scalar, Kernels::portable};
-  if (onednn::is_exact_here()) found.push_back(Kernels::onednn);
-#ifdef NERONE_SOFTDPU_JIT
-  for (const auto isa : {jit::Isa::avx512_vnni, jit::Isa::avx_vnni, jit::Isa::avx2}) {
-    if (jit::is_supported(isa)) found.push_back(jit::kernels_of(isa));
-  }
-#endif
-  return found;
-}
+std::vector<Kernels> engines() { return available_kernels(); }
 
 std::string test_name_of(Kernels kernels) {
   std::string name = name_of(kernels);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from ctypes.util import find_library
 from pathlib import Path
 
 
@@ -13,4 +14,9 @@ def _flags() -> set[str]:
 
 
 _NEEDED = {"onednn": "avx512_vnni", "jit": "avx512_vnni", "jit-avx-vnni": "avx_vnni", "jit-avx2": "avx2"}
-ENGINES = ["scalar", "portable", *(engine for engine, flag in _NEEDED.items() if flag in _flags())]
+# oneDNN's engine is built only where its library was found.
+ENGINES = [
+    "scalar",
+    "portable",
+    *(name for name, flag in _NEEDED.items() if flag in _flags() and (name != "onednn" or find_library("dnnl"))),
+]
