@@ -32,6 +32,7 @@ _PACKAGES = (
     "compilation",
     "data",
     "deployment",
+    "dpu",
     "errors",
     "evaluation",
     "graph",
@@ -72,13 +73,14 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     Parameters
     ----------
     package : its full name
-    homes : the module where each public name lives, without the package's name
+    homes : the module where each public name lives: below the package, or in full from "nerone." on
     """
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
-        return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        home = homes[name]
+        return getattr(importlib.import_module(home if home.startswith("nerone.") else f"{package}.{home}"), name)
 
     return get
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerone.compilation.boards import Board, find_board
 from nerone.compilation.estimate import layer_times
-from nerone.compilation.limits import dpu_limits
 from nerone.compilation.lowering import lower
 from nerone.compilation.mapping import mapping_report
 from nerone.compilation.partition import partition
+from nerone.dpu.boards import Board, find_board
+from nerone.dpu.limits import dpu_limits
 from nerone.errors import ConfigurationError, ModelError
 from nerone.quantization.quantized import QuantizedModel
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerone.compilation.boards import Board, Dpu, find_board
+from nerone.dpu.boards import Board, Dpu, find_board
 from nerone.errors import ConfigurationError
 
 __all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph", "layer_times", "values_per_image"]

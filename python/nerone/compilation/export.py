@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compilation.boards import DPUS
 from nerone.compilation.lowering.context import Context, Value
 from nerone.compilation.lowering.real import CPU_OPS, real_weights
 from nerone.compilation.xir import REAL, XirGraph, XirOp, XirSubgraph, fix_attrs
+from nerone.dpu.boards import DPUS
 from nerone.errors import ModelError
 from nerone.graph import Node, Op
 from nerone.quantization.quantized import QuantizedModel

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nerone.compilation.boards import boards_of_fingerprint
+from nerone.dpu.boards import boards_of_fingerprint
 
 __all__ = ["inspect_xmodel"]
 

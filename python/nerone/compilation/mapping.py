@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nerone.compilation.boards import Board
 from nerone.compilation.lowering import Decision
 from nerone.compilation.xir import XirGraph, XirSubgraph
+from nerone.dpu.boards import Board
 
 __all__ = ["mapping_report"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerone.compilation.boards import find_board, vitis_ai_image
 from nerone.compilation.vendor_arch import Arch, arch_for, read_arch
 from nerone.compilation.vendor_check import VendorCheck, check_vendor_model
 from nerone.compilation.vendor_folder import FOR_H5, FOR_XIR, SCRIPT, VendorFolder, check_name, prepare_folder
 from nerone.compilation.vendor_run import Feed
 from nerone.compilation.vendor_tools import Compiler, check_choice, find_compiler, run_compiler
+from nerone.dpu.boards import find_board, vitis_ai_image
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.quantization.quantized import QuantizedModel
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerone.compilation.boards import Board, boards_of_fingerprint
+from nerone.dpu.boards import Board, boards_of_fingerprint
 from nerone.errors import ConfigurationError
 
 __all__ = ["Arch", "arch_for", "read_arch"]

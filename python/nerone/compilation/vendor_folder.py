@@ -8,9 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerone.compilation.boards import Board
 from nerone.compilation.export import export_quantized_xir
 from nerone.compilation.vendor_arch import Arch
+from nerone.dpu.boards import Board
 from nerone.errors import ConfigurationError
 from nerone.quantization.quantized import QuantizedModel
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nerone import _core
-from nerone.compilation.boards import boards_of_fingerprint, find_board
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
+from nerone.dpu.boards import boards_of_fingerprint, find_board
 from nerone.errors import ConfigurationError
 from nerone.runtime.model import Model, TensorInfo
 from nerone.runtime.presets import Preset

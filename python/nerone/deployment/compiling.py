@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from nerone.compilation import CompiledModel, find_board
+from nerone.compilation import CompiledModel
 from nerone.compilation import compile as compile_model
 from nerone.compilation.compiler import check_output
 from nerone.compilation.vendor import TIME_LIMIT_S, VendorCompilation, check_request, vendor_compile
@@ -15,6 +15,7 @@ from nerone.deployment.drawing import Reader
 from nerone.deployment.models import already_quantized
 from nerone.deployment.quantizing import Quantization, quantize_for_bundle
 from nerone.deployment.quiet import import_quietly
+from nerone.dpu.boards import find_board
 from nerone.errors import ConfigurationError
 from nerone.quantization.quantized import QuantizedModel
 from nerone.runtime.presets import preset as find_preset

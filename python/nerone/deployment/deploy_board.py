@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerone.compilation import Board, find_board
 from nerone.compilation.vendor import check_vendor_model, vendor_compile
 from nerone.compilation.vendor_arch import Arch, arch_for
+from nerone.dpu.boards import Board, find_board
 from nerone.quantization.quantized import QuantizedModel
 
 __all__ = ["BoardTarget", "board_target", "for_board"]

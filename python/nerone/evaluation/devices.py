@@ -6,9 +6,9 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerone.compilation.boards import find_board
 from nerone.compilation.estimate import estimate
 from nerone.compilation.paper_table import paper_row
+from nerone.dpu.boards import find_board
 from nerone.errors import ConfigurationError
 
 __all__ = ["DEVICES", "Device", "find_device"]

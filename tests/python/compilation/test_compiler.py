@@ -11,8 +11,8 @@ from compilation.quantized_interpreter import Interpreter
 from compilation.small_models import Maker
 from nerone import Model, _core
 from nerone.compilation import compile as compile_model
-from nerone.compilation.boards import BOARDS, DPUS, find_board
 from nerone.compilation.compiler import check_memory
+from nerone.dpu.boards import BOARDS, DPUS, find_board
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Op
 

@@ -27,18 +27,20 @@ CPP_USES = {
 # High to low; a package may import those that stand in its set.
 _LOW = {"errors", "extras", "programs", "_core"}
 _RUNTIME = _LOW | {"runtime", "backends"}
+_MODEL = {"graph", "dpu", "quantization", "compilation"}
 PYTHON_USES = {
     "graph": _LOW,
-    "quantization": _LOW | {"graph"},
-    "compilation": _LOW | {"graph", "quantization"},
+    "dpu": _LOW | {"graph"},
+    "quantization": _LOW | {"graph", "dpu"},
+    "compilation": _LOW | {"graph", "dpu", "quantization"},
     "runtime": _LOW | {"backends"},
     "backends": _LOW | {"runtime"},
     "data": _LOW | {"runtime"},
-    "deployment": _RUNTIME | {"graph", "quantization", "compilation", "data"},
-    "evaluation": _RUNTIME | {"graph", "quantization", "compilation", "deployment", "data", "zoo"},
-    "zoo": _RUNTIME | {"graph", "quantization", "compilation", "deployment", "data", "evaluation"},
+    "deployment": _RUNTIME | _MODEL | {"data"},
+    "evaluation": _RUNTIME | _MODEL | {"deployment", "data", "zoo"},
+    "zoo": _RUNTIME | _MODEL | {"deployment", "data", "evaluation"},
     "live": _RUNTIME | {"data", "deployment", "evaluation", "zoo"},
-    "cli": _RUNTIME | {"graph", "quantization", "compilation", "deployment", "data", "evaluation", "zoo", "live"},
+    "cli": _RUNTIME | _MODEL | {"deployment", "data", "evaluation", "zoo", "live"},
 }
 
 

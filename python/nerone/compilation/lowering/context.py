@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compilation.boards import Dpu
 from nerone.compilation.xir import XirGraph, XirOp, fix_attrs
+from nerone.dpu.boards import Dpu
 from nerone.errors import ModelError
 from nerone.graph import Node
 from nerone.quantization.quantized import QuantizedModel

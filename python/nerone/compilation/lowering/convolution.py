@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compilation.limits import alpha_limit, channel_limit, convolution_limit, depthwise_limit, transposed_limit
 from nerone.compilation.lowering.context import Context
 from nerone.compilation.lowering.units import Unit
 from nerone.compilation.xir import XirOp
+from nerone.dpu.limits import alpha_limit, channel_limit, convolution_limit, depthwise_limit, transposed_limit
 from nerone.graph import Node, Op
 
 __all__ = [

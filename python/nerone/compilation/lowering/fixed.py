@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import MappingProxyType
 
-from nerone.compilation.limits import channel_limit, pool_limit
 from nerone.compilation.lowering.context import Context
 from nerone.compilation.lowering.convolution import (
     activation_limit,
@@ -19,6 +18,7 @@ from nerone.compilation.lowering.convolution import (
 )
 from nerone.compilation.lowering.units import Unit
 from nerone.compilation.xir import XirOp
+from nerone.dpu.limits import channel_limit, pool_limit
 from nerone.graph import Op
 
 __all__ = ["DPU_LIMITS", "DPU_OPS", "TRANSPARENT"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerone.compilation.boards import Dpu
 from nerone.compilation.lowering.context import Context, Decision, Value
 from nerone.compilation.lowering.fixed import DPU_LIMITS, DPU_OPS, TRANSPARENT
 from nerone.compilation.lowering.real import CPU_OPS, crop_attrs
 from nerone.compilation.lowering.units import Unit, find_units
 from nerone.compilation.xir import FIXED, REAL, XirGraph, XirOp
+from nerone.dpu.boards import Dpu
 from nerone.errors import ModelError
 from nerone.graph import Node, Op
 from nerone.quantization.quantized import QuantizedModel

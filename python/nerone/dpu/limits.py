@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from nerone.compilation.boards import Dpu
+from nerone.dpu.boards import Dpu
 
 __all__ = [
     "alpha_limit",

@@ -1,0 +1,5 @@
+"""What a DPU is and can do: boards, fingerprints, ops and limits, arithmetic."""
+
+from __future__ import annotations
+
+__all__ = ["boards", "limits"]
