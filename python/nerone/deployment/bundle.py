@@ -15,7 +15,7 @@ from typing import Any
 from nerone.deployment.checks import check_files, check_fit, json_ready, sha256, versions
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.deployment.fields import Fields, read_json
-from nerone.deployment.writing import replacing_folder
+from nerone.deployment.writing import recover_folder, replacing_folder
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import Preprocessing
 
@@ -210,8 +210,10 @@ def is_bundle(path: Path) -> bool:
 
 
 def _existing(path: Path) -> Path:
-    if not path.exists() and path.suffix != SUFFIX and path.with_name(path.name + SUFFIX).is_dir():
-        path = path.with_name(path.name + SUFFIX)
+    if not path.exists() and path.name not in ("", ".", ".."):
+        named = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+        recover_folder(named)
+        path = named if named.is_dir() else path
     if not path.exists():
         raise ConfigurationError(f"there is no bundle '{path}'; make one with nerone deploy, or check the path")
     if not path.is_dir():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nerone import ownership
 from nerone.deployment.bundle import Bundle, bundle_path
 from nerone.deployment.checks import sha256
 from nerone.deployment.remote_board import Board, board_of, check_board, check_room, plan_device
@@ -21,6 +23,8 @@ __all__ = ["Deployment", "deploy_to", "examine_target"]
 
 Progress = Callable[[str, int, int], None]
 _STEPS = 4
+# Names of this process's deployments that are under way.
+_under_way: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -204,8 +208,11 @@ class _Copy:
         self.transport = ("rsync" if board.rsync and _has_rsync() else "tar") if self.changed else ""
         self.outputs: tuple[str, ...] = ()
         unchanged = [file for file in files if file not in self.changed]
+        self.deployment = f"{ownership.owner()}-{secrets.token_hex(4)}"
         self.request = {
             **_request(connection.target, name),
+            "deployment": self.deployment,
+            "dead": [stage for stage in board.stages if _is_over(stage)],
             "files": self.digests,
             "unchanged": unchanged,
             "in_place": self.in_place,
@@ -218,6 +225,7 @@ class _Copy:
             yield 0
             return
         check_room(self.board, sum(self.files[file].stat().st_size for file in self.changed))
+        _under_way.add(self.deployment)
         try:
             stage = self.connection.call("begin", self.request)["stage"]
             yield self._send(stage)
@@ -227,6 +235,8 @@ class _Copy:
             with contextlib.suppress(Error, OSError):
                 self.connection.call("abort", self.request)
             raise
+        finally:
+            _under_way.discard(self.deployment)
 
     def _send(self, stage: str) -> int:
         paths = [self.files[file] for file in self.changed]
@@ -247,6 +257,11 @@ class _Copy:
         if answer["tensorflow"]:
             notes.append(f"the Python of {self.connection.target.host} imports TensorFlow at its start")
         return notes
+
+
+def _is_over(stage: str) -> bool:
+    """Say whether a deployment that a board names was one of this machine's, and has ended."""
+    return ownership.is_dead(stage) or (stage.startswith(f"{ownership.owner()}-") and stage not in _under_way)
 
 
 def _has_rsync() -> bool:

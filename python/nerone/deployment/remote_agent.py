@@ -7,6 +7,7 @@ same golden frame with the same function.
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import hashlib
 import json
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nerone.deployment.remote_probe import core_problem, device_nodes, dpu_fingerprint, program_versions
+from nerone.deployment.replacing import locked, recover, take_place
 
 __all__ = ["MARK", "golden_outputs", "main"]
 
@@ -28,6 +30,8 @@ MARK = "NERONE-ANSWER:"
 MANIFEST = "bundle.json"
 # Names of the files that a deployment wrote: whatever else lies in the folder is the user's and stays.
 LISTING = ".deployed.json"
+# A stage that no action of its deployment has touched for so long is left over, wherever it came from.
+_STALE_S = 3600.0
 
 if TYPE_CHECKING:
     # Not at run time: the Pythons of old boards cannot subscript it, and are to say how old they are.
@@ -101,6 +105,7 @@ def examine(request: Request) -> dict[str, Any]:
         "state": state,
         "files": {path.name: digest(path) for path in files},
         "deployed": _listed(target),
+        "stages": [path.name for path in _entries(_stages(target)) if path.is_dir()],
         "writable": os.access(str(existing), os.W_OK | os.X_OK),
         "existing": str(existing),
         "free_bytes": free.f_bavail * free.f_frsize,
@@ -120,27 +125,55 @@ def _listed(target: Path) -> list[str]:
         return []
 
 
-def _stage(request: Request) -> Path:
-    target = _place(request)
+def _stages(target: Path) -> Path:
     return target.with_name(target.name + ".new")
+
+
+def _stage(request: Request) -> Path:
+    """Return the deployment's own folder: another one to the same name, at the same time, has another."""
+    name = str(request.get("deployment", ""))
+    if name and Path(name).name != name:
+        raise ValueError(f"'{name}' is no name for a deployment")
+    return _stages(_place(request)) / name
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def begin(request: Request) -> dict[str, Any]:
     """Make the folder beside the bundle, with the files that need not travel."""
     target, stage = _place(request), _stage(request)
     target.parent.mkdir(parents=True, exist_ok=True)
-    old = target.with_name(target.name + ".old")
-    if old.is_dir() and not target.exists():
-        # The machine stopped between the two renames of a commit.
-        old.rename(target)
-    _remove(stage)
-    stage.mkdir()
-    for name in request["unchanged"]:
-        _link(target / name, stage / name)
+    with locked(target.parent):
+        recover(target, target.with_name(target.name + ".old"))
+        _sweep(request)
+        stage.mkdir(parents=True, exist_ok=True)
+        for name in request["unchanged"]:
+            _link(target / name, stage / name)
     return {"stage": str(stage)}
 
 
+def _sweep(request: Request) -> None:
+    """Remove what dead deployments left; those under way, and what has arrived of this one, stay."""
+    stage, dead = _stage(request), request.get("dead", ())
+    if not _stages(_place(request)).is_dir():
+        _remove(_stages(_place(request)))
+    for path in _entries(_stages(_place(request))):
+        alive = path == stage or (path.is_dir() and path.name not in dead and time.time() - _touched(path) < _STALE_S)
+        if path.parent == stage and path.is_file():
+            alive = digest(path) == request["files"].get(path.name)
+        if not alive:
+            _remove(path)
+
+
+def _touched(folder: Path) -> float:
+    return max([path.stat().st_mtime for path in (folder, *_entries(folder)) if os.path.lexists(str(path))], default=0)
+
+
 def _link(source: Path, target: Path) -> None:
+    if target.exists():
+        return
     try:
         os.link(str(source), str(target))
     except OSError:
@@ -158,6 +191,8 @@ def receive(request: Request) -> dict[str, Any]:
             content = stream.extractfile(member)
             if content is None or Path(member.name).name != member.name:
                 raise ValueError(f"the stream carries '{member.name}', which is no plain file")
+            # Never through a link into the bundle that is in use.
+            _remove(stage / member.name)
             with (stage / member.name).open("wb") as file:
                 shutil.copyfileobj(content, file)
     return {}
@@ -166,9 +201,7 @@ def receive(request: Request) -> dict[str, Any]:
 def check(request: Request) -> dict[str, Any]:
     """Compare the copied files with the host's and run the golden frame."""
     stage = _place(request) if request["in_place"] else _stage(request)
-    for name, expected in request["files"].items():
-        if not (stage / name).is_file() or digest(stage / name) != expected:
-            raise ValueError(f"'{name}' did not arrive as it was sent")
+    _verify(stage, request)
     for path in stage.iterdir():
         with path.open("rb") as file:
             # A full disk shows here at the latest, before the bundle takes its place.
@@ -179,28 +212,36 @@ def check(request: Request) -> dict[str, Any]:
     return {"outputs": outputs, "tensorflow": "tensorflow" in sys.modules}
 
 
+def _verify(stage: Path, request: Request) -> None:
+    for name, expected in request["files"].items():
+        if not (stage / name).is_file() or digest(stage / name) != expected:
+            raise _Changed(f"'{name}' is not there as it was sent")
+
+
+class _Changed(Exception):
+    """Somebody else changed the files of this deployment."""
+
+
 def commit(request: Request) -> dict[str, Any]:
     """Let the new folder take the bundle's place; what the user put there moves along."""
     target, stage = _place(request), _stage(request)
-    listing = sorted([*request["files"], LISTING])
-    (stage / LISTING).write_text(json.dumps(listing) + "\n", "utf-8")
-    old = target.with_name(target.name + ".old")
-    if not target.exists():
-        stage.rename(target)
-        return {}
-    ours = set(_listed(target)) | set(request["files"])
-    for path in target.iterdir():
-        if path.name not in ours:
-            _keep(path, stage / path.name)
-    _remove(old)
-    target.rename(old)
-    try:
-        stage.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    _remove(old)
+    with locked(target.parent):
+        _verify(stage, request)
+        listing = sorted([*request["files"], LISTING])
+        (stage / LISTING).write_text(json.dumps(listing) + "\n", "utf-8")
+        ours = set(_listed(target)) | set(request["files"]) | {LISTING}
+        for path in _entries(target):
+            if path.name not in ours:
+                _keep(path, stage / path.name)
+        take_place(stage, target, target.with_name(target.name + ".old"))
+        _remove_if_empty(_stages(target))
     return {}
+
+
+def _remove_if_empty(folder: Path) -> None:
+    # Where another deployment is under way there, it is not empty.
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _keep(source: Path, target: Path) -> None:
@@ -221,6 +262,7 @@ def abort(request: Request) -> dict[str, Any]:
         time.sleep(0.05)
         if not stage.exists():
             break
+    _remove_if_empty(_stages(_place(request)))
     return {"removed": not stage.exists()}
 
 
@@ -241,6 +283,10 @@ def main(text: str) -> None:
     request = json.loads(text)
     try:
         answer = _ACTIONS[request["action"]](request)
+    except BlockingIOError:
+        answer = {"error": "busy", "text": "another deployment is under way"}
+    except _Changed as error:
+        answer = {"error": "changed", "text": " ".join(str(error).split())}
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -29,6 +29,7 @@ class Board:
     existing : str, the lowest folder on that path that exists
     files : dict of name to sha256, of the bundle that is there
     deployed : list of str, names of the files that an earlier deployment wrote
+    stages : list of str, names of deployments that have begun and not ended
     writable : bool
     free_bytes : int
     machine : str, as uname -m
@@ -51,6 +52,7 @@ class Board:
     fingerprint: str
     files: dict[str, str] = field(default_factory=dict)
     deployed: list[str] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     nodes: list[str] = field(default_factory=list)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nerone.deployment import remote_agent, remote_probe
+from nerone.deployment import remote_agent, remote_probe, replacing
 
 __all__ = ["agent_program"]
 
@@ -21,8 +21,7 @@ for name, text in PARTS:
 
 def agent_program(action: str, request: Mapping[str, Any]) -> bytes:
     """Return the program that does an action with a request and prints the answer."""
-    parts = [
-        (module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in (remote_probe, remote_agent)
-    ]
+    modules = (remote_probe, replacing, remote_agent)
+    parts = [(module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in modules]
     values = json.dumps({**request, "action": action})
     return f"PARTS = {parts!r}\n{_LOAD}module.main({values!r})\n".encode()

@@ -173,6 +173,12 @@ class Connection:
             return ConfigurationError(
                 f"{host} does not let us write ({text}); give a directory that this user may write to"
             )
+        if answer["error"] == "busy":
+            return DeviceError(f"another deployment to {host} is under way; wait for its end and deploy again")
+        if answer["error"] == "changed":
+            return DeviceError(
+                f"the files on {host} changed meanwhile ({text}); deploy again, one deployment at a time"
+            )
         return DeviceError(f"{host} failed: {text}; run nerone doctor there")
 
     def _failure(self, code: int, said: str) -> DeviceError | ConfigurationError:

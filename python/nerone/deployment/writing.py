@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from nerone import ownership
+from nerone.deployment.replacing import locked, recover, take_place
 from nerone.errors import ConfigurationError
 
-__all__ = ["check_target", "replacing_file", "replacing_folder", "write_error"]
+__all__ = ["check_target", "recover_folder", "replacing_file", "replacing_folder", "write_error"]
 
 
 def write_error(path: Path, error: OSError) -> ConfigurationError:
@@ -34,7 +37,8 @@ def replacing_file(target: Path) -> Iterator[Path]:
     target is as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{os.getpid()}.partial.{target.name}")
+    ownership.sweep(target.parent, f".*.partial.{glob.escape(target.name)}")
+    scratch = target.with_name(f".{ownership.owner()}.partial.{target.name}")
     try:
         yield scratch
         scratch.replace(target)
@@ -56,9 +60,12 @@ def replacing_folder(target: Path, may_replace: Callable[[Path], bool]) -> Itera
     ConfigurationError
         where the target is something else, or nothing can be written; nothing is left behind then.
     """
+    recover_folder(target)
     check_target(target, may_replace)
+    ownership.sweep(target.parent, f".{glob.escape(target.name)}.*.partial")
     try:
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        prefix = f".{target.name}.{ownership.owner()}."
+        scratch = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=target.parent))
     except OSError as error:
         raise write_error(target, error) from error
     try:
@@ -78,20 +85,24 @@ def check_target(target: Path, may_replace: Callable[[Path], bool]) -> None:
         raise ConfigurationError(f"'{target}' exists and is no bundle; choose another name or remove it")
 
 
+def recover_folder(target: Path) -> None:
+    """Bring back a folder whose replacement was killed between its two renames."""
+    old = _old(target)
+    if target.exists() or not old.is_dir():
+        return
+    with contextlib.suppress(OSError), locked(target.parent):
+        recover(target, old)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
 def _take_place(scratch: Path, target: Path) -> None:
     scratch.chmod(0o777 & ~_umask())
     _sync(scratch)
-    if not target.exists():
-        scratch.rename(target)
-        return
-    old = scratch.with_name(scratch.name + ".old")
-    target.rename(old)
-    try:
-        scratch.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    with locked(target.parent):
+        take_place(scratch, target, _old(target))
 
 
 def _sync(folder: Path) -> None:

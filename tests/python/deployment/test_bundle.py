@@ -11,6 +11,7 @@ import shutil
 import pytest
 
 from nerone.deployment import bundle as bundle_module
+from nerone.deployment import replacing
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.errors import ConfigurationError, Error
@@ -97,6 +98,7 @@ def test_a_failed_rename_brings_the_old_bundle_back(tmp_path, monkeypatch):
             raise OSError(errno.EIO, "broken disk")
         return real(self, target)
 
+    monkeypatch.setattr(replacing, "_exchange", lambda first, second: False)
     monkeypatch.setattr(bundle_module.Path, "rename", rename)
     with pytest.raises(ConfigurationError, match="broken disk"):
         make(tmp_path, content=b"newer")

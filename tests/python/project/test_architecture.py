@@ -25,7 +25,7 @@ CPP_USES = {
 }
 
 # High to low; a package may import those that stand in its set.
-_LOW = {"errors", "extras", "programs", "_core"}
+_LOW = {"errors", "extras", "ownership", "programs", "_core"}
 _RUNTIME = _LOW | {"runtime", "backends"}
 _MODEL = {"graph", "dpu", "quantization", "compilation"}
 PYTHON_USES = {
