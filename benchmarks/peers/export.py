@@ -96,7 +96,7 @@ def write_tflite(saved_model: Path, images: NDArray[np.float32], target: Path) -
 def write_layers(model: Any, folder: Path) -> None:
     """The graph as plain values, for the ONNX writer in the peers' environment."""
     from nerone.graph import from_keras
-    from nerone.quantization.folding import fold
+    from nerone.quantization.ptq.folding import fold
 
     graph = fold(from_keras(model))
     weights = {f"{node.name}/{key}": value for node in graph for key, value in node.weights.items()}

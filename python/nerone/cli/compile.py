@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from nerone.compilation import CompiledModel
-    from nerone.compilation.vendor import VendorCompilation
+    from nerone.compilation.vendor.compiler import VendorCompilation
 
 __all__ = ["register"]
 

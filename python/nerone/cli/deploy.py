@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import typer
 
     from nerone.deployment import Bundle
-    from nerone.quantization.vendor import VendorQuantizer
+    from nerone.quantization.vendor.quantizer import VendorQuantizer
 
 __all__ = ["register"]
 
@@ -151,7 +151,7 @@ def _shape(text: str | None) -> tuple[int, int, int] | None:
 
 
 def _vendor(python: str | None, command: str | None, time_limit_s: float) -> VendorQuantizer | None:
-    from nerone.quantization.vendor import VendorQuantizer
+    from nerone.quantization.vendor.quantizer import VendorQuantizer
 
     if python is None and command is None:
         return None

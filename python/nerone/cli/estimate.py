@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import typer
 
     from nerone.compilation.estimate import Estimate
-    from nerone.compilation.paper_estimates import EstimatedRow
+    from nerone.compilation.paper.estimates import EstimatedRow
 
 __all__ = ["register"]
 
@@ -35,7 +35,7 @@ def register(application: typer.Typer) -> None:
     ) -> None:
         """Predict latency and frames per second on a board, without the board."""
         from nerone.compilation.estimate import estimate as predict
-        from nerone.compilation.paper_estimates import estimated_rows
+        from nerone.compilation.paper.estimates import estimated_rows
         from nerone.runtime.model import model_path
 
         source = xmodel_argument(chosen(file, model_option, "xmodel or bundle"))

@@ -15,7 +15,7 @@ from nerone.compilation.partition import partition
 from nerone.dpu.boards import Board, find_board
 from nerone.dpu.limits import dpu_limits
 from nerone.errors import ConfigurationError, ModelError
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["CompiledModel", "check_memory", "check_output", "compile", "lower_to_xir", "max_parameters"]
 

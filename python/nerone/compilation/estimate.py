@@ -8,7 +8,7 @@ reshape are views. The two are added: the layers of the paper's networks are too
 
 PYNQ-DPU's Python loop takes one core and, beside the DPU, a time for every float32 value that it hands in or takes
 out. That time and the board's power are constants of the board, fitted to the paper's Table I
-(:mod:`nerone.compilation.paper_estimates`).
+(:mod:`nerone.compilation.paper.estimates`).
 """
 
 from __future__ import annotations

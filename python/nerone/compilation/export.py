@@ -14,7 +14,7 @@ from nerone.compilation.xir import REAL, XirGraph, XirOp, XirSubgraph, fix_attrs
 from nerone.dpu.boards import DPUS
 from nerone.errors import ModelError
 from nerone.graph import Node, Op
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.topology import TRANSPARENT
 
 __all__ = ["export_quantized_xir", "to_quantized_xir"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nerone.compilation.xir_attrs import Attrs, Pads, constant_array, window_pads
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["from_quantized_xir", "load_quantized_xir"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from nerone.compilation import CompiledModel
 from nerone.compilation import compile as compile_model
 from nerone.compilation.compiler import check_output
-from nerone.compilation.vendor import TIME_LIMIT_S, VendorCompilation, check_request, vendor_compile
-from nerone.compilation.vendor_arch import arch_for
+from nerone.compilation.vendor.arch import arch_for
+from nerone.compilation.vendor.compiler import TIME_LIMIT_S, VendorCompilation, check_request, vendor_compile
 from nerone.data.sources import find_sources
 from nerone.deployment.drawing import Reader
 from nerone.deployment.models import already_quantized
@@ -17,7 +17,7 @@ from nerone.deployment.quantizing import Quantization, quantize_for_bundle
 from nerone.deployment.quiet import import_quietly
 from nerone.dpu.boards import find_board
 from nerone.errors import ConfigurationError
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 from nerone.runtime.presets import preset as find_preset
 
 __all__ = ["compile_file", "quantized_from_file", "vendor_source"]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerone.compilation.vendor import check_vendor_model, vendor_compile
-from nerone.compilation.vendor_arch import Arch, arch_for
+from nerone.compilation.vendor.arch import Arch, arch_for
+from nerone.compilation.vendor.compiler import check_vendor_model, vendor_compile
 from nerone.dpu.boards import Board, find_board
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["BoardTarget", "board_target", "for_board"]
 

@@ -22,9 +22,9 @@ from nerone.deployment.quantizing import Quantization, quantize_for_bundle
 from nerone.deployment.writing import check_target, write_error
 from nerone.errors import ConfigurationError
 from nerone.quantization.metrics import Metric
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.quantized import QuantizedModel
-from nerone.quantization.vendor import VendorQuantizer
+from nerone.quantization.vendor.quantizer import VendorQuantizer
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import Preset
 from nerone.runtime.presets import preset as find_preset

@@ -95,7 +95,7 @@ def _software_dpu() -> Finding:
         from nerone import _core
         from nerone.compilation import compile as compile_model
         from nerone.graph import Graph, Node, Op
-        from nerone.quantization.quantized import QuantizedModel
+        from nerone.quantization.model import QuantizedModel
 
         nodes = (Node("x", Op.INPUT, (), (2, 2, 1)), Node("y", Op.ADD, ("x", "x"), (2, 2, 1)))
         model = QuantizedModel(Graph("doctor", nodes, ("x",), ("y",)), {"x": 0, "y": 0}, {})

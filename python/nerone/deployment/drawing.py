@@ -24,8 +24,8 @@ from nerone.data.sources import find_sources
 from nerone.deployment.calibration import DEFAULT_IMAGES, Progress, calibration_images, source_statistics, spread
 from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.graph import Graph
-from nerone.quantization.calibration import CalibrationSet
-from nerone.quantization.sampling import Sampling, class_presence, coverage, sample
+from nerone.quantization.calibration.images import CalibrationSet
+from nerone.quantization.calibration.sampling import Sampling, class_presence, coverage, sample
 from nerone.runtime.numpy_preprocessing import apply
 from nerone.runtime.preprocessing import Preprocessing
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nerone.compilation.quantized_xir import load_quantized_xir
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["already_quantized"]
 
@@ -28,6 +28,6 @@ def already_quantized(model: Any) -> QuantizedModel | None:
     if path.suffix.lower() not in (".h5", ".hdf5") or not path.is_file():
         return None
     from nerone.graph.h5_model import read_h5
-    from nerone.quantization.vai_q import load_vai_q
+    from nerone.quantization.vendor.vai_q import load_vai_q
 
     return load_vai_q(path) if "Vitis>" in str(read_h5(path).config) else None

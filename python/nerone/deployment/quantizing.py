@@ -14,9 +14,9 @@ from nerone.errors import ConfigurationError
 from nerone.graph import Graph
 from nerone.quantization.executor import Executor
 from nerone.quantization.metrics import Metric
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.quantized import QuantizedModel
-from nerone.quantization.vendor import VendorQuantizer
+from nerone.quantization.vendor.quantizer import VendorQuantizer
 
 __all__ = ["Quantization", "quantize_for_bundle"]
 

@@ -3,7 +3,7 @@
 Sources: the paper's Table of platforms (Vitis AI 1.4 overlays), AMD PG338 for the parallelism and peak operations of
 the DPUCZDX8G configurations, AMD UG1414 "Currently Supported Operators" for the limits, published compiled models for
 the fingerprints. Power and the host's time per value are fitted to the paper's Table I
-(:mod:`nerone.compilation.paper_estimates`).
+(:mod:`nerone.compilation.paper.estimates`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nerone.compilation.estimate import estimate
-from nerone.compilation.paper_table import paper_row
+from nerone.compilation.paper.table import paper_row
 from nerone.dpu.boards import find_board
 from nerone.errors import ConfigurationError
 

@@ -1,6 +1,6 @@
 """The paper's experiments in words: titles, scores of its Table II, and the models published with it.
 
-Table I is in :mod:`nerone.compilation.paper_table`. The Dice of the organs is the one that the authors' page on this
+Table I is in :mod:`nerone.compilation.paper.table`. The Dice of the organs is the one that the authors' page on this
 task states (github.com/RaffaeleBerzoini/SENECA, README.md). A value that no source of this project states is left out
 of the report, never filled in.
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nerone.compilation.paper_table import GPUS, TABLE1, PaperRow
+from nerone.compilation.paper.table import GPUS, TABLE1, PaperRow
 from nerone.evaluation.experiments import Experiment
 from nerone.evaluation.identity import PathsReport
 from nerone.evaluation.intervals import Summary

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
+from nerone.quantization.calibration.sampling import Sampling, class_presence, coverage, sample
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.pof2s import quantize_array
-from nerone.quantization.qat import from_trainable, to_trainable
 from nerone.quantization.quantize import quantize
-from nerone.quantization.quantized import QuantizedModel
-from nerone.quantization.sampling import Sampling, class_presence, coverage, sample
-from nerone.quantization.vai_q import load_vai_q
-from nerone.quantization.vendor import VendorQuantizer
+from nerone.quantization.training.trainable import from_trainable, to_trainable
+from nerone.quantization.vendor.quantizer import VendorQuantizer
+from nerone.quantization.vendor.vai_q import load_vai_q
 
 __all__ = [
     "CalibrationSet",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nerone.graph import Graph, Node
 from nerone.quantization.executor import device_graph, evaluate, quantized_weights
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
 __all__ = ["compare_with_float"]

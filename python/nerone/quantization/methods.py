@@ -10,15 +10,15 @@ import numpy as np
 
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.graph import Graph
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.executor import Executor, QuantizedExecutor
-from nerone.quantization.finetune import finetune
 from nerone.quantization.metrics import Metric, metric_named
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.ptq import Strategy, finish, post_training_quantize, prepare
-from nerone.quantization.quantized import QuantizedModel
-from nerone.quantization.training import train_aware
-from nerone.quantization.vendor import VendorQuantizer, quantize_with_vendor
+from nerone.quantization.ptq.post_training import Strategy, finish, post_training_quantize, prepare
+from nerone.quantization.training.aware import train_aware
+from nerone.quantization.training.finetune import finetune
+from nerone.quantization.vendor.quantizer import VendorQuantizer, quantize_with_vendor
 
 __all__ = ["METHODS", "Method", "Task", "quantize_within", "run_method"]
 

@@ -8,13 +8,13 @@ from typing import Any, Literal
 from nerone.errors import ConfigurationError
 from nerone.graph import import_model
 from nerone.graph.input_shapes import InputShape
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.methods import METHODS, Method, Task, quantize_within, run_method
 from nerone.quantization.metrics import Metric
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.ptq import Strategy, check_supported
-from nerone.quantization.quantized import QuantizedModel
-from nerone.quantization.vendor import VendorQuantizer
+from nerone.quantization.ptq.post_training import Strategy, check_supported
+from nerone.quantization.vendor.quantizer import VendorQuantizer
 
 __all__ = ["quantize"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nerone.graph import Node, Op
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.topology import fused_activation, position_source
 
 __all__ = ["layer_rows"]

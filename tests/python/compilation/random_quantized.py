@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 
 class ModelMaker:

@@ -11,9 +11,9 @@ from compilation.small_models import Maker
 from nerone import _core
 from nerone.compilation import compile as compile_model
 from nerone.compilation.estimate import estimate, estimate_graph
-from nerone.compilation.paper_estimates import estimated_rows, fitted_host_ns, fitted_watts
-from nerone.compilation.paper_networks import NETWORKS, ct_org_unet
-from nerone.compilation.paper_table import TABLE1, paper_row
+from nerone.compilation.paper.estimates import estimated_rows, fitted_host_ns, fitted_watts
+from nerone.compilation.paper.networks import NETWORKS, ct_org_unet
+from nerone.compilation.paper.table import TABLE1, paper_row
 from nerone.dpu.boards import BOARDS
 from nerone.errors import ConfigurationError
 from paths import golden

@@ -17,7 +17,7 @@ from compilation.small_models import Maker
 from nerone import _core
 from nerone.compilation import compile as compile_model
 from nerone.compilation.quantized_xir import load_quantized_xir
-from nerone.compilation.vendor import check_vendor_model, vendor_compile
+from nerone.compilation.vendor.compiler import check_vendor_model, vendor_compile
 from nerone.errors import ConfigurationError, ModelError, TimeoutError
 
 IMAGE = "xilinx/vitis-ai-cpu:1.4.1.978"

@@ -14,11 +14,11 @@ from nerone import _core
 from nerone.compilation import compile as compile_model
 from nerone.compilation.export import export_quantized_xir
 from nerone.compilation.quantized_xir import load_quantized_xir
-from nerone.compilation.vendor import check_vendor_model, read_arch
-from nerone.compilation.vendor_arch import Arch, arch_for
+from nerone.compilation.vendor.arch import Arch, arch_for
+from nerone.compilation.vendor.compiler import check_vendor_model, read_arch
 from nerone.dpu.boards import find_board
 from nerone.errors import ConfigurationError, ModelError
-from nerone.quantization.vai_q import load_vai_q
+from nerone.quantization.vendor.vai_q import load_vai_q
 from paths import golden
 
 

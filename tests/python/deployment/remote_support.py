@@ -10,7 +10,7 @@ from nerone.compilation import compile as compile_model
 from nerone.deployment import Bundle
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, ScaleOffset
 from waiting import wait_for
 

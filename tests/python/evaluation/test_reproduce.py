@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nerone.cli.main import main
-from nerone.compilation.paper_table import TABLE1
+from nerone.compilation.paper.table import TABLE1
 from nerone.data import bccd
 from nerone.data.frame import Frame
 from nerone.data.labelled import LabelledFrame

@@ -13,7 +13,7 @@ from random_graphs import RandomGraph
 
 from nerone.graph import GraphBuilder, Op
 from nerone.quantization.adjust import adjust
-from nerone.quantization.ptq import weight_positions
+from nerone.quantization.ptq.post_training import weight_positions
 from nerone.quantization.shifts import violations
 from nerone.quantization.topology import plan, position_source
 

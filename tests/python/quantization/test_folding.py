@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "graph"))
 import keras_cases
 
 from nerone.graph import Op, from_keras
-from nerone.quantization.equalization import equalization_pairs, equalize
 from nerone.quantization.executor import Executor
-from nerone.quantization.folding import fold
+from nerone.quantization.ptq.equalization import equalization_pairs, equalize
+from nerone.quantization.ptq.folding import fold
 
 
 def assert_same_values(one, other, tolerance=2e-5):

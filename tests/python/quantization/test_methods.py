@@ -18,12 +18,13 @@ from hard_models import hard_model
 
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.graph import from_keras
-from nerone.quantization import QuantizeOptions, finetune, from_trainable, quantize, to_trainable
+from nerone.quantization import QuantizeOptions, from_trainable, quantize, to_trainable
 from nerone.quantization.executor import Executor, QuantizedExecutor
 from nerone.quantization.metrics import accuracy, mean_dice
 from nerone.quantization.shifts import violations
 from nerone.quantization.tf_ops import import_tensorflow
-from nerone.quantization.tqt import position_of, threshold_of, train_through
+from nerone.quantization.training import finetune
+from nerone.quantization.training.thresholds import position_of, threshold_of, train_through
 
 OPTIONS = QuantizeOptions(finetune_epochs=4, train_epochs=12)
 

@@ -130,7 +130,7 @@ def test_every_form_of_images_gives_the_same_result():
 
 
 def test_large_generators_go_to_disk(monkeypatch):
-    from nerone.quantization import calibration
+    from nerone.quantization.calibration import images as calibration
 
     monkeypatch.setattr(calibration, "_IN_MEMORY_BYTES", IMAGES[0].nbytes + 1)
     graph = from_keras(keras_cases.single(conv))

@@ -18,11 +18,11 @@ import numpy_calibration
 from nerone.graph import from_keras
 from nerone.quantization import CalibrationSet, QuantizeOptions, quantize
 from nerone.quantization.executor import Executor, QuantizedExecutor, quantized_weights
-from nerone.quantization.ptq import prepare, weight_positions
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
+from nerone.quantization.ptq.post_training import prepare, weight_positions
+from nerone.quantization.ptq.vitis_strategy import calibrate
 from nerone.quantization.shifts import violations
 from nerone.quantization.topology import plan
-from nerone.quantization.vitis import calibrate
 
 
 def branched(seed):

@@ -11,7 +11,7 @@ from nerone.compilation.xir import XirGraph, XirOp, fix_attrs
 from nerone.dpu.boards import Dpu
 from nerone.errors import ModelError
 from nerone.graph import Node
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["Context", "Decision", "Value"]
 

@@ -12,7 +12,7 @@ from nerone.compilation.xir import FIXED, REAL, XirGraph, XirOp
 from nerone.dpu.boards import Dpu
 from nerone.errors import ModelError
 from nerone.graph import Node, Op
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["lower"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nerone.errors import ModelError
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["ACTIVATIONS", "Unit", "find_units"]
 

@@ -10,19 +10,20 @@ import numpy as np
 
 from nerone.errors import ModelError
 from nerone.graph import Graph, Op
-from nerone.quantization import statistics, vitis
 from nerone.quantization.adjust import adjust
-from nerone.quantization.bias_correction import correct_biases
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.comparison import compare_with_float
-from nerone.quantization.dpu_forms import to_dpu_forms
-from nerone.quantization.equalization import equalize
 from nerone.quantization.executor import quantized_weights
-from nerone.quantization.folding import fold
-from nerone.quantization.kernel_rounding import best_positions, error_measures, with_rounded_kernels
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.pof2s import min_mse_position
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.ptq import statistics
+from nerone.quantization.ptq import vitis_strategy as vitis
+from nerone.quantization.ptq.bias_correction import correct_biases
+from nerone.quantization.ptq.dpu_forms import to_dpu_forms
+from nerone.quantization.ptq.equalization import equalize
+from nerone.quantization.ptq.folding import fold
+from nerone.quantization.ptq.kernel_rounding import best_positions, error_measures, with_rounded_kernels
 from nerone.quantization.report import layer_rows
 from nerone.quantization.shifts import Neighbours
 from nerone.quantization.topology import WEIGHTED, plan

@@ -11,11 +11,11 @@ from typing import Any
 
 from nerone.compilation.compiler import CompiledModel
 from nerone.compilation.compiler import compile as compile_for_host
-from nerone.compilation.vendor_arch import Arch
-from nerone.compilation.vendor_difference import first_difference
-from nerone.compilation.vendor_run import Feed, paired, random_feeds, run_model
+from nerone.compilation.vendor.arch import Arch
+from nerone.compilation.vendor.difference import first_difference
+from nerone.compilation.vendor.run import Feed, paired, random_feeds, run_model
 from nerone.errors import ConfigurationError, ModelError
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["VendorCheck", "check_vendor_model"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compilation.vendor_run import Feed, plain_name, run_model
+from nerone.compilation.vendor.run import Feed, plain_name, run_model
 from nerone.errors import ModelError
 
 __all__ = ["first_difference"]

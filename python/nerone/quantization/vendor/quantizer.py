@@ -20,11 +20,11 @@ from nerone.errors import ConfigurationError, Error, ModelError, TimeoutError
 from nerone.graph import Graph
 from nerone.graph.keras2_h5 import write_keras2_h5
 from nerone.programs import run_program
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.executor import Executor, QuantizedExecutor
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.quantized import QuantizedModel
-from nerone.quantization.vai_q import load_vai_q
+from nerone.quantization.vendor.vai_q import load_vai_q
 
 __all__ = ["VendorQuantizer", "quantize_with_vendor"]
 
@@ -137,7 +137,7 @@ def _write_files(
         chosen |= {"include_fast_ft": True, "fast_ft_epochs": options.finetune_epochs}
     settings = {"arrays": list(arrays), "calib_batch_size": options.batch_size, "options": chosen}
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
-    shutil.copyfile(Path(__file__).with_name("vendor_script.py"), folder / _SCRIPT)
+    shutil.copyfile(Path(__file__).with_name("script.py"), folder / _SCRIPT)
     return settings
 
 

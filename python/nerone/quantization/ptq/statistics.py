@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nerone.errors import ModelError
 from nerone.graph import Graph, Node
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.executor import evaluate
 from nerone.quantization.groups import Group, position_groups, reader_energy
 from nerone.quantization.pof2s import CANDIDATES, non_overflow_position

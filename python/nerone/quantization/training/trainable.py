@@ -13,10 +13,10 @@ from nerone.graph import Graph, Node
 from nerone.quantization.adjust import adjust
 from nerone.quantization.executor import evaluate
 from nerone.quantization.groups import position_groups
-from nerone.quantization.ptq import position_floors
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
+from nerone.quantization.ptq.post_training import position_floors
 from nerone.quantization.tf_ops import import_tensorflow
-from nerone.quantization.tqt import position_of, threshold_of, train_through
+from nerone.quantization.training.thresholds import position_of, threshold_of, train_through
 
 __all__ = ["from_trainable", "to_trainable"]
 

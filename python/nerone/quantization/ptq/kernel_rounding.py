@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.graph import Graph, Node
-from nerone.quantization.moments import Matrix, from_rows, input_moments, kernel_rows
 from nerone.quantization.pof2s import INT8_MAX, INT8_MIN
+from nerone.quantization.ptq.moments import Matrix, from_rows, input_moments, kernel_rows
 
 __all__ = ["Measure", "RoundedKernel", "best_positions", "error_measures", "round_kernel", "with_rounded_kernels"]
 

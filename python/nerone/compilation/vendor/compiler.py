@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerone.compilation.vendor_arch import Arch, arch_for, read_arch
-from nerone.compilation.vendor_check import VendorCheck, check_vendor_model
-from nerone.compilation.vendor_folder import FOR_H5, FOR_XIR, SCRIPT, VendorFolder, check_name, prepare_folder
-from nerone.compilation.vendor_run import Feed
-from nerone.compilation.vendor_tools import Compiler, check_choice, find_compiler, run_compiler
+from nerone.compilation.vendor.arch import Arch, arch_for, read_arch
+from nerone.compilation.vendor.check import VendorCheck, check_vendor_model
+from nerone.compilation.vendor.folder import FOR_H5, FOR_XIR, SCRIPT, VendorFolder, check_name, prepare_folder
+from nerone.compilation.vendor.run import Feed
+from nerone.compilation.vendor.tools import Compiler, check_choice, find_compiler, run_compiler
 from nerone.dpu.boards import find_board, vitis_ai_image
 from nerone.errors import ConfigurationError, Error, ModelError
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = [
     "TIME_LIMIT_S",
@@ -85,7 +85,7 @@ def vendor_compile(
     vitis_ai : version of the board's overlay, for the table
     q_model : h5 of vai_q that ``quantized`` was read from: compiled by ``vai_c_tensorflow2``; else, or where PATH has
         ``vai_c_xir`` alone, that is given the exported graph
-    compiler : "auto", "path", "docker", "podman" or "none", see `nerone.compilation.vendor_tools.find_compiler`
+    compiler : "auto", "path", "docker", "podman" or "none", see `nerone.compilation.vendor.tools.find_compiler`
     image : container image in place of the board table's for that version
     time_limit_s : after which the compiler is stopped
     images : to compare the results on, besides random ones

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError, DtypeError, ModelError, ShapeError
 from nerone.graph import Graph
-from nerone.quantization.likeness import TOLERANCE, likeness
+from nerone.quantization.calibration.likeness import TOLERANCE, likeness
 
 __all__ = ["FEW_IMAGES", "CalibrationSet"]
 

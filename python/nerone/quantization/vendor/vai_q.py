@@ -14,8 +14,8 @@ from nerone.graph.h5_model import from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.layer_spec import LayerSpec
 from nerone.graph.layer_table import add_layer
-from nerone.quantization.dpu_forms import to_dpu_forms
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
+from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
 from nerone.quantization.topology import TRANSPARENT, WEIGHTED, fused_activation, position_source
 

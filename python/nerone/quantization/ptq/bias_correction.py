@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nerone.graph import Graph, Node
 from nerone.quantization.executor import evaluate, quantized_weights
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 from nerone.quantization.topology import WEIGHTED
 

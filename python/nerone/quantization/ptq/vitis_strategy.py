@@ -10,9 +10,9 @@ import numpy as np
 
 from nerone.errors import ModelError
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.executor import evaluate
-from nerone.quantization.search import min_mse, non_overflow
+from nerone.quantization.ptq.search import min_mse, non_overflow
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
 __all__ = ["calibrate"]

@@ -10,11 +10,11 @@ import numpy as np
 
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.graph import Graph, Op
-from nerone.quantization.calibration import CalibrationSet
+from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.executor import Executor
+from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.qat import from_trainable, to_trainable
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.training.trainable import from_trainable, to_trainable
 
 __all__ = ["train_aware"]
 

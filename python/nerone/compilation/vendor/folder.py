@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nerone.compilation.export import export_quantized_xir
-from nerone.compilation.vendor_arch import Arch
+from nerone.compilation.vendor.arch import Arch
 from nerone.dpu.boards import Board
 from nerone.errors import ConfigurationError
-from nerone.quantization.quantized import QuantizedModel
+from nerone.quantization.model import QuantizedModel
 
 __all__ = ["FOR_H5", "FOR_XIR", "SCRIPT", "VendorFolder", "check_name", "prepare_folder"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nerone.compilation.estimate import estimate_graph, values_per_image
-from nerone.compilation.paper_networks import NETWORKS
-from nerone.compilation.paper_table import TABLE1, PaperRow, paper_row
+from nerone.compilation.paper.networks import NETWORKS
+from nerone.compilation.paper.table import TABLE1, PaperRow, paper_row
 from nerone.dpu.boards import BOARDS, Board
 
 __all__ = ["EstimatedRow", "estimated_rows", "fitted_host_ns", "fitted_watts"]

@@ -1,0 +1,1 @@
+"""The paper's Table I and networks, each beside its estimate."""

@@ -1,0 +1,1 @@
+"""Calibration images: reading them as batches, choosing them, and how many really differ."""

@@ -1,0 +1,1 @@
+"""Post-training quantization: rewriting the graph, finding fix points, rounding kernels, correcting biases."""

@@ -1,0 +1,1 @@
+"""Fast finetuning and quantization-aware training."""

@@ -1,0 +1,1 @@
+"""The vendor's quantizer, vai_q_tensorflow2: running it, and reading its models."""
