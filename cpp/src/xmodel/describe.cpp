@@ -57,7 +57,7 @@ class Describer {
     }
     check_ops(graph_, Limits{});
     for (auto& op : graph_.ops) fill_constant(op, described);
-    for (const char* key : {"mc_code", "mc_code_preload", "reg_id_to_parameter_value"}) described.attrs.erase(key);
+    described.attrs.erase("reg_id_to_parameter_value");
     graph_.root.name = "root";
     graph_.root.ops = described.ops;
     graph_.root.children.push_back(std::move(described));
@@ -95,6 +95,7 @@ class Describer {
   static void fill_constant(Op& op, const Subgraph& subgraph) {
     if (!op.is_constant()) return;
     auto& data = std::get<Bytes>(op.attrs.at("data"));
+    op.attrs[from_register_attr] = data.empty();
     if (!data.empty()) return;
     const auto span = find_in_register(op, subgraph);
     data.assign(span.data, span.data + span.size_bytes);

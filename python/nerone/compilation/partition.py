@@ -148,6 +148,7 @@ def _subgraph(
         attrs |= {
             "dpu_name": DPU_NAME,
             "dpu_fingerprint": uint64(fingerprint),
+            "constant_layout": "declared",  # not as the vendor's instructions want them: cpp/src/compiled
             "runner": dict.fromkeys(("ref", "run", "sim"), SOFTDPU_LIBRARY),
             "children_topological_sort": [child.name for child in children],
         }

@@ -15,7 +15,8 @@ CPP_USES = {
     "base": set(),
     "xmodel": {"base"},
     "kernels": {"base"},
-    "softdpu": {"base", "xmodel", "kernels"},
+    "compiled": {"base", "xmodel"},
+    "softdpu": {"base", "xmodel", "kernels", "compiled"},
     "preprocess": {"base", "kernels"},
     "postprocess": {"base", "kernels"},
     "cpu": {"base", "xmodel", "kernels", "softdpu"},  # fixed-point ops that stand in a CPU subgraph

@@ -23,7 +23,9 @@ std::int64_t steps(std::int64_t extent, std::int64_t step) { return (extent + st
 Downsample parse_downsample(const xmodel::Op& op, const Value& input, const Value& output) {
   Downsample downsample;
   const auto mode = string_attr(op, "mode", "NEAREST");
-  if (mode != "NEAREST") refuse(op, "mode '" + mode + "' is not supported, expected NEAREST");
+  if (mode != "NEAREST" && mode != "BILINEAR") {
+    refuse(op, "mode '" + mode + "' is not supported, expected NEAREST or BILINEAR");
+  }
   const auto scale = numbers_attr(op, "scale", 2, {});
   downsample.step_w = whole_step(op, scale[0]);
   downsample.step_h = whole_step(op, scale[1]);

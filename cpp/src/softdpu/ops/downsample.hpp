@@ -1,6 +1,6 @@
 #pragma once
 
-// downsample-fix NEAREST: y = R(x[:, ::sh, ::sw] * 2^(fo - fi)).
+// downsample-fix: y = R(x[:, ::sh, ::sw] * 2^(fo - fi)), whether the mode is NEAREST or BILINEAR, as in the reference.
 
 #include <nerone/xmodel.hpp>
 

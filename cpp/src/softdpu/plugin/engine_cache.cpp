@@ -5,6 +5,7 @@
 #include <nerone/error.hpp>
 #include <utility>
 
+#include "compiled/constants.hpp"
 #include "xmodel/boundary.hpp"
 #include "xmodel/handle.hpp"
 
@@ -22,9 +23,10 @@ void check_family(const xmodel::Attrs& attrs) {
 }
 
 std::shared_ptr<const Engine> plan(const xir::Subgraph* subgraph, Kernels kernels) {
-  const auto graph = xmodel::describe(subgraph);
+  auto graph = xmodel::describe(subgraph);
   check_family(graph.root.attrs);
   for (const auto& child : graph.root.children) check_family(child.attrs);
+  compiled::restore_constants(graph);
   EngineOptions options;
   options.kernels = kernels;
   for (const auto* tensor : xmodel::boundary_of(subgraph).outputs) options.outputs.push_back(xmodel::name_of(tensor));

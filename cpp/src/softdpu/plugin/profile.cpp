@@ -8,6 +8,7 @@
 #include <limits>
 #include <sstream>
 
+#include "compiled/constants.hpp"
 #include "softdpu/engine.hpp"
 #include "softdpu/roofline.hpp"
 #include "xmodel/handle.hpp"
@@ -104,7 +105,9 @@ std::string profile(const char* file, const char* kernels, double seconds) {
     if (child.device() != "DPU") continue;
     out << (first ? "" : ",");
     first = false;
-    write_subgraph(out, xmodel::describe(handle.subgraph(child.name)), kernels_from(kernels), seconds, peak);
+    auto graph = xmodel::describe(handle.subgraph(child.name));
+    compiled::restore_constants(graph);
+    write_subgraph(out, graph, kernels_from(kernels), seconds, peak);
   }
   out << "],\"peak_gmacs\":" << peak << ",\"cache_gbs\":" << copy_gbs(cache_bytes, roofline_seconds)
       << ",\"memory_gbs\":" << copy_gbs(memory_bytes, roofline_seconds) << "}";
