@@ -8,6 +8,7 @@ namespace nerone::bindings {
 void register_errors();
 void register_tensors(pybind11::module_& module);
 void register_xmodel(pybind11::module_& module);
+void register_isa(pybind11::module_& module);
 void register_model(pybind11::module_& module);
 void register_runner(pybind11::module_& module);
 void register_preprocess(pybind11::module_& module);

@@ -36,6 +36,7 @@ _PACKAGES = (
     "errors",
     "evaluation",
     "graph",
+    "instructions",
     "live",
     "quantization",
     "runtime",

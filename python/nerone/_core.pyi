@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 from numpy.typing import NDArray
@@ -191,6 +191,18 @@ def simd_target() -> str:
 def default_workers(device: DeviceOptions) -> int: ...
 def read_xmodel(path: _Path) -> dict[str, Any]: ...
 def write_xmodel(graph: dict[str, Any], path: _Path) -> None: ...
+def decode_instructions(code: bytes, version: int) -> list[tuple[str, dict[str, int], int, int, int]]:
+    """Decode mc_code to (name, fields, dpdon, dpdby, offset)."""
+
+def encode_instructions(instructions: Sequence[tuple[str, Mapping[str, int], int, int]], version: int) -> bytes:
+    """Encode (name, fields, dpdon, dpdby); a field left out takes its smallest value."""
+
+def instruction_formats(version: int) -> list[dict[str, Any]]:
+    """List the words and fields of each instruction of a version of the instruction set."""
+
+def dpu_machine(fingerprint: int, dpu_name: str = "") -> dict[str, Any]:
+    """Read size and banks of a DPU from its fingerprint."""
+
 def volume_statistics(declaration: dict[str, Any], slices: Iterable[_Image]) -> _Statistics: ...
 
 @final

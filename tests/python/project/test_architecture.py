@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[3]
 CPP_USES = {
     "base": set(),
     "xmodel": {"base"},
+    "isa": {"base", "xmodel"},
     "kernels": {"base"},
-    "compiled": {"base", "xmodel"},
-    "softdpu": {"base", "xmodel", "kernels", "compiled"},
+    "compiled": {"base", "xmodel", "isa"},
+    "softdpu": {"base", "xmodel", "isa", "kernels", "compiled"},
     "preprocess": {"base", "kernels"},
     "postprocess": {"base", "kernels"},
     "cpu": {"base", "xmodel", "kernels", "softdpu"},  # fixed-point ops that stand in a CPU subgraph
@@ -28,12 +29,13 @@ CPP_USES = {
 # High to low; a package may import those that stand in its set.
 _LOW = {"errors", "extras", "ownership", "programs", "_core"}
 _RUNTIME = _LOW | {"runtime", "backends"}
-_MODEL = {"graph", "dpu", "quantization", "compilation"}
+_MODEL = {"instructions", "graph", "dpu", "quantization", "compilation"}
 PYTHON_USES = {
+    "instructions": _LOW,
     "graph": _LOW,
     "dpu": _LOW | {"graph"},
     "quantization": _LOW | {"graph", "dpu"},
-    "compilation": _LOW | {"graph", "dpu", "quantization"},
+    "compilation": _LOW | {"instructions", "graph", "dpu", "quantization"},
     "runtime": _LOW | {"backends"},
     "backends": _LOW | {"runtime"},
     "data": _LOW | {"runtime"},
