@@ -38,6 +38,9 @@ def register(application: typer.Typer) -> None:
         preprocessing: str = typer.Option(
             None, "--preprocessing", help="In place of the preset's: a JSON file of steps, or a bundle that has them."
         ),
+        orientation: str = typer.Option(
+            None, "--orientation", help="How the slices lie that the network was trained on: RAS, LPS, PLS ..."
+        ),
         board: str = typer.Option(None, "--board", help="host (the default), ultra96v2, kv260 or zcu104."),
         output: str = typer.Option(
             None, "-o", "--output", help="The bundle to make: NAME.nerone; what is not given is kept from an older one."
@@ -98,6 +101,7 @@ def register(application: typer.Typer) -> None:
                 calibration=calibration,
                 preset=preset,
                 preprocessing=preprocessing,
+                orientation=orientation,
                 board=board,
                 output=output,
                 class_names=classes.split(",") if classes else None,

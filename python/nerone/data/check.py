@@ -55,7 +55,7 @@ def data_kind(sources: list[Source], path: Path) -> str:
         return "CT-ORG"
     if any(source.path.parent.name.lower() in bccd.CLASSES or "BloodImage" in source.path.name for source in sources):
         return "BCCD"
-    return "volumes" if "nifti" in kinds else "pictures"
+    return "volumes" if kinds & {"nifti", "itk"} else "pictures"
 
 
 def _count(report: DataReport, found: LabelledFrame) -> None:

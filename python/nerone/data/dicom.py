@@ -26,6 +26,7 @@ class DicomSeries:
     files : tuple of Path, one slice each, by rising position along the slices' normal
     affine : (4, 4) float64, (row, column, slice) to millimetres, right-anterior-superior
     spacing_mm : (rows, columns)
+    rows, columns : int, pixels of a slice
     """
 
     uid: str
@@ -33,6 +34,8 @@ class DicomSeries:
     files: tuple[Path, ...]
     affine: NDArray[np.float64]
     spacing_mm: tuple[float, float]
+    rows: int
+    columns: int
 
 
 def is_dicom(path: Path) -> bool:
@@ -57,7 +60,14 @@ def _header(path: Path) -> Any:
         raise ConfigurationError(
             f"'{path}' cannot be read as DICOM ({error}); it may be damaged or half downloaded"
         ) from error
-    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SeriesInstanceUID"):
+    for name in (
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+        "PixelSpacing",
+        "SeriesInstanceUID",
+        "Rows",
+        "Columns",
+    ):
         if name not in header:
             raise ConfigurationError(f"'{path}' has no {name}; it is no slice of a CT or MR series")
     return header
@@ -104,7 +114,8 @@ def _sorted_series(uid: str, members: list[tuple[Path, Any]]) -> DicomSeries:
     row_mm, column_mm = map(float, header.PixelSpacing)
     files = tuple(members[i][0] for i in order)
     patient = str(getattr(header, "PatientID", ""))
-    return DicomSeries(uid, patient, files, series_affine(header, last, len(order)), (row_mm, column_mm))
+    affine = series_affine(header, last, len(order))
+    return DicomSeries(uid, patient, files, affine, (row_mm, column_mm), int(header.Rows), int(header.Columns))
 
 
 def find_series(files: Iterable[Path]) -> list[DicomSeries]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.data.orientation import AS_STORED, Turn
+
 __all__ = ["Frame", "plain"]
 
 
@@ -19,14 +21,16 @@ class Frame:
     Attributes
     ----------
     image : (H, W) or (H, W, C) uint8, uint16, int16 or float32, C-contiguous. A slice of a volume keeps the volume's
-        axes: its rows are the first stored axis, its columns the second; a DICOM slice is rows by columns. CT is in
-        Hounsfield units.
+        axes: its rows are the first stored axis, its columns the second; a DICOM slice is rows by columns. Where the
+        reader was given a preprocessing, axes are turned to the orientation it declares. CT is in Hounsfield units.
     source : Path, the file, or the folder of a series
     index : int or None, number of the slice in its volume, page or series
     count : int, slices of that source
     spacing_mm : (float, float) or None, distance of rows and of columns
     affine : (4, 4) float64 or None, index of the volume's voxels (row, column, slice) to millimetres,
         right-anterior-superior
+    turn : from the grid that masks are written on to the volume's axes here. Of NIfTI that is the file's grid, of a
+        DICOM series SimpleITK's (columns, rows, slices)
     """
 
     image: NDArray[Any]
@@ -35,6 +39,7 @@ class Frame:
     count: int = 1
     spacing_mm: tuple[float, float] | None = None
     affine: NDArray[np.float64] | None = None
+    turn: Turn = AS_STORED
 
 
 def plain(data: NDArray[Any]) -> NDArray[Any]:

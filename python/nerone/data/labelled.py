@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from nerone.data import bccd, brats, ct_org, prostate_3t
 from nerone.data.dicom import DicomSeries
 from nerone.data.frame import Frame
+from nerone.data.itk import ITK_ENDINGS, is_itk, read_itk
 from nerone.data.nifti import is_nifti, read_nifti
 from nerone.data.pictures import is_picture, read_picture
 from nerone.data.sources import Source, find_sources
 from nerone.errors import ConfigurationError, Error, ShapeError
+from nerone.runtime.preprocessing import Preprocessing
 
 __all__ = ["LabelledFrame", "LabelledFrames", "LabelledSource", "class_index", "labelled_frames", "pair_sources"]
 
+VOLUME_ENDINGS = (".nii.gz", ".nii", *ITK_ENDINGS)
 _MASK_FOLDERS = {"images": ("masks", "labels"), "imagestr": ("labelstr",), "imagests": ("labelsts",)}
 
 
@@ -42,7 +45,15 @@ class LabelledSource:
     """A source that has labels, and how both are read."""
 
     source: Source
-    read: Callable[[], Iterator[LabelledFrame]]
+    reader: Callable[[Source], Iterator[LabelledFrame]]
+
+    def read(self) -> Iterator[LabelledFrame]:
+        """Read both."""
+        return self.reader(self.source)
+
+    def turned(self, steps: Preprocessing | None) -> LabelledSource:
+        """Return both turned, as of :meth:`nerone.data.sources.Source.turned`."""
+        return replace(self, source=self.source.turned(steps))
 
 
 @dataclass
@@ -57,6 +68,10 @@ class LabelledFrames(Iterable[LabelledFrame]):
     pairs: tuple[LabelledSource, ...]
     skip_bad: bool = False
     skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+    def turned(self, steps: Preprocessing | None) -> LabelledFrames:
+        """Return the frames turned to the orientation that a network's preprocessing declares."""
+        return replace(self, pairs=tuple(pair.turned(steps) for pair in self.pairs))
 
     def __len__(self) -> int:
         """Return the number of frames at most; slices that show the brain are dropped from CT-ORG while reading."""
@@ -91,7 +106,7 @@ def class_index(name: str, class_names: Iterable[str]) -> int:
 
 def _stem(path: Path) -> str:
     name = path.name
-    for ending in (".nii.gz", ".nii"):
+    for ending in VOLUME_ENDINGS:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return path.stem
@@ -99,7 +114,8 @@ def _stem(path: Path) -> str:
 
 def _label_path(path: Path) -> Path | None:
     """Return the label file that belongs to an image by name."""
-    stem, endings = _stem(path), ((".nii.gz", ".nii") if is_nifti(path) else (".png", ".tif", ".tiff", ".bmp", ".npy"))
+    volume = is_nifti(path) or is_itk(path)
+    stem, endings = _stem(path), (VOLUME_ENDINGS if volume else (".png", ".tif", ".tiff", ".bmp", ".npy"))
     names = [
         f"{stem}_seg",
         f"{stem}-seg",
@@ -128,7 +144,7 @@ def _label_path(path: Path) -> Path | None:
 def _ids(path: Path) -> NDArray[np.uint8]:
     if path.name.startswith("labels-"):
         return ct_org.read_labels(path)
-    data, _ = read_nifti(path)
+    data, _ = read_itk(path) if is_itk(path) else read_nifti(path)
     ids = np.rint(data)
     if ids.size and (ids.min() < 0 or ids.max() > 255 or np.abs(data - ids).max() > 0.01):
         raise ConfigurationError(
@@ -140,13 +156,14 @@ def _ids(path: Path) -> NDArray[np.uint8]:
 def _with_volume(
     source: Source, ids: Callable[[], NDArray[np.uint8]], labels: Path, *, drop_brain: bool = False
 ) -> LabelledSource:
-    def read() -> Iterator[LabelledFrame]:
-        truth = ids()
+    def read(source: Source) -> Iterator[LabelledFrame]:
+        stored = ids()
+        extent = source.stored.grid if source.stored else source.grid
+        if extent is not None and stored.shape != extent.shape:
+            raise ShapeError(f"'{labels}' has shape {stored.shape}, its volume {extent.shape}; they must be the same")
+        truth = source.turn.volume(stored)
         keep = set(ct_org.slices_without_brain(truth)) if drop_brain else None
         for frame in source.read():
-            shape = (*frame.image.shape[:2], frame.count)
-            if truth.shape != shape:
-                raise ShapeError(f"'{labels}' has shape {truth.shape}, its volume {shape}; they must be the same")
             if keep is None or frame.index in keep:
                 yield LabelledFrame(frame, np.ascontiguousarray(truth[:, :, frame.index]))
 
@@ -154,7 +171,7 @@ def _with_volume(
 
 
 def _with_picture(source: Source, labels: Path) -> LabelledSource:
-    def read() -> Iterator[LabelledFrame]:
+    def read(source: Source) -> Iterator[LabelledFrame]:
         truth: NDArray[Any] = read_picture(labels)
         for frame in source.read():
             if truth.shape != frame.image.shape[:2]:
@@ -168,7 +185,7 @@ def _with_picture(source: Source, labels: Path) -> LabelledSource:
 
 
 def _with_class(source: Source, name: str) -> LabelledSource:
-    return LabelledSource(source, lambda: (LabelledFrame(frame, name) for frame in source.read()))
+    return LabelledSource(source, lambda source: (LabelledFrame(frame, name) for frame in source.read()))
 
 
 def _with_mask(source: Source, series: DicomSeries, root: Path) -> LabelledSource | None:
@@ -177,11 +194,10 @@ def _with_mask(source: Source, series: DicomSeries, root: Path) -> LabelledSourc
     if path is None:
         return None
 
-    def read() -> Iterator[LabelledFrame]:
-        mask, on_series = prostate_3t.read_mask(path), None
+    def read(source: Source) -> Iterator[LabelledFrame]:
+        mask = prostate_3t.read_mask(path)
+        on_series = source.turn.volume(prostate_3t.mask_on_series(mask, series, series.rows, series.columns))
         for frame in source.read():
-            if on_series is None:
-                on_series = prostate_3t.mask_on_series(mask, series, *frame.image.shape[:2])
             yield LabelledFrame(frame, np.ascontiguousarray(on_series[:, :, frame.index]))
 
     return LabelledSource(source, read)
@@ -194,7 +210,7 @@ def _pair(source: Source, root: Path, blood: dict[Path, str]) -> LabelledSource 
     if isinstance(source.detail, DicomSeries):
         return _with_mask(source, source.detail, root)
     labels = _label_path(source.path)
-    if source.kind == "nifti":
+    if source.kind in ("nifti", "itk"):
         ct = source.path.name.startswith("volume-")
         return _with_volume(source, lambda: _ids(labels), labels, drop_brain=ct) if labels else None
     if labels is not None:
@@ -217,7 +233,7 @@ def pair_sources(sources: list[Source], root: Path) -> list[LabelledSource | Err
     return pairs
 
 
-def labelled_frames(path: Path | str, *, skip_bad: bool = False) -> LabelledFrames:
+def labelled_frames(path: Path | str, *, skip_bad: bool = False, steps: Preprocessing | None = None) -> LabelledFrames:
     """Return the frames of a file or folder with their truth, streamed.
 
     Truth is found by name: ``labels-N`` beside ``volume-N`` (CT-ORG), ``_seg`` beside four modalities (BraTS), NRRD
@@ -228,13 +244,14 @@ def labelled_frames(path: Path | str, *, skip_bad: bool = False) -> LabelledFram
     ----------
     path : as of :func:`nerone.data.sources.frames`
     skip_bad : bool, leave out what is damaged or has no labels, and list it in ``skipped``
+    steps : Preprocessing, to turn volumes and labels to the orientation that it declares
 
     Raises
     ------
     ConfigurationError
         If nothing has labels, or (without ``skip_bad``) one source has none.
     """
-    sources, skipped = find_sources(path, skip_bad=skip_bad)
+    sources, skipped = find_sources(path, skip_bad=skip_bad, steps=steps)
     root = Path(path) if Path(path).is_dir() else Path(path).parent
     pairs = []
     for source, pair in zip(sources, pair_sources(sources, root), strict=True):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.data.grid import check_orientation
 from nerone.data.labelled import LabelledFrame, class_index
 from nerone.data.targets import labels_on_grid
 from nerone.errors import Error
@@ -63,6 +64,7 @@ def _prepared(
     volume: list[LabelledFrame], steps: Preprocessing, class_names: tuple[str, ...], covers: Sequence[int]
 ) -> Iterator[tuple[LabelledFrame, NDArray[np.float32], Any]]:
     statistics = volume_statistics(steps, [member.frame.image for member in volume]) if steps.volume_steps else None
+    check_orientation(volume[0].frame, steps)
     for member in volume:
         spacing = member.frame.spacing_mm
         values = apply(steps, member.frame.image, spacing_mm=spacing, statistics=statistics)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data.dicom import DicomSeries
+from nerone.data.itk import is_itk, read_itk
 from nerone.data.nifti import is_nifti, read_nifti
 from nerone.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ class Mask:
 
 def is_mask_file(path: Path) -> bool:
     """Tell by its name whether a file is an NRRD, MetaImage or NIfTI volume."""
-    return path.suffix.lower() in (".nrrd", ".mha", ".mhd") or is_nifti(path)
+    return is_itk(path) or is_nifti(path)
 
 
 def mask_files(folder: Path) -> list[Path]:
@@ -59,33 +59,11 @@ def read_mask(path: Path, *, highest: int = 2) -> Mask:
     if is_nifti(path):
         data, affine = read_nifti(path)
     else:
-        data, affine = _read_itk(path)
+        data, affine = read_itk(path)
     ids = np.rint(data)
     if ids.size and (ids.min() < 0 or ids.max() > highest):
         raise ConfigurationError(f"'{path}' has label ids from {ids.min():g} to {ids.max():g}; expected 0 to {highest}")
     return Mask(ids.astype(np.uint8), affine)
-
-
-def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    import SimpleITK
-
-    if not path.is_file():
-        raise ConfigurationError(f"'{path}' does not exist")
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise ConfigurationError(
-            f"'{path}' cannot be read as a volume; it may be damaged or half downloaded"
-        ) from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise ConfigurationError(
-            f"'{path}' has {image.GetDimension()} axes; expected a volume of three with one value each"
-        )
-    affine = np.eye(4)
-    affine[:3, :3] = np.asarray(image.GetDirection()).reshape(3, 3) * np.asarray(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    # ITK's millimetres are left-posterior-superior, its arrays run (k, j, i).
-    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
 
 
 def find_mask(series: DicomSeries, masks: Sequence[Path]) -> Path | None:

@@ -6,31 +6,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from nerone.data.brats import BratsCase, case_frames, group_cases, incomplete_cases
-from nerone.data.dicom import DicomSeries, find_series, is_dicom, read_slice
-from nerone.data.frame import Frame, plain
-from nerone.data.nifti import is_nifti, open_nifti, read_nifti
-from nerone.data.pictures import is_picture, picture_count, pictures
+from nerone.data.brats import group_cases, incomplete_cases
+from nerone.data.dicom import DicomSeries, find_series, is_dicom
+from nerone.data.frame import Frame
+from nerone.data.itk import is_itk
+from nerone.data.nifti import is_nifti
+from nerone.data.pictures import is_picture
+from nerone.data.prostate_3t import find_mask
+from nerone.data.source import Source, case_source, itk_source, nifti_source, picture_source, series_source
 from nerone.errors import ConfigurationError, Error
+from nerone.runtime.preprocessing import Preprocessing
 
 __all__ = ["Frame", "Frames", "Source", "find_sources", "frames", "is_label_file"]
 
 _LABEL_FOLDERS = ("labels", "masks", "labelstr", "labelsts", "segmentations", "ground_truth")
-
-
-@dataclass(frozen=True)
-class Source:
-    """One volume, series, case or picture file: how many frames it has and how they are read, one after the other."""
-
-    path: Path
-    count: int
-    read: Callable[[], Iterator[Frame]]
-    kind: Literal["nifti", "brats", "dicom", "picture"]
-    detail: BratsCase | DicomSeries | None = None
 
 
 @dataclass
@@ -73,44 +63,6 @@ def is_label_file(path: Path) -> bool:
     )
 
 
-def _nifti_frames(path: Path, count: int) -> Iterator[Frame]:
-    data, affine = read_nifti(path)
-    spacing = np.linalg.norm(affine[:3, :2], axis=0)
-    values = plain(data)
-    for index in range(values.shape[2]):
-        image = np.ascontiguousarray(values[:, :, index])
-        yield Frame(image, path, index, count, (float(spacing[0]), float(spacing[1])), affine)
-
-
-def _series_frames(series: DicomSeries) -> Iterator[Frame]:
-    for index, file in enumerate(series.files):
-        yield Frame(read_slice(file), file.parent, index, len(series.files), series.spacing_mm, series.affine)
-
-
-def _picture_frames(path: Path, count: int) -> Iterator[Frame]:
-    for index, image in enumerate(pictures(path)):
-        yield Frame(image, path, index if count > 1 else None, count)
-
-
-def _nifti_source(path: Path) -> Source:
-    count = int(open_nifti(path).shape[2])
-    return Source(path, count, lambda: _nifti_frames(path, count), "nifti")
-
-
-def _picture_source(path: Path) -> Source:
-    count = picture_count(path)
-    return Source(path, count, lambda: _picture_frames(path, count), "picture")
-
-
-def _series_source(series: DicomSeries) -> Source:
-    return Source(series.files[0].parent, len(series.files), lambda: _series_frames(series), "dicom", series)
-
-
-def _case_source(case: BratsCase) -> Source:
-    count = int(open_nifti(case.modalities[0]).shape[2])
-    return Source(case.folder, count, lambda: case_frames(case), "brats", case)
-
-
 def _refuse_case(folder: Path, missing: list[str]) -> Source:
     raise ConfigurationError(
         f"the case in '{folder}' has no {' and no '.join(missing)}; a BraTS case has flair, t1, t1ce and t2: it may be "
@@ -121,20 +73,21 @@ def _refuse_case(folder: Path, missing: list[str]) -> Source:
 class _Finder:
     """Collects sources and, with ``skip_bad``, the files that cannot even be opened."""
 
-    def __init__(self, skip_bad: bool) -> None:
-        self.skip_bad = skip_bad
+    def __init__(self, skip_bad: bool, steps: Preprocessing | None) -> None:
+        self.skip_bad, self.steps = skip_bad, steps
         self.sources: list[Source] = []
         self.skipped: list[tuple[Path, str]] = []
 
     def add(self, path: Path, make: Callable[[], Source | list[Source]]) -> None:
         try:
             made = make()
+            found = [source.turned(self.steps) for source in (made if isinstance(made, list) else [made])]
         except Error as error:
             if not self.skip_bad:
                 raise
             self.skipped.append((path, str(error)))
             return
-        self.sources += made if isinstance(made, list) else [made]
+        self.sources += found
 
     def add_files(self, files: list[Path]) -> None:
         niftis = [file for file in files if is_nifti(file)]
@@ -144,17 +97,22 @@ class _Finder:
         grouped = group_cases(niftis)
         members = {file for case in grouped for file in case.modalities}
         for case in grouped:
-            self.add(case.folder, lambda case=case: _case_source(case))  # type: ignore[misc]
+            self.add(case.folder, lambda case=case: case_source(case))  # type: ignore[misc]
         for file in (f for f in niftis if f not in members):
-            self.add(file, lambda file=file: _nifti_source(file))  # type: ignore[misc]
+            self.add(file, lambda file=file: nifti_source(file))  # type: ignore[misc]
         slices: dict[Path, list[Path]] = {}
+        itks = [file for file in files if is_itk(file)]
         for file in files:
             if is_picture(file):
-                self.add(file, lambda file=file: _picture_source(file))  # type: ignore[misc]
-            elif not is_nifti(file) and is_dicom(file):
+                self.add(file, lambda file=file: picture_source(file))  # type: ignore[misc]
+            elif not is_nifti(file) and not is_itk(file) and is_dicom(file):
                 slices.setdefault(file.parent, []).append(file)
         for folder, group in slices.items():
-            self.add(folder, lambda group=group: [_series_source(s) for s in find_series(group)])  # type: ignore[misc]
+            self.add(folder, lambda group=group: [series_source(s) for s in find_series(group)])  # type: ignore[misc]
+        details = [source.detail for source in self.sources if isinstance(source.detail, DicomSeries)]
+        masks = {find_mask(series, itks) for series in details}
+        for file in (f for f in itks if f not in masks):
+            self.add(file, lambda file=file: itk_source(file))  # type: ignore[misc]
 
 
 def _by_number(path: Path) -> list[tuple[int, int | str]]:
@@ -162,8 +120,12 @@ def _by_number(path: Path) -> list[tuple[int, int | str]]:
     return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in re.split(r"(\d+)", str(path)) if piece]
 
 
-def find_sources(path: Path | str, *, skip_bad: bool = False) -> tuple[list[Source], list[tuple[Path, str]]]:
+def find_sources(
+    path: Path | str, *, skip_bad: bool = False, steps: Preprocessing | None = None
+) -> tuple[list[Source], list[tuple[Path, str]]]:
     """List what a path holds, without reading voxels, and the files that were skipped.
+
+    With ``steps`` the frames are turned to the orientation that they declare.
 
     Raises
     ------
@@ -171,7 +133,7 @@ def find_sources(path: Path | str, *, skip_bad: bool = False) -> tuple[list[Sour
         If the path is missing, of an unknown kind, or a folder without a scan or picture.
     """
     path = Path(path)
-    finder = _Finder(skip_bad)
+    finder = _Finder(skip_bad, steps)
     if path.is_dir():
         every = [
             p
@@ -180,10 +142,12 @@ def find_sources(path: Path | str, *, skip_bad: bool = False) -> tuple[list[Sour
         ]
         finder.add_files([file for file in every if not is_label_file(file)])
         if not finder.sources and not finder.skipped:
-            raise ConfigurationError(f"the folder '{path}' holds no NIfTI volume, DICOM series, picture or npy array")
+            raise ConfigurationError(
+                f"the folder '{path}' holds no NIfTI, NRRD or MetaImage volume, DICOM series, picture or npy array"
+            )
     elif path.is_file():
-        if not (is_nifti(path) or is_picture(path) or is_dicom(path)):
-            raise ConfigurationError(f"'{path}' is no NIfTI, DICOM, PNG, JPEG, TIFF, BMP or npy file")
+        if not (is_nifti(path) or is_itk(path) or is_picture(path) or is_dicom(path)):
+            raise ConfigurationError(f"'{path}' is no NIfTI, NRRD, MetaImage, DICOM, PNG, JPEG, TIFF, BMP or npy file")
         finder.add_files([path])
     else:
         raise ConfigurationError(f"'{path}' does not exist")
@@ -193,14 +157,16 @@ def find_sources(path: Path | str, *, skip_bad: bool = False) -> tuple[list[Sour
     return finder.sources, finder.skipped
 
 
-def frames(path: Path | str, *, skip_bad: bool = False) -> Frames:
-    """Return the frames of a file or folder, as stored, in order, streamed.
+def frames(path: Path | str, *, skip_bad: bool = False, steps: Preprocessing | None = None) -> Frames:
+    """Return the frames of a file or folder in order, streamed: as stored, or turned to what a network expects.
 
     Parameters
     ----------
-    path : a NIfTI volume, a DICOM file or series, a PNG, JPEG, TIFF, BMP or npy file, or a folder with any of them at
-        any depth; files of labels are left out, the four modalities of a BraTS case become one frame of four channels
+    path : a NIfTI, NRRD or MetaImage volume, a DICOM file or series, a PNG, JPEG, TIFF, BMP or npy file, or a folder
+        with any of them at any depth; files of labels are left out, the four modalities of a BraTS case become one
+        frame of four channels
     skip_bad : bool, leave out files that cannot be read and list them in ``skipped``
+    steps : Preprocessing, to turn volumes to the orientation that it declares; give a bundle's for its pipeline
 
     Returns
     -------
@@ -220,5 +186,5 @@ def frames(path: Path | str, *, skip_bad: bool = False) -> Frames:
     >>> len(found), next(iter(found)).image.shape
     (3, (32, 40))
     """
-    sources, skipped = find_sources(path, skip_bad=skip_bad)
+    sources, skipped = find_sources(path, skip_bad=skip_bad, steps=steps)
     return Frames(tuple(sources), skip_bad, skipped)

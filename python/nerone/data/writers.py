@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data.frame import Frame
+from nerone.data.grid import written_grid
+from nerone.data.itk import ITK_ENDINGS
 from nerone.data.nifti import is_nifti, write_mask
 from nerone.data.pictures import write_png
 from nerone.errors import ConfigurationError, ShapeError
@@ -22,7 +24,7 @@ def mask_path(frame: Frame, output: Path, root: Path | None = None) -> Path:
     """
     source = frame.source
     name = source.name
-    for ending in (".nii.gz", ".nii"):
+    for ending in (".nii.gz", ".nii", *ITK_ENDINGS):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
             break
@@ -64,7 +66,7 @@ def write_masks(
 
     def finish() -> None:
         if path is not None and pending is not None and last is not None:
-            write_mask(path, pending, last.affine)
+            write_mask(path, *written_grid(pending, last))
 
     try:
         for frame, mask in pairs:

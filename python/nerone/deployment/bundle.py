@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nerone.deployment.fields import Fields, read_json
 from nerone.deployment.writing import recover_folder, replacing_folder
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import Preprocessing
+from nerone.runtime.presets import PRESETS
 
 __all__ = ["SCHEMA", "Bundle", "fingerprint_text"]
 
@@ -180,7 +181,7 @@ class Bundle:
             folder,
             fields.get("name", str, "a string"),
             fields.get("board", str, "a string"),
-            Preprocessing.from_dict(fields.get("preprocessing", dict, "an object")),
+            _preprocessing(fields),
             TensorDeclaration.read(fields.object("input")),
             TensorDeclaration.read(fields.object("output_tensor")),
             OutputDeclaration.read(fields.object("output")),
@@ -242,6 +243,15 @@ def _fingerprint(fields: Fields) -> int | None:
     if not 0 <= value < 1 << 64:
         raise fields.fail("fingerprint", text, "a hexadecimal number of 64 bit")
     return value
+
+
+def _preprocessing(fields: Fields) -> Preprocessing:
+    """Read the preprocessing; of a bundle from before orientations were declared, DICOM lies as its preset says."""
+    steps = Preprocessing.from_dict(fields.get("preprocessing", dict, "an object"))
+    known = PRESETS.get(fields.get("preset", str, "a string"))
+    if steps.orientation or known is None:
+        return steps
+    return replace(steps, dicom_orientation=known.preprocessing.orientation)
 
 
 def _texts(fields: Fields, key: str) -> dict[str, str]:

@@ -53,7 +53,7 @@ def calibration_images(
     if wanted < 1:
         raise ConfigurationError(f"{wanted} calibration images were asked for; 100 to 1000 are usual, at least 1")
     if isinstance(source, (str, Path)):
-        found, _ = find_sources(source)
+        found, _ = find_sources(source, steps=preprocessing)
         return _from_sources(found, preprocessing, wanted, seed, progress)
     return _from_arrays(source, preprocessing, wanted, seed, progress)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.checks import check_fit
@@ -19,7 +19,7 @@ from nerone.graph.input_shapes import InputShape
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import PRESETS, Preset
 
-__all__ = ["Plan", "given_preprocessing", "imported", "make_plan"]
+__all__ = ["Plan", "given_preprocessing", "imported", "make_plan", "oriented"]
 
 # Colours of classes that no preset names: Okabe and Ito's palette after a black background.
 _PALETTE = (
@@ -119,6 +119,16 @@ def make_plan(
     found = Plan(steps, output, name)
     check_fit(steps, TensorDeclaration("", (1, *shape), None), TensorDeclaration("", (1, *out), None), found.output)
     return found
+
+
+_Steps = TypeVar("_Steps", Plan, Preset)
+
+
+def oriented(plan: _Steps, orientation: str | None) -> _Steps:
+    """Return a plan or preset whose preprocessing declares another orientation, where one is given."""
+    if orientation is None:
+        return plan
+    return replace(plan, preprocessing=replace(plan.preprocessing, orientation=orientation))
 
 
 def _output(shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence[str] | None) -> OutputDeclaration:

@@ -15,7 +15,7 @@ from nerone.deployment.compiling import vendor_source
 from nerone.deployment.declaration import TensorDeclaration
 from nerone.deployment.deploy_again import deployed_bundle, older_bundle, redeploy
 from nerone.deployment.deploy_board import BoardTarget, board_target, for_board
-from nerone.deployment.deploy_plan import Plan, given_preprocessing, imported, make_plan
+from nerone.deployment.deploy_plan import Plan, given_preprocessing, imported, make_plan, oriented
 from nerone.deployment.drawing import Reader
 from nerone.deployment.models import already_quantized
 from nerone.deployment.quantizing import Quantization, quantize_for_bundle
@@ -42,6 +42,7 @@ def deploy(
     board: str | None = None,
     output: str | Path | None = None,
     preprocessing: Preprocessing | str | Path | None = None,
+    orientation: str | None = None,
     class_names: Sequence[str] | None = None,
     input_shape: tuple[int, int, int] | None = None,
     method: str = "ptq",
@@ -77,6 +78,8 @@ def deploy(
     output : the bundle to make, NAME.nerone; an older one is replaced when the new one is complete, and what is not
         given here (preset, preprocessing, class names, board) is taken from it
     preprocessing : in place of the preset's; also a JSON file of `Preprocessing.to_dict`, or a bundle that has it
+    orientation : how the slices lie that the network was trained on, such as "RAS", in place of the preprocessing's;
+        see `nerone.runtime.preprocessing.Preprocessing`
     class_names : in place of the preset's, class 0 first; for a network that ends in one sigmoid channel both classes,
         or the foreground's only
     input_shape : (H, W, C), where the model leaves sizes open
@@ -139,7 +142,17 @@ def deploy(
     )
     made = deployed_bundle(model)
     if made is not None:
-        changes = (calibration, preset, preprocessing, class_names, max_drop, validation, labelled, board_model)
+        changes = (
+            calibration,
+            preset,
+            preprocessing,
+            orientation,
+            class_names,
+            max_drop,
+            validation,
+            labelled,
+            board_model,
+        )
         return redeploy(made, output, board, changed=any(value is not None for value in changes))
     if output is None:
         raise ConfigurationError("no bundle to make was named; give output, such as unet.nerone")
@@ -150,7 +163,13 @@ def deploy(
         known = preset or (older.preset if older else "")
         if not known or preprocessing is not None or board_model is not None or max_drop is not None:
             raise ConfigurationError(f"'{model}' is compiled already: it takes the preset of its network, and no more")
-        return wrap_compiled(model, preset=known, output=place, board=board or "host", class_names=class_names)
+        return wrap_compiled(
+            model,
+            preset=oriented(find_preset(known) if isinstance(known, str) else known, orientation),
+            output=place,
+            board=board or "host",
+            class_names=class_names,
+        )
     target = board_target(
         board or (older.board if older else "host"), vitis_ai=vitis_ai, arch=arch, board_model=board_model, log=log
     )
@@ -160,7 +179,7 @@ def deploy(
     quantized = already_quantized(model)
     graph = quantized.graph if quantized else imported(model, input_shape)
     chosen = find_preset(preset) if isinstance(preset, str) else preset
-    plan = make_plan(graph, chosen, steps, class_names, older)
+    plan = oriented(make_plan(graph, chosen, steps, class_names, older), orientation)
     if quantized is None:
         segmentation = plan.output.kind == "segmentation"
         reader = Reader(plan.preprocessing, plan.output.class_names, segmentation, progress, plan.output.covers)

@@ -60,6 +60,7 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
         if bundle.board_model
         else "host compilation on the software DPU",
         "preprocessing": [step.kind for step in bundle.preprocessing.steps],
+        "orientation": bundle.preprocessing.orientation or "not declared: volumes as stored",
         "output": bundle.output.kind,
         "class_names": list(bundle.output.class_names),
         "versions": dict(bundle.versions),

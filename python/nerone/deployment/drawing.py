@@ -135,8 +135,8 @@ def draw(
     )
     facts: dict[str, Any] = {"seed": seed, "class_shares": sampling.shares, "class_factors": sampling.factors}
     if sampling.shares or sampling.factors:
-        return _by_class(_strict_pairs(source), graph, reader, sampling, facts)
-    pairs = _pairs(source)
+        return _by_class(_strict_pairs(source, reader.steps), graph, reader, sampling, facts)
+    pairs = _pairs(source, reader.steps)
     if pairs:
         try:
             return _evenly(pairs, graph, reader, sampling, facts)
@@ -174,7 +174,7 @@ def labelled_arrays(
     if isinstance(source, tuple) and len(source) == 2:
         found = _given(source, reader, images, seed)
     else:
-        pairs = _strict_pairs(source)
+        pairs = _strict_pairs(source, reader.steps)
         found = list(reader.read(pairs, _split(pairs, spread(_total(pairs), images, seed)), what))
     if not found:
         raise ConfigurationError("there is no labelled image; give at least one")
@@ -204,24 +204,24 @@ def _numbered(targets: ClassTargets, names: tuple[str, ...]) -> dict[int, float]
     return {key if isinstance(key, int) else class_index(key, names): float(value) for key, value in targets.items()}
 
 
-def _strict_pairs(source: Any) -> list[LabelledSource]:
+def _strict_pairs(source: Any, steps: Preprocessing) -> list[LabelledSource]:
     if isinstance(source, LabelledFrames):
-        return list(source.pairs)
+        return list(source.turned(steps).pairs)
     if not isinstance(source, (str, Path)):
         raise ConfigurationError(
             f"labels are needed, a {type(source).__name__} has none; give a folder with labels, or what "
             "nerone.data.labelled_frames returns"
         )
-    return list(labelled_frames(source).pairs)
+    return list(labelled_frames(source, steps=steps).pairs)
 
 
-def _pairs(source: Any) -> list[LabelledSource] | None:
+def _pairs(source: Any, steps: Preprocessing) -> list[LabelledSource] | None:
     """Sources with labels where every one has them, else None."""
     if isinstance(source, LabelledFrames):
-        return list(source.pairs)
+        return list(source.turned(steps).pairs)
     if not isinstance(source, (str, Path)):
         return None
-    sources, _ = find_sources(source)
+    sources, _ = find_sources(source, steps=steps)
     root = Path(source) if Path(source).is_dir() else Path(source).parent
     pairs = pair_sources(sources, root)
     found = [pair for pair in pairs if isinstance(pair, LabelledSource)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nerone.data.frame import Frame
 from nerone.data.geometry import geometry_notes
+from nerone.data.grid import written_grid
 from nerone.data.nifti import write_mask
 from nerone.data.sources import Source, find_sources
 from nerone.deployment.bundle import Bundle
@@ -78,7 +79,7 @@ def predict_files(
     ConfigurationError, ShapeError, DtypeError
         naming the file.
     """
-    sources, skipped = find_sources(scans, skip_bad=skip_bad)
+    sources, skipped = find_sources(scans, skip_bad=skip_bad, steps=bundle.preprocessing)
     root = Path(scans) if Path(scans).is_dir() else Path(scans).parent
     single = len(sources) == 1 and Path(scans).is_file()
     result: Literal["classes", "probabilities"] = "classes"
@@ -132,7 +133,7 @@ class _Work:
         if first.affine is not None:
             target = self._target(source.path, ".nii.gz", single)
             with replacing_file(target) as file:
-                write_mask(file, self.ids[np.stack(masks, axis=-1)], first.affine)
+                write_mask(file, *written_grid(self.ids[np.stack(masks, axis=-1)], first))
             notes = tuple(geometry_notes(first.affine))
             return [Written(source.path, target, self._counts(np.stack(masks)), notes)]
         return [self._picture(source.path, mask, number, len(masks), single) for number, mask in enumerate(masks)]

@@ -114,7 +114,7 @@ def load_frames(bundle: Bundle, source: str | Path, *, limit: int = _FRAMES) -> 
     ConfigurationError
         where nothing can be read.
     """
-    sources, _ = find_sources(source)
+    sources, _ = find_sources(source, steps=bundle.preprocessing)
     stride = max(1, sum(one.count for one in sources) // limit)
     found: list[tuple[Frame, Statistics | None]] = []
     began, read = time.perf_counter(), 0

@@ -119,7 +119,7 @@ def _pipeline_fps(bundle: Bundle, data: Path, threads: int, seconds: float) -> f
     """Return images per second from Hounsfield units to masks, preprocessing included, reading of files excluded."""
     from nerone.runtime.pipeline import Frame, Pipeline
 
-    pictures = [Frame(frame.image, frame.spacing_mm) for frame in frames(data)]
+    pictures = [Frame(frame.image, frame.spacing_mm) for frame in frames(data, steps=bundle.preprocessing)]
     with Pipeline(bundle.path, threads=threads) as pipeline:
         for _ in pipeline.map(pictures[: 2 * threads]):
             pass

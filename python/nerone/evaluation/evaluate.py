@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nerone.data import bccd, brats, prostate_3t
 from nerone.data.geometry import GeometryNotes
-from nerone.data.labelled import LabelledFrame, labelled_frames
+from nerone.data.labelled import LabelledFrame, LabelledFrames, labelled_frames
 from nerone.data.prepared import prepared_frames
 from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError
@@ -200,7 +200,7 @@ def evaluate(
     ConfigurationError
         If nothing has labels, or a label is no class of the network.
     """
-    found = labelled_frames(data, skip_bad=skip_bad) if isinstance(data, (str, Path)) else data
+    found = _turned(data, steps, skip_bad)
     total = len(found) if isinstance(found, Sized) else 0
     make = SegmentationCounts if segmentation else ClassificationCounts
     result = Evaluation(class_names, {name: make(len(class_names)) for name in networks})
@@ -223,6 +223,15 @@ def evaluate(
     result.skipped = [*getattr(found, "skipped", []), *(unfit or [])]
     result.notes = geometry.notes
     return result
+
+
+def _turned(
+    data: Path | str | Iterable[LabelledFrame], steps: Preprocessing, skip_bad: bool
+) -> Iterable[LabelledFrame]:
+    """Return labelled frames that lie as the network was trained on."""
+    if isinstance(data, (str, Path)):
+        return labelled_frames(data, skip_bad=skip_bad, steps=steps)
+    return data.turned(steps) if isinstance(data, LabelledFrames) else data
 
 
 class _WholeTruth(Iterable[LabelledFrame]):
@@ -283,7 +292,7 @@ def evaluate_bundle(
     networks: dict[str, Network] = {"INT8": XmodelNetwork(board or bundle.host_model_path, device=device)}
     if baseline is not None:
         networks["FP32"] = KerasNetwork(baseline)
-    found = labelled_frames(data, skip_bad=skip_bad) if isinstance(data, (str, Path)) else data
+    found = _turned(data, bundle.preprocessing, skip_bad)
     return evaluate(
         networks,
         _WholeTruth(found) if _tells_the_whole_only(bundle) else found,

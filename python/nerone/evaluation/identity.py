@@ -124,7 +124,7 @@ def compare_paths(
     ConfigurationError
         If nothing can be read, or (without ``skip_bad``) a file is damaged.
     """
-    sources, skipped = find_sources(data, skip_bad=skip_bad)
+    sources, skipped = find_sources(data, skip_bad=skip_bad, steps=bundle.preprocessing)
     total = sum(source.count for source in sources)
     stride = 1 if limit is None else max(1, -(-total // limit))
     report = PathsReport(stated_steps(bundle), skipped=list(skipped))

@@ -8,6 +8,7 @@ import io
 
 import numpy as np
 
+from nerone.data.grid import written_grid
 from nerone.errors import ConfigurationError
 from nerone.live.record import COLUMNS
 from nerone.live.session import Session
@@ -33,7 +34,9 @@ def masks_nifti(session: Session) -> bytes:
     if len({mask.shape for mask in masks.values()}) > 1:
         raise ConfigurationError("the frames are of several sizes and cannot be one volume; use nerone run for folders")
     volume = np.stack([masks[index] for index in sorted(masks)], axis=-1)
-    affine = session.source.affine if session.source.affine is not None else np.eye(4)
+    first, affine = session.source.first, np.eye(4)
+    if first is not None and session.source.affine is not None:
+        volume, affine = written_grid(volume, first)
     return gzip.compress(nibabel.Nifti1Image(volume, affine).to_bytes(), 6)
 
 

@@ -20,6 +20,7 @@ from nerone.live.fp32 import FloatModel
 from nerone.live.screen import Screen
 from nerone.live.session import Session
 from nerone.live.uploads import receive
+from nerone.runtime.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -41,6 +42,7 @@ class LiveServer:
     access : Access, address, token and limits
     title, bundle : what the page shows of the bundle
     float_model : FloatModel or None, shown beside the bundle
+    steps : Preprocessing of the bundle, for scans that are uploaded
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class LiveServer:
         title: str,
         bundle: BundleLabels,
         float_model: FloatModel | None = None,
+        steps: Preprocessing | None = None,
     ) -> None:
         self.session = session
         self.access = access
@@ -61,6 +64,7 @@ class LiveServer:
         self._runner: web.AppRunner | None = None
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
         self._float_model = float_model
+        self._steps = steps
         self._screen = Screen(session, self._encoder, float_model)
 
     @property
@@ -148,7 +152,7 @@ class LiveServer:
         from aiohttp import web
 
         try:
-            source = await receive(request, self.access.max_upload_bytes)
+            source = await receive(request, self.access.max_upload_bytes, self._steps)
         except Error as error:
             return web.Response(status=400, text=str(error))
         self.session.use_source(source)

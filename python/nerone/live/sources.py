@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nerone.data.frame import Frame
 from nerone.data.sources import Source, find_sources
 from nerone.errors import ConfigurationError, Error
-from nerone.runtime.preprocessing import Statistics
+from nerone.runtime.preprocessing import Preprocessing, Statistics
 
 __all__ = ["LiveFrame", "LiveSource", "ScanSource", "damaged_source", "no_statistics", "no_truths", "open_source"]
 
@@ -66,12 +66,14 @@ class LiveSource(ABC):
     hounsfield : bool, whether the values are Hounsfield units, for which there are window presets
     live : bool, whether there is but one frame, the newest, as of a camera
     affine : (4, 4) float64 of the one volume that the frames are slices of, or None
+    first : Frame, the first one, or None where its file is damaged or frames come from elsewhere
     """
 
     name: str = ""
     hounsfield: bool = False
     live: bool = False
     affine: NDArray[np.float64] | None = None
+    first: Frame | None = None
 
     def __init__(self) -> None:
         self._closers: list[Callable[[], None]] = []
@@ -146,7 +148,7 @@ class ScanSource(LiveSource):
         self._lock = threading.Lock()
         self._cache = _Cache(cache_bytes)
         self._reading: tuple[int, Iterator[LiveFrame], int] | None = None
-        first = self._first_readable()
+        first = self.first = self._first_readable()
         if first is not None:
             self.affine = first.affine if len(sources) == 1 else None
             self.hounsfield = first.image.dtype == np.int16 and int(first.image.min()) < -200
@@ -216,8 +218,15 @@ def damaged_source(path: Path, reason: str) -> Source:
     return Source(path, 1, read, "picture")
 
 
-def open_source(path: Path, truths: Truths = no_truths, statistics: VolumeStatistics = no_statistics) -> LiveSource:
+def open_source(
+    path: Path,
+    truths: Truths = no_truths,
+    statistics: VolumeStatistics = no_statistics,
+    steps: Preprocessing | None = None,
+) -> LiveSource:
     """Open a file or folder of scans or pictures; ``truths`` and ``statistics`` as for :class:`ScanSource`.
+
+    With ``steps`` volumes are turned to the orientation that they declare.
 
     Of a folder, files that cannot be opened are frames that say so.
 
@@ -225,7 +234,7 @@ def open_source(path: Path, truths: Truths = no_truths, statistics: VolumeStatis
     ------
     ConfigurationError : it is missing, empty, of no readable kind, or a file that is damaged
     """
-    sources, skipped = find_sources(path, skip_bad=path.is_dir())
+    sources, skipped = find_sources(path, skip_bad=path.is_dir(), steps=steps)
     sources += [damaged_source(file, reason) for file, reason in skipped]
     opened = ScanSource(path.name, sources, truths, statistics)
     if len(sources) == 1:

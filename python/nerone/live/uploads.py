@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from nerone.data.dicom import is_dicom
 from nerone.data.nifti import is_nifti, open_nifti
+from nerone.data.sources import Source
+from nerone.deployment.calibration import source_statistics
 from nerone.errors import ConfigurationError, Error
-from nerone.live.sources import LiveSource, open_source
+from nerone.live.sources import LiveSource, no_truths, open_source
+from nerone.runtime.preprocessing import Preprocessing, Statistics
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -25,7 +28,7 @@ _MAX_NAME = 60
 _MAX_VOXELS = 1 << 31
 
 
-async def receive(request: web.Request, max_bytes: int) -> LiveSource:
+async def receive(request: web.Request, max_bytes: int, steps: Preprocessing | None = None) -> LiveSource:
     """Store uploaded scans and open them as a source, which deletes them when closed.
 
     Parameters
@@ -33,13 +36,14 @@ async def receive(request: web.Request, max_bytes: int) -> LiveSource:
     request : its body is one file, called as the query's ``name`` says, or multipart/form-data with several, such as
         the slices of a DICOM series
     max_bytes : int, size of all files at which the upload is refused
+    steps : Preprocessing, to turn volumes to the orientation that it declares
 
     Raises
     ------
     ConfigurationError : another type than NIfTI, DICOM, PNG, JPEG, TIFF or BMP, too large, empty, or not readable
     """
     folder = tempfile.TemporaryDirectory(prefix="nerone-upload-")
-    store = _Store(Path(folder.name), max_bytes)
+    store = _Store(Path(folder.name), max_bytes, steps)
     try:
         if request.content_type.startswith("multipart/"):
             await _receive_parts(request, store)
@@ -80,8 +84,9 @@ async def _chunks(part: object) -> AsyncIterator[bytes]:
 class _Store:
     """The files of one upload, under names of our own."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, steps: Preprocessing | None) -> None:
         self._folder = folder
+        self._steps = steps
         self._max_bytes = max_bytes
         self._size = 0
         self._files: list[Path] = []
@@ -111,6 +116,9 @@ class _Store:
         self._files.append(file)
         self._first_name = self._first_name or "".join(c for c in name if c.isprintable())[-_MAX_NAME:]
 
+    def _statistics(self, source: Source) -> Statistics | None:
+        return source_statistics(source, self._steps) if self._steps is not None else None
+
     def open(self) -> LiveSource:
         """Open what came as one source."""
         if not self._files:
@@ -118,7 +126,8 @@ class _Store:
         try:
             for file in self._files:
                 _check_extent(file)
-            source = open_source(self._files[0] if len(self._files) == 1 else self._folder)
+            place = self._files[0] if len(self._files) == 1 else self._folder
+            source = open_source(place, no_truths, self._statistics, self._steps)
         except Error as error:
             text = str(error).replace(f"{self._folder}/", "").replace(str(self._folder), "the upload")
             raise ConfigurationError(text) from error

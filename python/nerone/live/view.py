@@ -64,7 +64,8 @@ def open_live_source(bundle: Bundle, source: str | Path, *, watch: bool = False)
         where it cannot be had.
     """
     text, path = str(source), Path(source)
-    grey = bundle.preprocessing.input_channels == 1
+    steps = bundle.preprocessing
+    grey = steps.input_channels == 1
     if is_camera(text):
         return CameraSource(text, camera_capture(text), grey=grey)
     if text == _PHANTOMS and not path.exists():
@@ -74,10 +75,10 @@ def open_live_source(bundle: Bundle, source: str | Path, *, watch: bool = False)
     if watch:
         if not path.is_dir():
             raise ConfigurationError(f"'{path}' is no folder; only a folder can be watched")
-        return WatchedFolder(path, truths, lambda one: source_statistics(one, bundle.preprocessing))
+        return WatchedFolder(path, truths, lambda one: source_statistics(one, steps), steps=steps)
     if is_video(path) and not path.is_dir():
         return VideoSource(path, grey=grey)
-    return open_source(path, truths, lambda one: source_statistics(one, bundle.preprocessing))
+    return open_source(path, truths, lambda one: source_statistics(one, steps), steps)
 
 
 def _phantoms(bundle: Bundle) -> LiveSource:
@@ -141,7 +142,8 @@ async def view(
 ) -> None:
     """Serve a session until the task is cancelled; ``told`` gets the address once it can be opened."""
     labels = labels_of(bundle, find_device(device, bundle.host_model_path, preset=bundle.preset))
-    server = LiveServer(session, access, title=bundle.name, bundle=labels, float_model=float_model)
+    steps = bundle.preprocessing
+    server = LiveServer(session, access, title=bundle.name, bundle=labels, float_model=float_model, steps=steps)
     await server.start()
     told(server.url)
     try:

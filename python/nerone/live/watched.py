@@ -23,6 +23,7 @@ from nerone.live.sources import (
     no_statistics,
     no_truths,
 )
+from nerone.runtime.preprocessing import Preprocessing
 
 __all__ = ["WatchedFolder"]
 
@@ -47,6 +48,7 @@ class WatchedFolder(LiveSource):
     ----------
     folder : Path
     truths, statistics : as for :class:`nerone.live.sources.ScanSource`
+    steps : Preprocessing, to turn volumes to the orientation that it declares
     kept : int, files that are played
     """
 
@@ -56,13 +58,14 @@ class WatchedFolder(LiveSource):
         truths: Truths = no_truths,
         statistics: VolumeStatistics = no_statistics,
         *,
+        steps: Preprocessing | None = None,
         kept: int = 1000,
     ) -> None:
         super().__init__()
         self.name = f"{folder.name} (watched)"
         self._folder = folder
         self._truths, self._statistics = truths, statistics
-        self._kept = kept
+        self._steps, self._kept = steps, kept
         self._looked_s = float("-inf")
         self._listed: list[_Found] = []
         self._opened: dict[_Found, Source] = {}
@@ -95,7 +98,7 @@ class WatchedFolder(LiveSource):
         if listed == self._listed:
             return
         self._listed = listed
-        self._opened = {found: self._opened.get(found) or _open(found.path) for found in listed}
+        self._opened = {found: self._opened.get(found) or _open(found.path, self._steps) for found in listed}
         sources = list(self._opened.values())
         self._scans = ScanSource(self.name, sources, self._truths, self._statistics) if sources else None
         if self._scans is not None:
@@ -114,8 +117,8 @@ class WatchedFolder(LiveSource):
         return sorted(known, key=lambda f: (f.changed_ns, f.path.name))[-self._kept :]
 
 
-def _open(path: Path) -> Source:
+def _open(path: Path, steps: Preprocessing | None) -> Source:
     try:
-        return find_sources(path)[0][0]
+        return find_sources(path, steps=steps)[0][0]
     except Error as error:
         return damaged_source(path, str(error))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nerone.errors import ConfigurationError, ShapeError
@@ -95,6 +95,9 @@ class Preprocessing:
     Parameters
     ----------
     steps : sequence of steps; a step of scope "volume" has to come before the first step that moves pixels
+    orientation : how the slices lie that the network was trained on, as "RAS": rows grow to the right, columns to the
+        front, slices are stacked from the feet up; readers turn volumes to it and masks back. "" where undeclared
+    dicom_orientation : the same for DICOM series alone, of bundles from before the declaration; it is not saved
 
     Raises
     ------
@@ -108,8 +111,11 @@ class Preprocessing:
     """
 
     steps: tuple[Step, ...]
+    orientation: str = ""
+    dicom_orientation: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        _check_orientation(self.orientation)
         steps = tuple(self.steps)
         object.__setattr__(self, "steps", steps)
         moved = False
@@ -166,12 +172,13 @@ class Preprocessing:
             step = steps[number]
             if isinstance(step, (Resize, CropOrPad)):
                 steps[number] = dataclasses.replace(step, height=height, width=width)
-                return Preprocessing(tuple(steps))
-        return Preprocessing((*steps, Resize(height, width)))
+                return dataclasses.replace(self, steps=tuple(steps))
+        return dataclasses.replace(self, steps=(*steps, Resize(height, width)))
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values for JSON; `from_dict` reads them back to an equal object."""
-        return {"version": VERSION, "steps": [step_to_dict(step) for step in self.steps]}
+        declared = {"orientation": self.orientation} if self.orientation else {}
+        return {"version": VERSION, **declared, "steps": [step_to_dict(step) for step in self.steps]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
@@ -186,9 +193,11 @@ class Preprocessing:
             raise ConfigurationError(
                 f"preprocessing is {type(values).__name__}; expected an object with 'version' and 'steps'"
             )
-        unknown = sorted(str(key) for key in values if key not in ("version", "steps"))
+        unknown = sorted(str(key) for key in values if key not in ("version", "orientation", "steps"))
         if unknown:
-            raise ConfigurationError(f"preprocessing.{unknown[0]} is unknown; expected 'version' and 'steps' only")
+            raise ConfigurationError(
+                f"preprocessing.{unknown[0]} is unknown; expected 'version', 'orientation' and 'steps' only"
+            )
         version = values.get("version")
         if version != VERSION or isinstance(version, bool):
             raise ConfigurationError(
@@ -198,4 +207,15 @@ class Preprocessing:
         steps = values.get("steps")
         if not isinstance(steps, (list, tuple)):
             raise ConfigurationError(f"preprocessing.steps is {type(steps).__name__}; expected a list of steps")
-        return cls(tuple(step_from_dict(step, f"preprocessing.steps[{n}]") for n, step in enumerate(steps)))
+        read = tuple(step_from_dict(step, f"preprocessing.steps[{n}]") for n, step in enumerate(steps))
+        return cls(read, values.get("orientation", ""))
+
+
+def _check_orientation(orientation: Any) -> None:
+    letters = orientation if isinstance(orientation, str) else "?"
+    axes = sorted(next((pair for pair in ("LR", "AP", "IS") if letter in pair), "") for letter in letters)
+    if letters and axes != ["AP", "IS", "LR"]:
+        raise ConfigurationError(
+            f"preprocessing.orientation is {orientation!r}; expected three letters such as RAS or LPS, one of R and L, "
+            'one of A and P, one of S and I, or "" where it is unknown'
+        )

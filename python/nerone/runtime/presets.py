@@ -77,7 +77,8 @@ def _ct(outside_hu: float) -> Preprocessing:
             CropOrPad(512, 512, outside_hu),
             Resize(256, 256, "bilinear"),
             Window(-500, 1000, to=(-1, 1)),
-        )
+        ),
+        orientation="RAS",
     )
 
 
@@ -88,12 +89,14 @@ def _brain() -> Preprocessing:
             Clip(low=0),
             Percentile(None, 99.9, to=(-1, 1), scope="volume", nonzero=True),
             CropOrPad(240, 240, -1),
-        )
+        ),
+        orientation="LPS",
     )
 
 
 def _prostate(to: tuple[float, float]) -> Preprocessing:
-    return Preprocessing((Channels(1), Resample(0.625, "cubic"), CropOrPad(256, 256), Percentile(1, 99, to=to)))
+    steps = (Channels(1), Resample(0.625, "cubic"), CropOrPad(256, 256), Percentile(1, 99, to=to))
+    return Preprocessing(steps, orientation="PLS")
 
 
 def _blood(height: int, width: int) -> Preprocessing:

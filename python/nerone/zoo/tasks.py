@@ -43,7 +43,7 @@ def _volume_samples(members: list[LabelledFrame], steps: Preprocessing, group: i
 def _segmentation_samples(
     data: Path, steps: Preprocessing, progress: Progress | None, skipped: list[tuple[Path, str]] | None
 ) -> Iterator[Sample]:
-    found, done = labelled_frames(data, skip_bad=skipped is not None), 0
+    found, done = labelled_frames(data, skip_bad=skipped is not None, steps=steps), 0
     for group, (source, members) in enumerate(itertools.groupby(found, key=lambda member: member.frame.source)):
         volume = list(members)
         affine = volume[0].frame.affine
