@@ -5,6 +5,7 @@
 #include "isas.hpp"
 #include "packed_images.hpp"
 #include "random_conv.hpp"
+#include "softdpu/jit/byte_chains.hpp"
 #include "softdpu/jit/conv_weights.hpp"
 
 namespace nerone::softdpu::jit {
@@ -20,7 +21,14 @@ struct Case {
   std::vector<ConvGrid> grids;
   Requantization requantization;
   std::vector<std::int8_t> input, expected;
+  bool never_negative = false;
 };
+
+// Weights that leave room for chains of byte products.
+Int8Data smaller(std::vector<std::int8_t> weights, int shift) {
+  for (auto& weight : weights) weight = static_cast<std::int8_t>(weight >> shift);
+  return std::make_shared<const std::vector<std::int8_t>>(std::move(weights));
+}
 
 // A random convolution that the kernels cover; counts the others.
 Case random_case(Isa isa, Random& random, int& refused) {
@@ -34,6 +42,11 @@ Case random_case(Isa isa, Random& random, int& refused) {
     one.grids = *grids;
     one.requantization = *requantization;
     one.input = test::random_bytes(random, static_cast<std::size_t>(one.conv.input.element_count()));
+    one.never_negative = test::chance(random, 0.5);
+    if (one.never_negative) {
+      for (auto& value : one.input) value = static_cast<std::int8_t>(value & 0x7F);
+    }
+    if (test::chance(random, 0.7)) one.conv.weights = smaller(*one.conv.weights, test::pick(random, 1, 4));
     one.expected.resize(static_cast<std::size_t>(one.conv.output.element_count()));
     run_scalar(one.conv, one.input.data(), one.expected.data());
     return one;
@@ -54,6 +67,18 @@ ConvTile random_tile(Random& random, const ConvShape& shape) {
   }
 }
 
+// Words, or chains of bytes that are no longer than the weights allow.
+ConvShape with_random_products(const Case& one, const ConvShape& shape, Random& random) {
+  const auto channels = dense_channels(static_cast<int>(one.conv.input.channels));
+  if (test::chance(random, 0.3)) return with_fastest_products(one.conv, shape, channels, one.never_negative);
+  if (shape.isa != Isa::avx2 || shape.depthwise || test::chance(random, 0.3)) return shape;
+  ConvShape chained = shape;
+  const std::uint8_t most_input = one.never_negative ? 127 : 255;
+  const ChainPlanner planner(one.conv, shape, channels, most_input);
+  chained.chains = {most_input, planner.lengths(test::pick(random, 1, 5))};
+  return is_possible(chained, choose_tile(chained)) ? chained : shape;
+}
+
 void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool upsample, Random& random) {
   for (const auto& grid : one.grids) {
     const auto in = input.const_image();
@@ -69,7 +94,8 @@ void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool 
     whole.requantize = one.requantization.rule;
     whole.upsample = upsample;
     const auto parts = test::chance(random, 0.7) ? split_columns(whole) : std::vector<ConvShape>{whole};
-    for (const auto& shape : parts) {
+    for (const auto& part : parts) {
+      const auto shape = with_random_products(one, part, random);
       const auto tile = random_tile(random, shape);
       const auto weights = pack_weights(one.conv, shape, tile,
                                         dense_channels(static_cast<int>(one.conv.input.channels)), one.requantization);

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "softdpu/jit/conv_kernel.hpp"
 
@@ -38,6 +39,9 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   virtual void start_from_sums(const Tile& tile) = 0;
   virtual void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                         std::ptrdiff_t& weight_offset) = 0;
+  // The taps of a chain of byte products; only where the shape has such chains.
+  virtual void emit_chain(const Tile& /*tile*/, const std::vector<GroupTap>& /*chain*/,
+                          std::ptrdiff_t& /*weight_offset*/) {}
   // Makes bytes of the sums of up to four channels, in the first one's register, one dword a pixel.
   virtual void requantize(const Tile& tile, int phase, int channel, int count, int row, int block) = 0;
   // Stores what requantize() made of every phase.

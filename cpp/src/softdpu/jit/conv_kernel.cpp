@@ -176,17 +176,19 @@ void ConvKernel::Generator::emit_tile(const Tile& tile) {
 }
 
 void ConvKernel::Generator::emit_groups(const Tile& tile) {
-  constexpr int unrolled_taps = 9;
   const int groups = shape_.depthwise ? 1 : shape_.input_groups;
-  const int taps = static_cast<int>(shape_.grid.taps.size());
-  int unroll = std::clamp(unrolled_taps / std::max(taps, 1), 1, groups);
-  while (groups % unroll != 0) --unroll;
+  const int unroll = unrolled_groups(shape_);
+  const auto chains = chains_of(shape_);
   mov(group_input_, input_);
   mov(group_weights_, weights_);
   repeat(groups / unroll, groups_left_, [&] {
     std::ptrdiff_t weight_offset = 0;
-    for (int group = 0; group < unroll; ++group) {
-      for (const auto& tap : shape_.grid.taps) emit_tap(tile, tap, group * shape_.input.group, weight_offset);
+    for (const auto& chain : chains) {
+      if (shape_.chains.are_used()) {
+        emit_chain(tile, chain, weight_offset);
+        continue;
+      }
+      for (const auto& at : chain) emit_tap(tile, *at.tap, at.group * shape_.input.group, weight_offset);
     }
     if (groups == unroll) return;
     add_bytes(group_input_, unroll * shape_.input.group);

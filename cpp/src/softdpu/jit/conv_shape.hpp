@@ -50,6 +50,16 @@ struct Strides {
   std::ptrdiff_t group = 0;
 };
 
+// AVX2's product of bytes adds two products in 16 bits and saturates there. Where an input's largest value and the
+// weights leave room, the products of several taps are added in 16 bits before they become 32: a chain.
+struct ByteChains {
+  std::uint8_t most_input = 0;  // 127: of inputs that are never negative, unflipped; 255: of flipped ones
+  std::vector<int> lengths;     // of the taps of unrolled_groups() input groups, one behind the other
+
+  bool are_used() const { return !lengths.empty(); }
+  int longest() const;
+};
+
 struct ConvShape {
   Isa isa = Isa::avx512_vnni;
   ConvGrid grid;
@@ -59,6 +69,7 @@ struct ConvShape {
   Strides input, output;   // from row to row of the tensors (not of the grid)
   Requantize requantize;
   bool upsample = false;  // each pixel is stored as 2x2
+  ByteChains chains;      // of AVX2; without them it multiplies words
 
   // A convolution may be computed in two parts. The first stores its sums, int32 [channel][pixel]; the distance from
   // one channel to the next is a quarter of the output's group stride. The second starts from such sums, whose rows and
@@ -70,7 +81,21 @@ struct ConvShape {
 // Of the weights that a sum takes from one group of input channels at one tap: four bytes; or, for products of words,
 // two words from channels 0 and 2 and two from channels 1 and 3. A depthwise sum takes the pair that has its channel.
 inline int weight_bytes_of(const ConvShape& shape) {
-  return shape.isa == Isa::avx2 && !shape.depthwise ? 2 * group_channels : group_channels;
+  const bool words = shape.isa == Isa::avx2 && !shape.chains.are_used();
+  return words && !shape.depthwise ? 2 * group_channels : group_channels;
 }
+
+// Input groups whose taps are generated one behind the other, in a loop over the rest.
+int unrolled_groups(const ConvShape& shape);
+
+// A tap of one of the unrolled groups.
+struct GroupTap {
+  int group = 0;
+  const Tap* tap = nullptr;
+};
+
+// The taps of the unrolled groups in the order in which they are multiplied, as chains; each alone where there are
+// none.
+std::vector<std::vector<GroupTap>> chains_of(const ConvShape& shape);
 
 }  // namespace nerone::softdpu::jit

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -27,6 +28,39 @@ double word_products(const ConvShape& shape, int channels, int pixels) {
   return std::max(products, instructions / per_half_cycle);
 }
 
+// Of one unrolled set of groups. The instructions of a chain of k taps: a load, perhaps a mask, for each of its pixels;
+// for each sum k products, k - 1 additions of words, a product and an addition that make dwords of them; a broadcast
+// for each weight.
+double chain_products(const ConvShape& shape, int channels, int pixels) {
+  constexpr double per_half_cycle = 2.5;
+  const int loads = shape.chains.most_input < zero_byte ? 2 : 1;
+  double cost = 0;
+  for (const int length : shape.chains.lengths) {
+    const double sums = static_cast<double>(channels) * pixels * shape.grid.phases;
+    const double products = sums * (length + 1);
+    const double instructions =
+        loads * length * pixels + channels * shape.grid.phases * length + sums * (2 * length + 1);
+    cost += std::max(products, instructions / per_half_cycle);
+  }
+  return cost;
+}
+
+// The products of one tile.
+double products_of(const ConvShape& shape, const ConvTile& tile, int channels, int pixels) {
+  const auto& grid = shape.grid;
+  const int groups = shape.depthwise ? 1 : shape.input_groups;
+  const double taps = static_cast<double>(grid.taps.size());
+  const double folding = groups * taps * pixels * (tile.fold - 1) * fold_cost;
+  if (shape.chains.are_used()) {
+    return folding + groups / unrolled_groups(shape) * chain_products(shape, channels, pixels);
+  }
+  const double sums = channels * pixels;
+  const double dots = shape.isa == Isa::avx2
+                          ? word_products(shape, channels, pixels)
+                          : std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
+  return folding + groups * taps * dots;
+}
+
 double cost_of(const ConvShape& shape, const ConvTile& tile) {
   const auto& grid = shape.grid;
   const int blocks = blocks_of(shape, tile.fold);
@@ -37,12 +71,7 @@ double cost_of(const ConvShape& shape, const ConvTile& tile) {
     for (int block = 0; block < blocks; block += tile.blocks) {
       const int pixels = std::min(tile.blocks, blocks - block) * tile.rows;
       const double sums = channels * pixels;
-      const double groups = shape.depthwise ? 1 : shape.input_groups;
-      const double dots = shape.isa == Isa::avx2
-                              ? word_products(shape, channels, pixels)
-                              : std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
-      const double per_tap = dots + pixels * (tile.fold - 1) * fold_cost;
-      cost += groups * static_cast<double>(grid.taps.size()) * per_tap + tile_cost + sums * store_cost / 4;
+      cost += products_of(shape, tile, channels, pixels) + tile_cost + sums * store_cost / 4;
     }
   }
   return cost * row_tiles;
@@ -60,7 +89,9 @@ int free_registers(const ConvShape& shape) {
 }
 
 int pixel_registers(const ConvShape& shape, const ConvTile& tile) {
-  return tile.rows * tile.blocks * (shape.isa == Isa::avx2 ? 2 : 1);
+  const int pixels = tile.rows * tile.blocks;
+  if (shape.chains.are_used()) return pixels * (shape.chains.longest() + 1);
+  return pixels * (shape.isa == Isa::avx2 ? 2 : 1);
 }
 
 bool is_possible(const ConvShape& shape, const ConvTile& tile) {
@@ -73,7 +104,10 @@ bool is_possible(const ConvShape& shape, const ConvTile& tile) {
   return has_loads && grid.width <= lanes_of(shape.isa) / tile.fold && grid.phases == 1 && !shape.upsample;
 }
 
-ConvTile choose_tile(const ConvShape& shape) {
+namespace {
+
+// The fastest tile and its cost.
+std::pair<ConvTile, double> fastest_tile(const ConvShape& shape) {
   ConvTile best;
   double best_cost = std::numeric_limits<double>::infinity();
   const auto consider = [&](const ConvTile& tile) {
@@ -92,10 +126,8 @@ ConvTile choose_tile(const ConvShape& shape) {
     }
     channels = channels == widest ? 0 : std::min(channels + group_channels, widest);
   }
-  return best;
+  return {best, best_cost};
 }
-
-namespace {
 
 // Columns from `first` on, `width` of them.
 ConvShape part_of(const ConvShape& shape, int first, int width, int fold) {
@@ -107,9 +139,11 @@ ConvShape part_of(const ConvShape& shape, int first, int width, int fold) {
   return part;
 }
 
-double cost_of(const ConvShape& shape) { return cost_of(shape, choose_tile(shape)); }
-
 }  // namespace
+
+ConvTile choose_tile(const ConvShape& shape) { return fastest_tile(shape).first; }
+
+double cost_of(const ConvShape& shape) { return fastest_tile(shape).second; }
 
 std::vector<ConvShape> split_columns(const ConvShape& shape) {
   const auto& grid = shape.grid;

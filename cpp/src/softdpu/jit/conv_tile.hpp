@@ -21,13 +21,17 @@ struct ConvTile {
 // Registers that are left for accumulators and pixels.
 int free_registers(const ConvShape& shape);
 
-// Those that hold a tile's pixels: of products of words two for each block.
+// Those that hold a tile's pixels: of products of words two for each block, of chains one for each tap of the longest
+// and one for its sum.
 int pixel_registers(const ConvShape& shape, const ConvTile& tile);
 
 // Whether a kernel can be generated.
 bool is_possible(const ConvShape& shape, const ConvTile& tile);
 
 ConvTile choose_tile(const ConvShape& shape);
+
+// Of the tile that is chosen, in units of one dot-product instruction; infinite where none is possible.
+double cost_of(const ConvShape& shape);
 
 // The convolution as one grid, or as parts of its columns where the last ones would leave most lanes of a register
 // empty: those are stacked from several rows instead.

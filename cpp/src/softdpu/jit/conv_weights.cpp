@@ -26,12 +26,10 @@ class Packer {
 
   void add_block(int first, int channels) {
     const int groups = shape_.depthwise ? 1 : shape_.input_groups;
-    for (int group = 0; group < groups; ++group) {
-      for (const auto& tap : shape_.grid.taps) {
+    for (int group = 0; group < groups; group += unrolled_groups(shape_)) {
+      for (const auto& chain : chains_) {
         for (int phase = 0; phase < phases(); ++phase) {
-          const int source = tap.source[static_cast<std::size_t>(phase)];
-          if (source < 0) continue;
-          for (int channel = first; channel < first + channels; ++channel) add_group(group, source, channel, phase);
+          for (int channel = first; channel < first + channels; ++channel) add_chain(group, chain, channel, phase);
         }
       }
     }
@@ -41,15 +39,24 @@ class Packer {
 
  private:
   int phases() const { return shape_.grid.phases; }
+  bool has_flipped_inputs() const { return !shape_.chains.are_used() || shape_.chains.most_input >= zero_byte; }
+
+  void add_chain(int first_group, const std::vector<GroupTap>& chain, int channel, int phase) {
+    for (const auto& at : chain) {
+      const int source = at.tap->source[static_cast<std::size_t>(phase)];
+      if (source >= 0) add_group(first_group + at.group, source, channel, phase);
+    }
+  }
 
   void add_group(int group, int source, int channel, int phase) {
     std::array<std::int8_t, group_channels> four{};
     for (int i = 0; i < group_channels; ++i) {
       auto& weight = four[static_cast<std::size_t>(i)];
-      weight = weight_at(group * group_channels + i, source, channel);
-      packed_.bias[static_cast<std::size_t>(channel * phases() + phase)] -= zero_byte * weight;
+      weight = weight_at(conv_, shape_, input_, {group * group_channels + i, source, channel});
+      if (has_flipped_inputs())
+        packed_.bias[static_cast<std::size_t>(channel * phases() + phase)] -= zero_byte * weight;
     }
-    if (shape_.isa != Isa::avx2) {
+    if (shape_.isa != Isa::avx2 || shape_.chains.are_used()) {
       packed_.weights.insert(packed_.weights.end(), four.begin(), four.end());
       return;
     }
@@ -65,24 +72,10 @@ class Packer {
     packed_.weights.push_back(static_cast<std::int8_t>(weight < 0 ? -1 : 0));
   }
 
-  std::int8_t weight_at(int position, int source, int channel) const {
-    const auto& weights = *conv_.weights;
-    const auto inputs = static_cast<std::size_t>(conv_.input.channels);
-    if (shape_.depthwise) {
-      const int from = input_[static_cast<std::size_t>(channel)];
-      if (position != channel % group_channels || from < 0) return 0;
-      return weights[static_cast<std::size_t>(source) * inputs + static_cast<std::size_t>(from)];
-    }
-    const int from = input_[static_cast<std::size_t>(position)];
-    if (from < 0) return 0;
-    const auto area = static_cast<std::size_t>(conv_.window.kernel_h * conv_.window.kernel_w);
-    return weights[(static_cast<std::size_t>(channel) * area + static_cast<std::size_t>(source)) * inputs +
-                   static_cast<std::size_t>(from)];
-  }
-
   const Conv& conv_;
   const ConvShape& shape_;
   const ChannelMap& input_;
+  const std::vector<std::vector<GroupTap>> chains_ = chains_of(shape_);
   ConvWeights packed_;
 };
 
@@ -92,6 +85,21 @@ ChannelMap dense_channels(int channels) {
   ChannelMap map(static_cast<std::size_t>(round_up(channels, group_channels)), -1);
   std::iota(map.begin(), map.begin() + channels, 0);
   return map;
+}
+
+std::int8_t weight_at(const Conv& conv, const ConvShape& shape, const ChannelMap& input, const WeightPlace& place) {
+  const auto& weights = *conv.weights;
+  const auto inputs = static_cast<std::size_t>(conv.input.channels);
+  const auto source = static_cast<std::size_t>(place.source);
+  if (shape.depthwise) {
+    const int from = input[static_cast<std::size_t>(place.channel)];
+    if (place.position != place.channel % group_channels || from < 0) return 0;
+    return weights[source * inputs + static_cast<std::size_t>(from)];
+  }
+  const int from = input[static_cast<std::size_t>(place.position)];
+  if (from < 0) return 0;
+  const auto area = static_cast<std::size_t>(conv.window.kernel_h * conv.window.kernel_w);
+  return weights[(static_cast<std::size_t>(place.channel) * area + source) * inputs + static_cast<std::size_t>(from)];
 }
 
 ConvWeights pack_weights(const Conv& conv, const ConvShape& shape, const ConvTile& tile, const ChannelMap& input,

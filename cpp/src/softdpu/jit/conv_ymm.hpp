@@ -2,9 +2,10 @@
 
 // The parts of a ConvKernel's code for 16 registers of 8 pixels: with AVX-VNNI's dot product, or with AVX2 alone.
 //
-// AVX2's product of bytes, vpmaddubsw, saturates where two products together leave 16 bits, which flipped inputs (up to
-// 255) can do. Bytes are widened to words instead, channels 0 and 2 of a pixel in one register and 1 and 3 in another,
-// and vpmaddwd adds pairs of products in 32 bits.
+// AVX2's product of bytes, vpmaddubsw, saturates where the products that it adds leave 16 bits. Where the weights rule
+// that out (byte_chains.hpp), chains of them are added as words before vpmaddwd by ones makes dwords of them. Elsewhere
+// bytes are widened to words first, channels 0 and 2 of a pixel in one register and 1 and 3 in another, and vpmaddwd
+// adds pairs of products in 32 bits.
 
 #include "softdpu/jit/conv_generator.hpp"
 
@@ -20,6 +21,8 @@ class ConvKernel::YmmGenerator final : public Generator {
   void start_from_bias(const Tile& tile) override;
   void start_from_sums(const Tile& tile) override;
   void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset, std::ptrdiff_t& weight_offset) override;
+  void emit_chain(const Tile& tile, const std::vector<GroupTap>& chain, std::ptrdiff_t& weight_offset) override;
+  void add_chain(int first_sum, int pixels, const std::vector<int>& elements, std::ptrdiff_t& weight_offset);
   void add_dots(int first_sum, int pixels, std::ptrdiff_t weight_offset);
   void add_word_products(int first_sum, int pixels, std::ptrdiff_t weight_offset, bool odd);
   void load_pixels(const Xbyak::Ymm& to, std::ptrdiff_t offset);
@@ -47,6 +50,8 @@ class ConvKernel::YmmGenerator final : public Generator {
   bool has_dots() const { return shape_.isa == Isa::avx_vnni; }
   // Registers behind the sums: pixels first, then what odd channels are widened to.
   Xbyak::Ymm scratch(int index) const { return Xbyak::Ymm(first_scratch() + index); }
+  // Words that a chain adds up, one register for each of a tap's pixels.
+  Xbyak::Ymm chain_sum(int pixel) const { return scratch(shape_.chains.longest() * plan_.rows * plan_.blocks + pixel); }
   Xbyak::Ymm odd_channels(int pixel) const { return scratch(plan_.rows * plan_.blocks + pixel); }
   // Constants are whole registers in memory.
   Xbyak::Address constant(int index) const;

@@ -4,6 +4,19 @@
 
 namespace nerone::softdpu::jit::ymm {
 
-enum Constant { zeros, transpose, low_bytes, high_byte, most, least, leaky_factor, leaky_round, round, count };
+enum Constant {
+  zeros,
+  transpose,
+  low_bytes,
+  high_byte,
+  most,
+  least,
+  leaky_factor,
+  leaky_round,
+  round,
+  without_flip,
+  word_ones,
+  count
+};
 
 }  // namespace nerone::softdpu::jit::ymm

@@ -171,6 +171,10 @@ std::uint32_t ConvKernel::YmmGenerator::dword_of(int index) const {
       return 26;
     case ymm::leaky_round:
       return leaky ? 1U << (shift + 8) : 0;
+    case ymm::without_flip:
+      return 0x7F7F7F7FU;
+    case ymm::word_ones:
+      return 0x00010001U;
     default:
       return leaky ? 1U << shift : 0;
   }

@@ -53,6 +53,46 @@ void ConvKernel::YmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::p
   }
 }
 
+void ConvKernel::YmmGenerator::emit_chain(const Tile& tile, const std::vector<GroupTap>& chain,
+                                          std::ptrdiff_t& weight_offset) {
+  const int pixels = plan_.rows * tile.blocks;
+  for (int element = 0; element < static_cast<int>(chain.size()); ++element) {
+    const auto& at = chain[static_cast<std::size_t>(element)];
+    for (int i = 0; i < pixels; ++i) {
+      const Ymm to = scratch(element * pixels + i);
+      load_pixels(to, at.group * shape_.input.group + pixel_offset(*at.tap, i / tile.blocks, i % tile.blocks));
+      if (shape_.chains.most_input < zero_byte) vpand(to, to, constant(ymm::without_flip));
+    }
+  }
+  for (int phase = 0; phase < shape_.grid.phases; ++phase) {
+    std::vector<int> elements;
+    for (int element = 0; element < static_cast<int>(chain.size()); ++element) {
+      const auto& tap = *chain[static_cast<std::size_t>(element)].tap;
+      if (tap.source[static_cast<std::size_t>(phase)] >= 0) elements.push_back(element);
+    }
+    for (int channel = 0; channel < tile.channels && !elements.empty(); ++channel) {
+      add_chain(sum_index(tile, phase, channel, 0, 0), pixels, elements, weight_offset);
+    }
+  }
+}
+
+void ConvKernel::YmmGenerator::add_chain(int first_sum, int pixels, const std::vector<int>& elements,
+                                         std::ptrdiff_t& weight_offset) {
+  for (const int element : elements) {
+    vpbroadcastd(weight_, ptr[group_weights_ + weight_offset]);
+    weight_offset += group_channels;
+    for (int i = 0; i < pixels; ++i) {
+      const bool begins = element == elements.front();
+      vpmaddubsw(begins ? chain_sum(i) : product_, scratch(element * pixels + i), weight_);
+      if (!begins) vpaddw(chain_sum(i), chain_sum(i), product_);
+    }
+  }
+  for (int i = 0; i < pixels; ++i) {
+    vpmaddwd(chain_sum(i), chain_sum(i), constant(ymm::word_ones));
+    vpaddd(Ymm(first_sum + i), Ymm(first_sum + i), chain_sum(i));
+  }
+}
+
 void ConvKernel::YmmGenerator::add_dots(int first_sum, int pixels, std::ptrdiff_t weight_offset) {
   vpbroadcastd(weight_, ptr[group_weights_ + weight_offset]);
   for (int i = 0; i < pixels; ++i) vpdpbusd(Ymm(first_sum + i), scratch(i), weight_, Xbyak::VexEncoding);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "softdpu/jit/byte_chains.hpp"
 #include "softdpu/jit/conv_kernel.hpp"
 #include "softdpu/jit/max_pool.hpp"
 #include "softdpu/jit/pack.hpp"
@@ -18,7 +19,12 @@ namespace {
 class TaskMaker {
  public:
   TaskMaker(const TensorGraph& graph, const Memory& memory, const Node& node, const PlanOptions& options)
-      : graph_(graph), memory_(memory), node_(node), isa_(options.isa), make_kernel_(options.make_kernel) {}
+      : graph_(graph),
+        memory_(memory),
+        node_(node),
+        isa_(options.isa),
+        never_negative_(options.never_negative),
+        make_kernel_(options.make_kernel) {}
 
   Task make(const PackNode& pack) const {
     const PackRule rule{pack.input_width, pack.input_channels, pack.kernel_w, pack.stride_w, pack.pad_left};
@@ -126,6 +132,7 @@ class TaskMaker {
   const Memory& memory_;
   const Node& node_;
   Isa isa_;
+  const std::vector<bool>& never_negative_;
   const KernelMaker& make_kernel_;
 };
 
@@ -157,8 +164,11 @@ std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requanti
     shape.output = {out.row_bytes, out.group_bytes};
     shape.requantize = rule;
     shape.upsample = node.upsample;
-    const auto parts = split_columns(shape);
-    shapes.insert(shapes.end(), parts.begin(), parts.end());
+    const auto& channels_in = tensor(node_.inputs[0]).channels;
+    const bool holds_no_negative = never_negative_[static_cast<std::size_t>(node_.inputs[0])];
+    for (const auto& part : split_columns(shape)) {
+      shapes.push_back(with_fastest_products(node.conv, part, channels_in, holds_no_negative));
+    }
   }
   return shapes;
 }
@@ -178,6 +188,7 @@ Task TaskMaker::make(const ConvNode& node) const {
     compiled.kernel = std::make_unique<ConvKernel>(shape, tile);
     weight_bytes += static_cast<std::int64_t>(compiled.weights.weights.size());
     kernel += " " + name_of(tile);
+    if (shape.chains.are_used()) kernel += " bytes" + std::to_string(shape.chains.longest());
     grids->push_back(std::move(compiled));
   }
   auto result =

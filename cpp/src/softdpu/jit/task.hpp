@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "softdpu/engine.hpp"
 #include "softdpu/jit/isa.hpp"
@@ -24,6 +25,7 @@ using KernelMaker = std::function<std::unique_ptr<StepKernel>(const Operation&)>
 struct PlanOptions {
   Isa isa;
   const KernelMaker& make_kernel;
+  const std::vector<bool>& never_negative;  // by tensor
 };
 
 Task make_task(const TensorGraph& graph, const Memory& memory, const Node& node, const PlanOptions& options);

@@ -1,0 +1,102 @@
+#include "softdpu/jit/byte_chains.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace nerone::softdpu::jit {
+namespace {
+
+// The weights of one tap, summed for each word of each output channel: positive and negative ones apart.
+struct TapSums {
+  std::vector<std::int16_t> positive, negative;
+};
+
+// A word holds two of a group's four channels.
+constexpr int words = 2;
+
+TapSums sums_of(const Conv& conv, const ConvShape& shape, const ChannelMap& input, const GroupTap& at) {
+  TapSums sums;
+  for (int first = 0; first < shape.input_groups; first += unrolled_groups(shape)) {
+    for (int phase = 0; phase < shape.grid.phases; ++phase) {
+      const int source = at.tap->source[static_cast<std::size_t>(phase)];
+      for (int channel = 0; channel < shape.channels; ++channel) {
+        for (int word = 0; word < words; ++word) {
+          int positive = 0, negative = 0;
+          for (int i = 0; i < group_channels / words && source >= 0; ++i) {
+            const int position = (first + at.group) * group_channels + word * (group_channels / words) + i;
+            const int weight = weight_at(conv, shape, input, {position, source, channel});
+            (weight > 0 ? positive : negative) += weight;
+          }
+          sums.positive.push_back(static_cast<std::int16_t>(positive));
+          sums.negative.push_back(static_cast<std::int16_t>(negative));
+        }
+      }
+    }
+  }
+  return sums;
+}
+
+void add(TapSums& total, const TapSums& tap) {
+  for (std::size_t i = 0; i < total.positive.size(); ++i) {
+    total.positive[i] = static_cast<std::int16_t>(total.positive[i] + tap.positive[i]);
+    total.negative[i] = static_cast<std::int16_t>(total.negative[i] + tap.negative[i]);
+  }
+}
+
+bool fits(const TapSums& sums, int most_input) {
+  using Word = std::numeric_limits<std::int16_t>;
+  const auto most = std::max_element(sums.positive.begin(), sums.positive.end());
+  const auto least = std::min_element(sums.negative.begin(), sums.negative.end());
+  return most == sums.positive.end() || (*most * most_input <= Word::max() && *least * most_input >= Word::min());
+}
+
+}  // namespace
+
+ChainPlanner::ChainPlanner(const Conv& conv, const ConvShape& shape, const ChannelMap& input, std::uint8_t most_input) {
+  ConvShape single = shape;
+  single.chains = {};
+  std::vector<TapSums> taps;
+  for (const auto& chain : chains_of(single)) taps.push_back(sums_of(conv, single, input, chain[0]));
+  for (std::size_t first = 0; first < taps.size(); ++first) {
+    TapSums total = taps[first];
+    int reach = 0;
+    for (std::size_t next = first + 1; fits(total, most_input); ++next) {
+      ++reach;
+      if (next == taps.size()) break;
+      add(total, taps[next]);
+    }
+    reach_.push_back(reach);
+  }
+}
+
+std::vector<int> ChainPlanner::lengths(int longest) const {
+  std::vector<int> lengths;
+  for (std::size_t tap = 0; tap < reach_.size(); tap += static_cast<std::size_t>(lengths.back())) {
+    if (reach_[tap] == 0) return {};
+    lengths.push_back(std::min(reach_[tap], longest));
+  }
+  return lengths;
+}
+
+ConvShape with_fastest_products(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
+                                bool never_negative) {
+  if (shape.isa != Isa::avx2 || shape.depthwise || shape.input_groups == 0) return shape;
+  const std::uint8_t most_input = never_negative ? zero_byte - 1 : 2 * zero_byte - 1;
+  const ChainPlanner planner(conv, shape, input, most_input);
+  ConvShape best = shape;
+  double best_cost = cost_of(shape);
+  constexpr int most_registers = 8;
+  for (int longest = 1; longest <= most_registers; ++longest) {
+    ConvShape chained = shape;
+    chained.chains = {most_input, planner.lengths(longest)};
+    if (!chained.chains.are_used()) return shape;
+    if (chained.chains.longest() < longest) break;
+    const double cost = cost_of(chained);
+    if (cost >= best_cost) continue;
+    best = chained;
+    best_cost = cost;
+  }
+  return best;
+}
+
+}  // namespace nerone::softdpu::jit
