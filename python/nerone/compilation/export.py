@@ -12,10 +12,10 @@ from nerone.compilation.lowering.context import Context, Value
 from nerone.compilation.lowering.real import CPU_OPS, real_weights
 from nerone.compilation.xir import REAL, XirGraph, XirOp, XirSubgraph, fix_attrs
 from nerone.dpu.boards import DPUS
+from nerone.dpu.ops import KEEPS_FIX_POINT
 from nerone.errors import ModelError
 from nerone.graph import Node, Op
 from nerone.quantization.model import QuantizedModel
-from nerone.quantization.topology import TRANSPARENT
 
 __all__ = ["export_quantized_xir", "to_quantized_xir"]
 
@@ -42,7 +42,7 @@ class _Export(Context):
 
     def set_real(self, node: Node, op: XirOp) -> None:
         position, last = self.quantized.positions.get(node.name), op
-        inherited = self.values[node.inputs[0]].fix_point if node.op in TRANSPARENT else position
+        inherited = self.values[node.inputs[0]].fix_point if node.op in KEEPS_FIX_POINT else position
         if position is None and node.op is Op.CROP:
             # The vendor's compiler takes a slice to the CPU; the fix tells where the way back to the DPU begins.
             position = inherited

@@ -8,16 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nerone.dpu.boards import boards_of_fingerprint
+from nerone.dpu.fingerprints import boards_of_fingerprint, fingerprint_text
+from nerone.dpu.ops import NO_XIR_OP
 
 __all__ = ["inspect_xmodel"]
 
-_CONVERSIONS = {
+_CPU_REASONS = {
     "fix2float": "converts the DPU's integers to float32",
     "float2fix": "converts float32 to the DPU's integers",
-    "softmax": "the DPU has no softmax",
-    "argmax": "the DPU has no argmax",
-    "transpose": "the DPU cannot permute axes",
+    **NO_XIR_OP,
 }
 _CONSTANTS = ("const", "const-fix")
 
@@ -54,8 +53,8 @@ def inspect_xmodel(path: str | Path) -> dict[str, Any]:
         "name": graph["name"],
         "compiled": bool(children),
         "dpu": dpu["attrs"].get("dpu_name", "") if dpu else "",
-        "fingerprint": f"0x{fingerprint:x}" if fingerprint else None,
-        "boards": [f"{board} (Vitis AI {version})" for board, version in boards_of_fingerprint(fingerprint or 0)],
+        "fingerprint": fingerprint_text(fingerprint) if fingerprint else None,
+        "boards": [f"{board} (Vitis AI {version})" for board, version in boards_of_fingerprint(fingerprint)],
         "inputs": [_tensor(op) for op in graph["ops"] if op["type"].startswith("data")],
         "outputs": [_tensor(op) for op in graph["ops"] if op["name"] not in read and op["type"] not in _CONSTANTS],
         "macs": sum(row["macs"] for row in rows),
@@ -66,7 +65,7 @@ def inspect_xmodel(path: str | Path) -> dict[str, Any]:
             {
                 "op": row["name"],
                 "type": row["type"],
-                "reason": _CONVERSIONS.get(row["type"], "left in float by the compiler"),
+                "reason": _CPU_REASONS.get(row["type"], "left in float by the compiler"),
             }
             for row in rows
             if row["device"] == "CPU"

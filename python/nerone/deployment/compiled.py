@@ -9,7 +9,8 @@ from typing import Any
 from nerone import _core
 from nerone.deployment.bundle import Bundle
 from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
-from nerone.dpu.boards import boards_of_fingerprint, find_board
+from nerone.dpu.boards import find_board
+from nerone.dpu.fingerprints import boards_of_fingerprint
 from nerone.errors import ConfigurationError
 from nerone.runtime.model import Model, TensorInfo
 from nerone.runtime.presets import Preset

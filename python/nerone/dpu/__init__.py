@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["boards", "limits"]
+__all__ = ["arithmetic", "boards", "fingerprints", "limits", "ops", "placement"]

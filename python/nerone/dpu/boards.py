@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["BOARDS", "DPUS", "Board", "Dpu", "boards_of_fingerprint", "find_board", "vitis_ai_image"]
+__all__ = ["BOARDS", "DPUS", "Board", "Dpu", "find_board", "vitis_ai_image"]
 
 
 @dataclass(frozen=True)
@@ -199,13 +199,3 @@ def find_board(name: str) -> Board:
     near = difflib.get_close_matches(key, BOARDS, 1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise ConfigurationError(f"there is no board '{name}'; {hint}Known boards are {', '.join(sorted(BOARDS))}")
-
-
-def boards_of_fingerprint(fingerprint: int) -> tuple[tuple[str, str], ...]:
-    """Return the (board, Vitis AI version) pairs whose overlay has this fingerprint."""
-    return tuple(
-        (board.name, version)
-        for board in BOARDS.values()
-        for version, known in board.fingerprints.items()
-        if known == fingerprint
-    )

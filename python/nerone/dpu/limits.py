@@ -1,4 +1,4 @@
-"""What the DPUCZDX8G can execute, as reasons why a layer cannot run there.
+"""The largest sizes the DPUCZDX8G takes, as reasons why a layer cannot run there.
 
 Every function returns one sentence for the mapping report, or None where the layer fits. Source: AMD UG1414, table
 "Currently Supported Operators", column DPUCZDX8G. Sizes are (height, width); pads are (top, bottom, left, right).
@@ -11,11 +11,11 @@ import math
 from nerone.dpu.boards import Dpu
 
 __all__ = [
-    "alpha_limit",
     "channel_limit",
     "convolution_limit",
     "depthwise_limit",
     "dpu_limits",
+    "padding_fits",
     "pool_limit",
     "transposed_limit",
 ]
@@ -26,7 +26,6 @@ Pads = tuple[int, int, int, int]
 MAX_KERNEL = 16
 MAX_STRIDE = 8
 MAX_WINDOW = 256  # pools and depthwise convolutions
-LEAKY_ALPHA = 26 / 256
 
 
 def dpu_limits(dpu: Dpu) -> dict[str, int]:
@@ -46,12 +45,21 @@ def _outside(what: str, sizes: Pair, low: int, high: int) -> str | None:
     return f"{what} {sizes[0]}x{sizes[1]} is outside {low} to {high}"
 
 
+def _reach(kernel: Pair, dilation: Pair) -> Pair:
+    return (kernel[0] - 1) * dilation[0], (kernel[1] - 1) * dilation[1]
+
+
+def padding_fits(pad: Pads, kernel: Pair, dilation: Pair) -> bool:
+    """Return whether no window lies in the padding alone, which is beyond what the convolution engine takes."""
+    rows, columns = _reach(kernel, dilation)
+    return max(pad[:2]) <= rows and max(pad[2:]) <= columns
+
+
 def _pad_limit(pad: Pads, kernel: Pair, dilation: Pair) -> str | None:
-    most = ((kernel[0] - 1) * dilation[0], (kernel[1] - 1) * dilation[1])
     if min(pad) < 0:
         return f"padding {pad} is negative"
-    if max(pad[:2]) > most[0] or max(pad[2:]) > most[1]:
-        return f"padding {pad} is more than (kernel - 1) * dilation = {most}"
+    if not padding_fits(pad, kernel, dilation):
+        return f"padding {pad} is more than (kernel - 1) * dilation = {_reach(kernel, dilation)}"
     return None
 
 
@@ -126,10 +134,3 @@ def pool_limit(dpu: Dpu, kernel: Pair, strides: Pair, pad: Pads, channels: int) 
         or _pad_limit(pad, kernel, (1, 1))
         or channel_limit(dpu, channels, "input")
     )
-
-
-def alpha_limit(alpha: float) -> str | None:
-    """Check the slope of a LeakyReLU: the DPU only has 26/256, which stands for 0.1."""
-    if abs(alpha - LEAKY_ALPHA) < 0.002:
-        return None
-    return f"LeakyReLU with slope {alpha:g}; the DPU only has 26/256 (0.1), so train with 0.1 to keep it there"

@@ -128,3 +128,11 @@ class Graph:
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Return the nodes that read the output of node ``name``."""
         return tuple(node for node in self.nodes if name in node.inputs)
+
+    def readers(self) -> dict[str, list[Node]]:
+        """Return for every node the nodes that read its output, as `consumers` does for one."""
+        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for source in dict.fromkeys(node.inputs):
+                found[source].append(node)
+        return found

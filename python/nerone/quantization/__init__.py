@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from nerone.dpu.arithmetic import quantize_array
 from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.calibration.sampling import Sampling, class_presence, coverage, sample
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.pof2s import quantize_array
 from nerone.quantization.quantize import quantize
 from nerone.quantization.training.trainable import from_trainable, to_trainable
 from nerone.quantization.vendor.quantizer import VendorQuantizer

@@ -11,16 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from nerone.dpu.arithmetic import GATE_FIX_POINT, MAX_CUT, MAX_ELTWISE, SIGMOID_SHIFT
+from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.shifts import (
-    MAX_CUT,
-    MAX_ELTWISE,
-    MIN_SIGMOID_OUTPUT,
-    SIGMOID_SHIFT,
-    Neighbours,
-    bias_range,
-)
-from nerone.quantization.topology import WEIGHTED
+from nerone.quantization.shifts import Neighbours, bias_range
 
 __all__ = ["adjust"]
 
@@ -114,7 +108,7 @@ class _Adjuster:
                 if output is None:
                     continue
                 if node.op is Op.HARD_SIGMOID:
-                    moved |= raise_to(MIN_SIGMOID_OUTPUT, output)
+                    moved |= raise_to(GATE_FIX_POINT, output)
                     moved |= raise_to(0, *inputs)
                 known = [floors[name] for name in inputs if name in floors]
                 if node.op in _ELTWISE and known:
@@ -135,7 +129,7 @@ class _Adjuster:
         for source in self._near.inputs[node.name]:
             self._set(source, min(max(self.positions[source], 0), MAX_ELTWISE))
             highest = SIGMOID_SHIFT + self.positions[source]
-            self._set(node.name, min(max(self.positions[node.name], MIN_SIGMOID_OUTPUT), highest))
+            self._set(node.name, min(max(self.positions[node.name], GATE_FIX_POINT), highest))
 
     def _shift_read(self, node: Node) -> None:
         if node.op in _ELTWISE:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.dpu.arithmetic import fake_quantize
 from nerone.errors import ShapeError
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.model import QuantizedModel
-from nerone.quantization.pof2s import fake_quantize
 from nerone.quantization.tf_ops import apply_node, fake_quantize_tf, import_tensorflow
 
 __all__ = ["Executor", "QuantizedExecutor", "device_graph", "evaluate", "quantized_weights", "split_inputs"]

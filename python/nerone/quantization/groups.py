@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.dpu.ops import KEEPS_FIX_POINT, WEIGHTED
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.topology import TRANSPARENT, WEIGHTED, position_source
+from nerone.quantization.topology import position_source
 
 __all__ = ["Group", "position_groups", "reader_energy"]
 
@@ -72,7 +73,7 @@ def _readers(graph: Graph, name: str) -> list[Node]:
     """Nodes that read a value, through those that only move it."""
     found = []
     for reader in graph.consumers(name):
-        found += _readers(graph, reader.name) if reader.op in TRANSPARENT else [reader]
+        found += _readers(graph, reader.name) if reader.op in KEEPS_FIX_POINT else [reader]
     return found
 
 

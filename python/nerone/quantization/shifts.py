@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nerone.dpu.arithmetic import GATE_FIX_POINT, MAX_CUT, MAX_ELTWISE, SIGMOID_SHIFT
+from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.topology import WEIGHTED, fused_activation, position_source
+from nerone.quantization.topology import fused_activation, position_source
 
-__all__ = ["MAX_CUT", "MAX_ELTWISE", "MIN_SIGMOID_OUTPUT", "SIGMOID_SHIFT", "Neighbours", "bias_range", "violations"]
-
-MAX_CUT = 16
-MAX_ELTWISE = 15
-MIN_SIGMOID_OUTPUT = 7
-SIGMOID_SHIFT = 14
+__all__ = ["Neighbours", "bias_range", "violations"]
 
 
 class Neighbours:
@@ -104,7 +101,7 @@ def _ranges(
     if node.op is Op.HARD_SIGMOID:
         return {
             "sigmoid input": (inputs[0], 0, MAX_ELTWISE),
-            "sigmoid output": (output, MIN_SIGMOID_OUTPUT, SIGMOID_SHIFT + inputs[0]),
+            "sigmoid output": (output, GATE_FIX_POINT, SIGMOID_SHIFT + inputs[0]),
         }
     if node.op in (Op.ADD, Op.MULTIPLY):
         shifts = {

@@ -17,12 +17,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "graph"))
 import keras_cases
 from published import dice, needs_golden, needs_scans, prostate_slices
 
+from nerone.dpu.arithmetic import fake_quantize
 from nerone.errors import ModelError
 from nerone.graph import Op, from_keras, load
 from nerone.quantization import CalibrationSet, QuantizeOptions, load_vai_q, quantize
 from nerone.quantization.executor import Executor, QuantizedExecutor
 from nerone.quantization.groups import position_groups, reader_energy
-from nerone.quantization.pof2s import fake_quantize, non_overflow_position
+from nerone.quantization.pof2s import non_overflow_position
 from nerone.quantization.ptq import statistics
 from nerone.quantization.ptq.post_training import prepare
 from nerone.quantization.shifts import violations

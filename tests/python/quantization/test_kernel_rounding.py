@@ -14,15 +14,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "graph"))
 import keras_cases
 from hard_models import hard_model
 
+from nerone.dpu.arithmetic import fake_quantize
+from nerone.dpu.ops import WEIGHTED
 from nerone.graph import from_keras
 from nerone.quantization import QuantizeOptions, quantize
 from nerone.quantization.executor import Executor, QuantizedExecutor, evaluate
-from nerone.quantization.pof2s import fake_quantize
 from nerone.quantization.ptq import moments
 from nerone.quantization.ptq.kernel_rounding import Measure, error_measures, round_kernel
 from nerone.quantization.ptq.moments import from_rows, input_moments, kernel_rows
 from nerone.quantization.ptq.post_training import prepare
-from nerone.quantization.topology import WEIGHTED
 
 BUILDS = [*keras_cases.windows(), *keras_cases.output_paddings()]
 MODELS = {name: build for name, build in BUILDS if name in ("conv", "transposed", "depthwise", "output_padding")}

@@ -8,12 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from nerone.quantization.pof2s import (
-    fake_quantize,
-    min_mse_position,
-    non_overflow_position,
-    quantize_array,
-)
+from nerone.dpu.arithmetic import fake_quantize, quantize_array
+from nerone.quantization.pof2s import min_mse_position, non_overflow_position
 
 TENSORS = arrays.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1e4, 1e4, width=32))
 

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from nerone.compilation.lowering.context import Context
 from nerone.compilation.lowering.units import Unit
 from nerone.compilation.xir import XirOp
-from nerone.dpu.limits import alpha_limit, channel_limit, convolution_limit, depthwise_limit, transposed_limit
+from nerone.dpu.arithmetic import quantize_array
+from nerone.dpu.placement import Layer, reads_image
 from nerone.graph import Node, Op
 
 __all__ = [
-    "dense_limit",
-    "integers",
+    "as_layer",
     "kernel_ohwi",
-    "limit_convolution",
     "lower_activation",
     "lower_convolution",
     "lower_dense",
@@ -41,12 +40,6 @@ _KINDS = {
 def nonlinear(activation: Node | None) -> str:
     """Return XIR's name of a fused activation."""
     return "NONE" if activation is None else _NONLINEAR[activation.op]
-
-
-def integers(values: NDArray[np.float32], position: int) -> NDArray[np.int8]:
-    """Quantize weights: ``clip(round half to even(w * 2^position), -128, 127)``."""
-    scaled = np.rint(values.astype(np.float64) * 2.0**position)
-    return np.clip(scaled, -128, 127).astype(np.int8)
 
 
 def mirrored(
@@ -83,35 +76,6 @@ def kernel_ohwi(node: Node) -> tuple[NDArray[np.float32], tuple[int, ...]]:
     return kernel.transpose(3, 0, 1, 2), pad
 
 
-def activation_limit(activation: Node | None) -> str | None:
-    """Check the slope of a LeakyReLU."""
-    if activation is None or activation.op is not Op.LEAKY_RELU:
-        return None
-    return alpha_limit(float(activation.attrs.get("alpha", 0.0)))
-
-
-def limit_convolution(context: Context, unit: Unit) -> str | None:
-    """Say why a convolution cannot run on the DPU, or None."""
-    node = unit.node
-    kernel, own_pad = kernel_ohwi(node)
-    size, strides = (int(kernel.shape[1]), int(kernel.shape[2])), tuple(node.attrs.get("strides", (1, 1)))
-    dilation = tuple(node.attrs.get("dilation", (1, 1)))
-    channels_in, dpu = context.values[unit.inputs[0]].shape[-1], context.dpu
-    if node.op is Op.CONV2D:
-        if kernel.shape[3] != channels_in:
-            return f"a grouped convolution ({channels_in} channels, {kernel.shape[3]} per group); the DPU has none"
-        reason = convolution_limit(dpu, size, strides, dilation, unit.pad, channels_in, kernel.shape[0])
-    elif node.op is Op.DEPTHWISE_CONV2D:
-        reason = depthwise_limit(dpu, size, strides, dilation, unit.pad, channels_in)
-        reason = reason or channel_limit(dpu, channels_in * kernel.shape[0], "output")
-    else:
-        own = (own_pad[0], own_pad[1], own_pad[2], own_pad[3])
-        reason = transposed_limit(dpu, size, strides, own, channels_in, kernel.shape[0])
-        if max(dilation) > 1:
-            reason = reason or "a dilated transposed convolution; the DPU has none"
-    return reason or activation_limit(unit.activation)
-
-
 def lower_convolution(context: Context, unit: Unit) -> XirOp:
     """Add a convolution with its weights, bias and activation."""
     node = unit.node
@@ -145,11 +109,11 @@ def add_convolution(
     name, graph = context.graph.unique(node.name), context.graph
     inputs = {"input": [source.name]}
     weights = graph.add_const(
-        f"{name}_weights", integers(kernel, positions["kernel"]), positions["kernel"], "DPU", context.source
+        f"{name}_weights", quantize_array(kernel, positions["kernel"]), positions["kernel"], "DPU", context.source
     )
     inputs["weights"] = [weights.name]
     if "bias" in node.weights:
-        bias = integers(node.weights["bias"], positions["bias"])
+        bias = quantize_array(node.weights["bias"], positions["bias"])
         inputs["bias"] = [graph.add_const(f"{name}_bias", bias, positions["bias"], "DPU", context.source).name]
     op = context.add(
         name,
@@ -190,19 +154,18 @@ def _flat_input(context: Context, unit: Unit) -> tuple[str, tuple[int, ...]] | N
     return before, shape
 
 
-def _full_size_limit(context: Context, unit: Unit, shape: tuple[int, ...]) -> str | None:
-    channels_out = int(unit.node.weights["kernel"].shape[1])
-    return convolution_limit(context.dpu, (shape[1], shape[2]), (1, 1), (1, 1), (0, 0, 0, 0), shape[3], channels_out)
-
-
-def dense_limit(context: Context, unit: Unit) -> str | None:
-    """Say why a dense layer cannot run on the DPU, or None."""
-    channels_in, channels_out = (int(size) for size in unit.node.weights["kernel"].shape)
-    reason = convolution_limit(context.dpu, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0), channels_in, channels_out)
-    flat = _flat_input(context, unit)
-    if reason and flat and _full_size_limit(context, unit, flat[1]) is None:
-        reason = None
-    return reason or activation_limit(unit.activation)
+def as_layer(context: Context, unit: Unit) -> Layer:
+    """Return a unit as `nerone.dpu.placement` looks at it."""
+    flat = _flat_input(context, unit) if unit.node.op is Op.DENSE else None
+    return Layer(
+        node=unit.node,
+        activation=unit.activation,
+        pad=unit.pad,
+        channels_in=context.values[unit.inputs[0]].shape[-1],
+        image=flat[1] if flat else None,
+        fix_in=context.fix_point(unit.inputs[0]),
+        fix_out=context.position(unit.output),
+    )
 
 
 def lower_dense(context: Context, unit: Unit) -> XirOp:
@@ -210,7 +173,7 @@ def lower_dense(context: Context, unit: Unit) -> XirOp:
     node = unit.node
     channels_in, channels_out = (int(size) for size in node.weights["kernel"].shape)
     flat = _flat_input(context, unit)
-    if flat and _full_size_limit(context, unit, flat[1]) is None:
+    if flat and reads_image(context.dpu, as_layer(context, unit)):
         before, shape = flat
         source = context.fixed(before)
         kernel = node.weights["kernel"].reshape(*shape[1:], channels_out)

@@ -1,4 +1,4 @@
-"""Every node kind that the DPU has an op for: why it may not fit, and the op."""
+"""Every node kind that the DPU has an op for, as that op."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from types import MappingProxyType
 
 from nerone.compilation.lowering.context import Context
 from nerone.compilation.lowering.convolution import (
-    activation_limit,
-    dense_limit,
-    limit_convolution,
     lower_activation,
     lower_convolution,
     lower_dense,
@@ -18,48 +15,10 @@ from nerone.compilation.lowering.convolution import (
 )
 from nerone.compilation.lowering.units import Unit
 from nerone.compilation.xir import XirOp
-from nerone.dpu.limits import channel_limit, pool_limit
+from nerone.dpu.arithmetic import GATE_FIX_POINT, SIGMOID_SHIFT
 from nerone.graph import Op
 
-__all__ = ["DPU_LIMITS", "DPU_OPS", "TRANSPARENT"]
-
-TRANSPARENT = frozenset({Op.PAD, Op.RESHAPE, Op.DROPOUT})
-"""Kinds that pass their input's fix point on."""
-
-_SIGMOID_SHIFT = 14  # 2731 / 2^14 is the DPU's 1 / 6
-_GATE_POSITION = 7  # of a sigmoid's value, which lies in 0 .. 1
-
-
-def _no_limit(context: Context, unit: Unit) -> str | None:
-    return None
-
-
-def _limit_activation(context: Context, unit: Unit) -> str | None:
-    channels = context.values[unit.inputs[0]].shape[-1]
-    return activation_limit(unit.node) or channel_limit(context.dpu, channels, "input")
-
-
-def _limit_pool(context: Context, unit: Unit) -> str | None:
-    node = unit.node
-    pad = unit.pad
-    if node.op is Op.AVG_POOL and any(pad) and not node.attrs.get("count_include_pad", True):
-        return "an average that leaves the padding out; the DPU divides by the whole window"
-    return pool_limit(context.dpu, node.attrs["kernel"], node.attrs["strides"], pad, node.shape[-1])
-
-
-def _limit_eltwise(context: Context, unit: Unit) -> str | None:
-    return channel_limit(context.dpu, unit.node.shape[-1], "input")
-
-
-def _limit_sigmoid(context: Context, unit: Unit) -> str | None:
-    position = context.fix_point(unit.inputs[0])
-    gate = context.position(unit.output) if unit.node.op in _SIGMOIDS else _GATE_POSITION
-    if position is None or not 0 <= position <= 15 or _SIGMOID_SHIFT + position - gate < 0:
-        return f"its input's fix point {position} is outside the DPU's hard sigmoid (0 to 15)"
-    return None
-
-
-_SIGMOIDS = frozenset({Op.SIGMOID, Op.HARD_SIGMOID})
+__all__ = ["DPU_OPS"]
 
 
 def _lower_sigmoid(context: Context, unit: Unit) -> XirOp:
@@ -75,13 +34,13 @@ def _hard_sigmoid(context: Context, name: str, source: XirOp, fix_point: int) ->
         {"input": [source.name]},
         fix_point,
         hsigmoid_in=source.fix_point,
-        shift_hsigmoid=_SIGMOID_SHIFT + source.fix_point - fix_point,
+        shift_hsigmoid=SIGMOID_SHIFT + source.fix_point - fix_point,
     )
 
 
 def _lower_swish(context: Context, unit: Unit) -> XirOp:
     source = context.fixed(unit.inputs[0])
-    gate = _hard_sigmoid(context, f"{unit.node.name}_gate", source, _GATE_POSITION)
+    gate = _hard_sigmoid(context, f"{unit.node.name}_gate", source, GATE_FIX_POINT)
     return context.add(
         unit.node.name,
         "eltwise-fix",
@@ -172,33 +131,7 @@ def _lower_dropout(context: Context, unit: Unit) -> XirOp:
     return context.fixed(unit.inputs[0])
 
 
-Limit = Callable[[Context, Unit], "str | None"]
 Lower = Callable[[Context, Unit], XirOp]
-
-DPU_LIMITS: MappingProxyType[Op, Limit] = MappingProxyType(
-    {
-        Op.CONV2D: limit_convolution,
-        Op.DEPTHWISE_CONV2D: limit_convolution,
-        Op.TRANSPOSED_CONV2D: limit_convolution,
-        Op.DENSE: dense_limit,
-        Op.RELU: _limit_activation,
-        Op.RELU6: _limit_activation,
-        Op.LEAKY_RELU: _limit_activation,
-        Op.SIGMOID: _limit_sigmoid,
-        Op.HARD_SIGMOID: _limit_sigmoid,
-        Op.SWISH: _limit_sigmoid,
-        Op.HARD_SWISH: _limit_sigmoid,
-        Op.MAX_POOL: _limit_pool,
-        Op.AVG_POOL: _limit_pool,
-        Op.ADD: _limit_eltwise,
-        Op.MULTIPLY: _limit_eltwise,
-        Op.CONCAT: _no_limit,
-        Op.UPSAMPLE: _no_limit,
-        Op.PAD: _no_limit,
-        Op.RESHAPE: _no_limit,
-        Op.DROPOUT: _no_limit,
-    }
-)
 
 DPU_OPS: MappingProxyType[Op, Lower] = MappingProxyType(
     {

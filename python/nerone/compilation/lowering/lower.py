@@ -5,27 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from nerone.compilation.lowering.context import Context, Decision, Value
-from nerone.compilation.lowering.fixed import DPU_LIMITS, DPU_OPS, TRANSPARENT
+from nerone.compilation.lowering.convolution import as_layer
+from nerone.compilation.lowering.fixed import DPU_OPS
 from nerone.compilation.lowering.real import CPU_OPS, crop_attrs
 from nerone.compilation.lowering.units import Unit, find_units
 from nerone.compilation.xir import FIXED, REAL, XirGraph, XirOp
+from nerone.dpu.arithmetic import relu6_maximum
 from nerone.dpu.boards import Dpu
+from nerone.dpu.ops import KEEPS_FIX_POINT, NO_OP
+from nerone.dpu.placement import cpu_reason
 from nerone.errors import ModelError
 from nerone.graph import Node, Op
 from nerone.quantization.model import QuantizedModel
 
 __all__ = ["lower"]
-
-_NEVER_ON_DPU = {
-    Op.SOFTMAX: "the DPU has no softmax",
-    Op.TANH: "the DPU has no tanh",
-    Op.ELU: "the DPU has no ELU",
-    Op.SELU: "the DPU has no SELU",
-    Op.GELU: "the DPU has no GELU",
-    Op.PERMUTE: "the DPU cannot permute axes",
-    Op.CROP: "the DPU has no cropping; the CPU copies the int8 pixels that are kept",
-    Op.BATCH_NORM: "a batch normalization that was not folded",
-}
 
 
 def lower(quantized: QuantizedModel, dpu: Dpu) -> tuple[XirGraph, list[str], list[Decision]]:
@@ -108,7 +101,7 @@ def _decide(context: Context, unit: Unit, device: str, reason: str, made: tuple[
 def _dpu_reason(context: Context, unit: Unit, op: XirOp) -> str:
     last = unit.output
     if last.op is Op.RELU6 and op.fix_point is not None and op.fix_point < 4:
-        return f"fits, but with fix point {op.fix_point} the DPU's ReLU6 saturates at {96 / 2.0**op.fix_point:g}"
+        return f"fits, but with fix point {op.fix_point} the DPU's ReLU6 saturates at {relu6_maximum(op.fix_point):g}"
     if last.op in (Op.SIGMOID, Op.SWISH):
         return "fits, with the DPU's hard sigmoid in place of the sigmoid"
     return "fits"
@@ -117,22 +110,20 @@ def _dpu_reason(context: Context, unit: Unit, op: XirOp) -> str:
 def _cpu_reason(context: Context, unit: Unit) -> str | None:
     """Say why a unit has to run on the CPU, or None."""
     quantized, node = context.quantized, unit.node
-    if node.op in _NEVER_ON_DPU:
-        return _NEVER_ON_DPU[node.op]
+    if node.op in NO_OP:
+        return NO_OP[node.op]
     for part in (unit.node, unit.output):
         if part.name in quantized.float_nodes:
             return quantized.float_nodes[part.name] or "stays in float"
     for name in unit.inputs:
         if context.fix_point(name) is None:
             return f"its input '{name}' is in float"
-    if node.op in TRANSPARENT:
+    if node.op in KEEPS_FIX_POINT:
         source = context.values[unit.inputs[0]]
         return None if source.fixed is not None else "its input is on the CPU"
     if unit.output.name not in quantized.positions:
         return "its output has no fix point"
-    if node.op not in DPU_LIMITS:
-        return f"the DPU has no {node.op.value}"
-    return DPU_LIMITS[node.op](context, unit)
+    return cpu_reason(context.dpu, as_layer(context, unit))
 
 
 def _lower_on_cpu(context: Context, unit: Unit) -> None:
@@ -152,7 +143,7 @@ def _lower_on_cpu(context: Context, unit: Unit) -> None:
             )
         context.set_real(node, CPU_OPS[node.op](context, node))
         value = context.values[node.name]
-        if value.fix_point is None and node.op in TRANSPARENT | {Op.CROP, Op.PERMUTE}:
+        if value.fix_point is None and node.op in KEEPS_FIX_POINT:
             value.fix_point = context.fix_point(node.inputs[0])
 
 

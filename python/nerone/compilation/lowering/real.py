@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.compilation.lowering.context import Context
-from nerone.compilation.lowering.convolution import convolution_macs, image_shape, integers, kernel_ohwi
+from nerone.compilation.lowering.convolution import convolution_macs, image_shape, kernel_ohwi
 from nerone.compilation.xir import XirOp
+from nerone.dpu.arithmetic import fake_quantize
 from nerone.graph import Node, Op
 
 __all__ = ["CPU_OPS", "crop_attrs", "real_weights"]
@@ -121,7 +122,7 @@ def real_weights(context: Context, node: Node) -> dict[str, NDArray[np.float32]]
     """Return a node's weights as the quantizer left them: on their grid where they have a position."""
     positions = context.quantized.weight_positions.get(node.name, {})
     return {
-        key: (integers(values, positions[key]) * np.float32(2.0 ** -positions[key]) if key in positions else values)
+        key: fake_quantize(values, positions[key]) if key in positions else values
         for key, values in node.weights.items()
     }
 

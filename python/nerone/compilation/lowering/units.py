@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nerone.dpu.limits import padding_fits
+from nerone.dpu.ops import FUSED_ACTIVATIONS, WEIGHTED
 from nerone.errors import ModelError
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.model import QuantizedModel
 
-__all__ = ["ACTIVATIONS", "Unit", "find_units"]
-
-ACTIVATIONS = frozenset({Op.RELU, Op.RELU6, Op.LEAKY_RELU})
-CONVOLUTIONS = frozenset({Op.CONV2D, Op.DEPTHWISE_CONV2D, Op.TRANSPOSED_CONV2D, Op.DENSE})
-_ELTWISE = frozenset({Op.ADD, Op.MULTIPLY})
+__all__ = ["Unit", "find_units"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def find_units(quantized: QuantizedModel) -> list[Unit]:
         where a node cannot be lowered at all, naming the layer, the reason and the remedy.
     """
     graph = quantized.graph
-    readers = _readers(graph)
+    readers = graph.readers()
     taken: set[str] = set()
     units: list[Unit] = []
     for node in graph:
@@ -69,14 +67,6 @@ def find_units(quantized: QuantizedModel) -> list[Unit]:
         taken |= {extra.name for extra in (activation, padding) if extra}
         units.append(Unit(node, activation, padding))
     return [unit for unit in units if unit.node.name not in taken]
-
-
-def _readers(graph: Graph) -> dict[str, list[Node]]:
-    readers: dict[str, list[Node]] = {node.name: [] for node in graph}
-    for node in graph:
-        for name in dict.fromkeys(node.inputs):
-            readers[name].append(node)
-    return readers
 
 
 def _sole_reader(node: Node, graph: Graph, readers: dict[str, list[Node]]) -> Node | None:
@@ -92,8 +82,7 @@ def _fused_activation(node: Node, quantized: QuantizedModel, readers: dict[str, 
     reader = _sole_reader(node, quantized.graph, readers)
     if reader is None or reader.name not in quantized.positions or reader.name in quantized.float_nodes:
         return None
-    fuses = (node.op in CONVOLUTIONS and reader.op in ACTIVATIONS) or (node.op in _ELTWISE and reader.op is Op.RELU)
-    return reader if fuses else None
+    return reader if reader.op in FUSED_ACTIVATIONS.get(node.op, ()) else None
 
 
 def _absorbed_padding(node: Node, quantized: QuantizedModel, readers: dict[str, list[Node]]) -> Node | None:
@@ -109,11 +98,8 @@ def _absorbed_padding(node: Node, quantized: QuantizedModel, readers: dict[str, 
     own, inherited = quantized.positions.get(padding.name), quantized.positions.get(source)
     if own is not None and own != inherited:
         return None
-    pad = Unit(node, None, padding).pad
     kernel, dilation = node.weights["kernel"].shape[:2], node.attrs.get("dilation", (1, 1))
-    most = ((kernel[0] - 1) * dilation[0], (kernel[1] - 1) * dilation[1])
-    fits = max(pad[:2]) <= most[0] and max(pad[2:]) <= most[1]
-    return padding if fits else None
+    return padding if padding_fits(Unit(node, None, padding).pad, kernel, dilation) else None
 
 
 def _check(node: Node, quantized: QuantizedModel) -> None:
@@ -130,7 +116,7 @@ def _check(node: Node, quantized: QuantizedModel) -> None:
                 f"the {key} of layer '{layer}' holds NaN or infinite values: the training diverged. "
                 "Use an earlier checkpoint"
             )
-    if node.op in CONVOLUTIONS and node.name not in quantized.float_nodes:
+    if node.op in WEIGHTED and node.name not in quantized.float_nodes:
         positions = quantized.weight_positions.get(node.name, {})
         missing = [key for key in node.weights if key not in positions]
         if missing:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerone.dpu.boards import Board, boards_of_fingerprint
+from nerone.dpu.boards import Board
+from nerone.dpu.fingerprints import boards_of_fingerprint, fingerprint_text
 from nerone.errors import ConfigurationError
 
 __all__ = ["Arch", "arch_for", "read_arch"]
@@ -28,7 +29,8 @@ class Arch:
 
     def text(self) -> str:
         """Return it as the file's content."""
-        found = {"target": self.target} if self.fingerprint is None else {"fingerprint": f"0x{self.fingerprint:x}"}
+        known = self.fingerprint
+        found = {"target": self.target} if known is None else {"fingerprint": fingerprint_text(known)}
         return json.dumps(found) + "\n"
 
 
@@ -68,7 +70,7 @@ def arch_for(board: Board, path: str | Path | None, vitis_ai: str | None) -> Arc
     if path is None:
         return Arch(board.fingerprint_of(vitis_ai))
     found = _read(path)
-    owners = [name for name, _ in boards_of_fingerprint(found.fingerprint or 0)]
+    owners = [name for name, _ in boards_of_fingerprint(found.fingerprint)]
     if owners and board.name not in owners:
         raise ConfigurationError(
             f"'{path}' has the fingerprint 0x{found.fingerprint:x} of {' and '.join(dict.fromkeys(owners))}, not of "

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node
 from nerone.quantization.executor import evaluate, quantized_weights
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
-from nerone.quantization.topology import WEIGHTED
 
 __all__ = ["correct_biases"]
 

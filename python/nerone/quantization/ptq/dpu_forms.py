@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from nerone.dpu.arithmetic import HARD_SIGMOID_SCALE, LEAKY_ALPHA, average_pool_ratio, is_leaky_slope
+from nerone.dpu.ops import float_reason
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.topology import LEAKY_ALPHA, float_reason
 
-__all__ = ["HARD_SIGMOID_SCALE", "average_pool_ratio", "to_dpu_forms"]
+__all__ = ["to_dpu_forms"]
 
-HARD_SIGMOID_SCALE = 2731 / 16384
 _PLAIN_WINDOW = {"strides": (1, 1), "pad": (0, 0, 0, 0), "dilation": (1, 1)}
-_POOL_RATIOS = {(3, 3): (7, 6), (5, 5): (10, 8), (6, 6): (7, 8), (7, 7): (21, 10), (14, 14): (21, 12)}
-
-
-def average_pool_ratio(kernel: tuple[int, int]) -> tuple[int, int]:
-    """Return (N, M): the DPU multiplies the window's sum by N / 2**M in place of 1 / (height * width)."""
-    if kernel in _POOL_RATIOS:
-        return _POOL_RATIOS[kernel]
-    size = kernel[0] * kernel[1]
-    best = (1, 0)
-    for shift in range(math.ceil(math.log2(128 * size))):
-        ratio = (math.floor(2**shift / size + 0.5), shift)
-        if abs(ratio[0] / 2 ** ratio[1] - 1 / size) < abs(best[0] / 2 ** best[1] - 1 / size):
-            best = ratio
-    return best
 
 
 def to_dpu_forms(
@@ -55,7 +40,7 @@ def _substitute(node: Node, *, sigmoid: bool, swish: bool, leaky: bool) -> list[
         numerator, shift = average_pool_ratio(tuple(node.attrs["kernel"]))
         size = node.attrs["kernel"][0] * node.attrs["kernel"][1]
         return [node.with_changes(attrs={**node.attrs, "factor": numerator * size / 2**shift})]
-    if node.op is Op.LEAKY_RELU and abs(node.attrs["alpha"] - 0.1) < 1e-3:
+    if node.op is Op.LEAKY_RELU and is_leaky_slope(node.attrs["alpha"]):
         return [node.with_changes(attrs={**node.attrs, "alpha": LEAKY_ALPHA})]
     if node.op is Op.LEAKY_RELU and leaky and len(node.shape) == 3 and 0 < node.attrs["alpha"] < 1:
         return _leaky(node)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.dpu.limits import padding_fits
+from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.topology import WEIGHTED
 
 __all__ = ["fold"]
 
@@ -131,11 +132,6 @@ def _with_padding(reader: Node, pad: Node) -> Node | None:
     if reader.op not in (Op.CONV2D, Op.DEPTHWISE_CONV2D):
         return None
     total = tuple(own + more for own, more in zip(reader.attrs["pad"], pad.attrs["pad"], strict=True))
-    reach = [
-        (size - 1) * dilation
-        for size, dilation in zip(reader.weights["kernel"].shape[:2], reader.attrs["dilation"], strict=True)
-    ]
-    # A window that lies in the padding alone is beyond what the DPU's convolution engine takes.
-    if max(total[:2]) > reach[0] or max(total[2:]) > reach[1]:
+    if not padding_fits(total, reader.weights["kernel"].shape[:2], reader.attrs["dilation"]):
         return None
     return reader.with_changes(attrs={**reader.attrs, "pad": total})

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.dpu.arithmetic import INT8_MAX, INT8_MIN
 from nerone.graph import Graph, Node
-from nerone.quantization.pof2s import INT8_MAX, INT8_MIN
 from nerone.quantization.ptq.moments import Matrix, from_rows, input_moments, kernel_rows
 
 __all__ = ["Measure", "RoundedKernel", "best_positions", "error_measures", "round_kernel", "with_rounded_kernels"]

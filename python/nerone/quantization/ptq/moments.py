@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.executor import evaluate
 from nerone.quantization.tf_ops import import_tensorflow
-from nerone.quantization.topology import WEIGHTED
 
 __all__ = ["Matrix", "from_rows", "input_moments", "kernel_rows"]
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nerone.dpu.ops import WEIGHTED
 from nerone.errors import ModelError
 from nerone.graph import Graph, Op
 from nerone.quantization.adjust import adjust
@@ -26,7 +27,7 @@ from nerone.quantization.ptq.folding import fold
 from nerone.quantization.ptq.kernel_rounding import best_positions, error_measures, with_rounded_kernels
 from nerone.quantization.report import layer_rows
 from nerone.quantization.shifts import Neighbours
-from nerone.quantization.topology import WEIGHTED, plan
+from nerone.quantization.topology import plan
 
 __all__ = [
     "Strategy",

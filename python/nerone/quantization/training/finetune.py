@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.dpu.arithmetic import fake_quantize
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.comparison import compare_with_float
 from nerone.quantization.executor import device_graph
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.pof2s import fake_quantize
 from nerone.quantization.tf_ops import apply_node
 from nerone.quantization.topology import fused_activation
 from nerone.quantization.training.layer_tuning import tune_layer

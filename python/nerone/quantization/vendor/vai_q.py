@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.dpu.ops import KEEPS_FIX_POINT, WEIGHTED
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Graph, GraphBuilder, Op
 from nerone.graph.h5_model import from_h5, read_h5
@@ -17,7 +18,7 @@ from nerone.graph.layer_table import add_layer
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
-from nerone.quantization.topology import TRANSPARENT, WEIGHTED, fused_activation, position_source
+from nerone.quantization.topology import fused_activation, position_source
 
 __all__ = ["load_vai_q"]
 
@@ -91,7 +92,7 @@ class _Reader:
             bias = _position(spec.weights, "bias_pos")
             found = {"kernel": kernel, "bias": bias}
             self.weight_positions[name] = {key: value for key, value in found.items() if value is not None}
-        visible = [name for name in chain if builder.op(name) not in TRANSPARENT]
+        visible = [name for name in chain if builder.op(name) not in KEEPS_FIX_POINT]
         position = _position(spec.weights, *_OUTPUT_KEYS)
         if position is not None and visible:
             self.positions[visible[-1]] = position
