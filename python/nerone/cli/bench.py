@@ -92,9 +92,9 @@ def _thread_counts(text: str | None) -> list[int | None]:
 def _trained(path: str | None) -> Any:
     if path is None:
         return None
-    import keras
+    from nerone.graph.trained import load_keras_model
 
-    return keras.models.load_model(file_argument(path, "model"), compile=False)
+    return load_keras_model(file_argument(path, "model"))
 
 
 @contextlib.contextmanager

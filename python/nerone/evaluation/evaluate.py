@@ -16,6 +16,7 @@ from nerone.data.labelled import LabelledFrame, LabelledFrames, labelled_frames
 from nerone.data.prepared import prepared_frames
 from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError
+from nerone.evaluation.float_model import float_model
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import PRESETS
@@ -66,25 +67,24 @@ class XmodelNetwork:
 
 
 class KerasNetwork:
-    """A Keras model, run in float32 by TensorFlow.
+    """A trained model, run in float32 by TensorFlow.
 
     Parameters
     ----------
-    model : path of a .keras or .h5 file, or a Keras model
+    model : path of a .keras, .h5 or .onnx file, or a Keras model
     """
 
     def __init__(self, model: Any) -> None:
-        import keras
-
         if isinstance(model, (str, Path)):
             if not Path(model).is_file():
                 raise ConfigurationError(f"there is no model '{model}'; check the path")
-            model = keras.models.load_model(model, compile=False)
-        self._model = model
+            self._predict = float_model(model)
+        else:
+            self._predict = model.predict_on_batch
 
     def scores(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the network's output for one prepared image; one sigmoid channel p as the two classes 1 - p and p."""
-        output = np.asarray(self._model.predict_on_batch(values[np.newaxis])[0], np.float32)
+        output = np.asarray(self._predict(values[np.newaxis])[0], np.float32)
         return np.concatenate([1 - output, output], -1) if output.shape[-1] == 1 else output
 
 

@@ -21,6 +21,8 @@ from nerone.evaluation.identity import PathsReport, compare_paths
 from nerone.evaluation.paper import PublishedModel
 from nerone.evaluation.settings import Settings, phantom_folder
 from nerone.evaluation.throughput import Measured, measure_network, measure_task
+from nerone.graph import load
+from nerone.graph.trained import load_keras_model
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import preset
 from nerone.zoo.augment import augment_blood
@@ -82,9 +84,8 @@ class _Trained:
 
 def _preset_for(task: str, model: Path) -> str:
     """Return the preset of the variant whose input the network has."""
-    import keras
-
-    shape = keras.models.load_model(model, compile=False).input_shape[1:]
+    graph = load(model)
+    shape = graph[graph.inputs[0]].shape
     names = [NETWORKS[task].preset_of(variant) for variant in VARIANTS]
     return next((name for name in names if _ends_at(preset(name).preprocessing, shape)), NETWORKS[task].preset)
 
@@ -182,8 +183,6 @@ def run_task(
     settings : Settings
     seen : called with every frame of the first network
     """
-    import keras
-
     trained = _trained(settings, task, progress)
     real = settings.data.get(task)
     if task == "bccd" and real is not None:
@@ -221,7 +220,7 @@ def run_task(
     found.paths = _compare(first, scans, settings, progress)
     # Speed does not depend on what the images show, and phantoms are always whole.
     steady = phantom_folder(settings, task, "test")
-    loaded = keras.models.load_model(trained.files[0], compile=False)
+    loaded = load_keras_model(trained.files[0])
     found.speeds = measure_task(first, steady, settings, trained=loaded, progress=progress)
     return found
 

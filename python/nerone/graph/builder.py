@@ -53,7 +53,7 @@ class GraphBuilder:
             try:
                 shape = infer_shape(op, [self._nodes[source].shape for source in inputs], attrs or {}, arrays)
             except ModelError as error:
-                raise ModelError(f"layer '{layer}': {error}") from error
+                raise ModelError(f"{self._cause(inputs)}layer '{layer}': {error}") from error
         unique = self._unique(name)
         self._nodes[unique] = Node(unique, op, tuple(inputs), shape, dict(attrs or {}), arrays, layer)
         return unique
@@ -78,6 +78,17 @@ class GraphBuilder:
                 needed.update(node.inputs)
         kept = tuple(node for node in self._nodes.values() if node.name in needed or node.name in inputs)
         return Graph(self.name, kept, tuple(inputs), tuple(outputs))
+
+    def _cause(self, inputs: Sequence[str]) -> str:
+        """Words for a layer further up that could not be taken, and whose shape is therefore only guessed."""
+        stack, seen = list(inputs), set(inputs)
+        while stack:
+            node = self._nodes[stack.pop()]
+            if node.op is Op.UNSUPPORTED:
+                return f"layer '{node.layer}' ({node.attrs['layer_class']}): {node.attrs['reason']}; without it, "
+            stack += [name for name in node.inputs if name not in seen]
+            seen.update(node.inputs)
+        return ""
 
     def _unique(self, name: str) -> str:
         unique, call = name, 1

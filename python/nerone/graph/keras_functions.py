@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nerone.graph.layer_spec import LayerSpec
 
-__all__ = ["function_spec"]
+__all__ = ["TENSOR", "function_spec", "translate"]
+
+TENSOR = object()
+"""Stands for a computed tensor among the arguments of a call."""
 
 
-def function_spec(operation: Any, call: Any, shape: tuple[int, ...] | None) -> LayerSpec:
-    """Describe one call of a ``keras.ops`` function as a layer."""
-    kind = type(operation).__name__
-    settings = {key: value for key, value in vars(operation).items() if not key.startswith("_")}
-    class_name, config = _translate(kind, settings, call, shape)
-    return LayerSpec(str(operation.name), class_name, config, {}, shape)
+def function_spec(
+    name: str, kind: str, settings: Mapping[str, Any], arguments: Sequence[Any], shape: tuple[int, ...] | None
+) -> LayerSpec:
+    """Describe one call of a ``keras.ops`` function as a layer.
+
+    Parameters
+    ----------
+    name : of the call
+    kind : class of the operation ("Add")
+    settings : what the operation was made with ("axis")
+    arguments : of the call, in order; ``TENSOR`` for each computed tensor
+    shape : of the result, without the batch axis, where it is known
+    """
+    return LayerSpec(name, *translate(kind, settings, arguments, shape), {}, shape)
 
 
-def _translate(kind: str, settings: Mapping[str, Any], call: Any, shape: Any) -> tuple[str, Mapping[str, Any]]:
+def translate(
+    kind: str, settings: Mapping[str, Any], arguments: Sequence[Any], shape: tuple[int, ...] | None
+) -> tuple[str, Mapping[str, Any]]:
+    """Return the class and the configuration of the layer that computes what a function does."""
     if kind == "GetItem":
-        return kind, {"key": _arguments(call)[1]}
+        return kind, {"key": arguments[1]}
     if kind == "Clip":
         return kind, settings
     if kind == "Pad":
-        return _padding(settings, call) or (kind, settings)
-    constant = _constant(call)
+        return _padding(settings, arguments) or (kind, settings)
+    constant = _constant(arguments)
     if constant is not None:
         return _with_constant(kind, *constant) or (kind, settings)
-    if kind == "Reshape" and shape is not None:
-        return "Reshape", {"target_shape": shape}
+    if kind == "Reshape":
+        target = shape or _target(settings.get("newshape"))
+        return (kind, {"target_shape": target}) if target else ("ops.reshape", settings)
     if kind == "Transpose":
         return "Permute", {"dims": tuple(settings.get("axes") or ())[1:]}
     if kind == "Negative":
@@ -44,16 +59,18 @@ def _translate(kind: str, settings: Mapping[str, Any], call: Any, shape: Any) ->
     return kind, settings
 
 
-def _arguments(call: Any) -> list[Any]:
-    return [*call.arguments.args, *call.arguments.kwargs.values()]
+def _target(new: Any) -> tuple[int, ...] | None:
+    """The shape to reshape an image to, where the batch stays as it is."""
+    if not isinstance(new, (list, tuple)) or len(new) < 2 or new[0] in (0,):
+        return None
+    return tuple(-1 if size is None else int(size) for size in new[1:])
 
 
-def _padding(settings: Mapping[str, Any], call: Any) -> tuple[str, Mapping[str, Any]] | None:
+def _padding(settings: Mapping[str, Any], arguments: Sequence[Any]) -> tuple[str, Mapping[str, Any]] | None:
     """Zeros around the rows and columns of an image."""
     widths = [tuple(pair) for pair in settings.get("pad_width", ())]
     image = len(widths) == 4 and not any((*widths[0], *widths[3]))
-    fill = _arguments(call)[1:]
-    if not image or settings.get("mode") != "constant" or any(value not in (None, 0) for value in fill):
+    if not image or settings.get("mode") != "constant" or any(value not in (None, 0) for value in arguments[1:]):
         return None
     return "ZeroPadding2D", {"padding": widths[1:3]}
 
@@ -65,15 +82,13 @@ def _with_constant(kind: str, value: np.ndarray[Any, Any], right: bool) -> tuple
     return ("Rescaling", affine) if affine else None
 
 
-def _constant(call: Any) -> tuple[np.ndarray[Any, Any], bool] | None:
+def _constant(arguments: Sequence[Any]) -> tuple[np.ndarray[Any, Any], bool] | None:
     """The constant of a binary operation and whether it stands on the right; None where both sides are tensors."""
-    arguments = _arguments(call)
-    if len(arguments) != 2 or len(call.input_tensors) != 1:
+    if len(arguments) != 2 or sum(argument is TENSOR for argument in arguments) != 1:
         return None
-    right = hasattr(arguments[0], "_keras_history")
-    value = arguments[1] if right else arguments[0]
+    right = arguments[0] is TENSOR
     try:
-        return np.asarray(value, np.float32), right
+        return np.asarray(arguments[1 if right else 0], np.float32), right
     except (TypeError, ValueError):
         return None
 
@@ -85,12 +100,13 @@ def _affine(kind: str, value: np.ndarray[Any, Any], right: bool) -> dict[str, An
         return {"scale": 1.0, "offset": value}
     if kind == "Subtract":
         return {"scale": 1.0, "offset": -value} if right else {"scale": -1.0, "offset": value}
-    if kind in ("TrueDivide", "Divide") and right:
+    if kind in ("TrueDivide", "Divide") and right and np.all(value != 0):
         return {"scale": 1.0 / value, "offset": 0.0}
     return None
 
 
 def _axes(axis: Any) -> tuple[int, ...]:
+    """Axes of an image, counted with the batch, in order."""
     if axis is None:
         return ()
-    return (int(axis),) if isinstance(axis, int) else tuple(int(one) for one in axis)
+    return tuple(sorted(int(one) % 4 for one in ([axis] if isinstance(axis, int) else axis)))

@@ -11,7 +11,7 @@ from nerone.errors import ModelError
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Graph, Op
 from nerone.graph.input_shapes import InputShape, input_shapes
-from nerone.graph.keras_functions import function_spec
+from nerone.graph.keras_functions import TENSOR, function_spec
 from nerone.graph.layer_spec import LayerSpec, unsupported
 from nerone.graph.layer_table import add_layer
 
@@ -97,7 +97,9 @@ class _Walk:
     def _spec(self, operation: Any, call: Any) -> LayerSpec:
         shape = _static(call.output_tensors[0].shape[1:])
         if not hasattr(operation, "weights"):
-            return function_spec(operation, call, shape)
+            settings = {key: value for key, value in vars(operation).items() if not key.startswith("_")}
+            kind = type(operation).__name__
+            return function_spec(str(operation.name), kind, settings, _arguments(call), shape)
         if id(operation) not in self._weights:
             self._weights[id(operation)] = {
                 variable.name: np.asarray(variable.numpy(), np.float32)
@@ -106,6 +108,17 @@ class _Walk:
             }
         config = operation.get_config() if _built_in(operation) else {}
         return LayerSpec(operation.name, type(operation).__name__, config, self._weights[id(operation)], shape)
+
+
+def _arguments(call: Any) -> list[Any]:
+    """Arguments of a call in which every computed tensor is the mark of one."""
+
+    def mark(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return type(value)(mark(item) for item in value)
+        return TENSOR if hasattr(value, "_keras_history") else value
+
+    return [mark(value) for value in (*call.arguments.args, *call.arguments.kwargs.values())]
 
 
 def _history(tensor: Any) -> tuple[Any, int]:

@@ -27,6 +27,7 @@ class LayerSpec:
     config : mapping, the layer's ``get_config()``
     weights : mapping of the variable's last name ("kernel", "moving_mean") to its value
     output_shape : tuple of int or None, without the batch axis, where the source knows it
+    generation : int, 2 or 3: the Keras whose meaning the names have
     """
 
     name: str
@@ -34,6 +35,7 @@ class LayerSpec:
     config: Mapping[str, Any]
     weights: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     output_shape: tuple[int, ...] | None = None
+    generation: int = 3
 
     def weight(self, *names: str) -> NDArray[np.float32] | None:
         """Return the first of the named weights that the layer has."""

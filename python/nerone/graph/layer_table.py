@@ -17,7 +17,6 @@ LAYERS: dict[str, Handler] = {**ACTIVATION_LAYERS, **SHAPE_LAYERS, **MERGE_LAYER
 
 _REMEDIES = {
     "Lambda": "a Lambda holds Python code; replace it with Keras layers, or do it in the preprocessing",
-    "TFOpLambda": "a TensorFlow function; replace it with the Keras layer of the same meaning",
     "Argmax": "end the model before it; pipelines take the class with the largest score themselves",
     "MultiHeadAttention": "the DPU has no product of two computed matrices; use convolutions, or gate by Multiply",
     "Attention": "the DPU has no product of two computed matrices; use convolutions, or gate by Multiply",
@@ -38,6 +37,10 @@ def add_layer(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> 
     """
     handler = LAYERS.get(spec.class_name)
     if handler is None:
+        if spec.class_name == "TFOpLambda":
+            function = spec.config.get("function")
+            reason = f"the TensorFlow function '{function}'; replace it with the Keras layer of the same meaning"
+            return unsupported(builder, spec, inputs, reason)
         default = f"{spec.class_name} has no counterpart on the DPU; replace it with standard Keras layers"
         return unsupported(builder, spec, inputs, _REMEDIES.get(spec.class_name, default))
     return handler(builder, spec, inputs)

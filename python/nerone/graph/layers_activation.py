@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nerone.graph.builder import GraphBuilder
@@ -61,15 +62,21 @@ def add_activation(builder: GraphBuilder, spec: LayerSpec, source: str, name: st
         return builder.add(Op.LEAKY_RELU, [source], name=name, layer=spec.name, attrs={"alpha": _LEAKY_DEFAULT})
     if kind == "hard_tanh":
         return Composer(builder, name, spec.name).clip(source, -1.0, 1.0)
+    if kind == "hard_sigmoid" and spec.generation == 2:
+        # Keras 2: clip(0.2 x + 0.5, 0, 1), which is relu6(z + 3) / 6 of z = 1.2 x.
+        source = Composer(builder, f"{name}_scaled", spec.name).affine(source, 1.2, 0.0)
     if kind in _PLAIN:
         return builder.add(_PLAIN[kind], [source], name=name, layer=spec.name)
     if isinstance(activation, Mapping) and isinstance(activation.get("config"), Mapping):
         handler = ACTIVATION_LAYERS.get(str(activation.get("class_name")))
         if handler is not None:
-            inner = LayerSpec(name, str(activation["class_name"]), activation["config"])
+            kept = activation["config"]
+            inner = LayerSpec(name, str(activation["class_name"]), kept, generation=spec.generation)
             return handler(builder, inner, [source])
     reason = f"its activation '{kind}' runs neither on the DPU nor here; use relu, relu6, leaky_relu or hard_swish"
-    return unsupported(builder, LayerSpec(name, spec.class_name, spec.config), [source], reason, layer=spec.name)
+    return unsupported(
+        builder, replace(spec, name=name, weights={}, output_shape=None), [source], reason, layer=spec.name
+    )
 
 
 def _activation(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:

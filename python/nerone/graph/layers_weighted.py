@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.errors import ModelError
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.composed import Composer
 from nerone.graph.graph import Op
@@ -60,8 +61,16 @@ def _conv(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
 
 
 def ungrouped(kernel: Array, groups: int) -> tuple[Op, Array]:
-    """Return a grouped kernel (Kh, Kw, Ci / groups, Co) as an equal depthwise or dense one."""
+    """Return a grouped kernel (Kh, Kw, Ci / groups, Co) as an equal depthwise or dense one.
+
+    Raises
+    ------
+    ModelError
+        The groups do not divide the filters.
+    """
     height, width, depth, filters = kernel.shape
+    if groups < 1 or filters % groups:
+        raise ModelError(f"{groups} groups do not divide {filters} filters; give a divisor")
     if depth == 1:
         return Op.DEPTHWISE_CONV2D, kernel.reshape(height, width, groups, filters // groups)
     full = np.zeros((height, width, depth * groups, filters), np.float32)

@@ -18,6 +18,7 @@ __all__ = ["Shape", "infer_shape"]
 Shape = tuple[int, ...]
 Weights = Mapping[str, NDArray[np.float32]]
 Attrs = Mapping[str, Any]
+_MOST_VALUES = 1 << 31
 
 
 def infer_shape(op: Op, inputs: Sequence[Shape], attrs: Attrs, weights: Weights) -> Shape:
@@ -35,11 +36,16 @@ def infer_shape(op: Op, inputs: Sequence[Shape], attrs: Attrs, weights: Weights)
         The inputs do not fit the op; the message tells the shapes.
     """
     rule = _RULES.get(op, _same)
+    for key in ("strides", "dilation", "kernel", "scale"):
+        if min(attrs.get(key, (1,))) < 1:
+            raise ModelError(f"{op.value} has {key} {tuple(attrs[key])}; they must be 1 or more")
     if op in _IMAGE_OPS and any(len(shape) != 3 for shape in inputs):
         raise ModelError(f"{op.value} needs images of shape (height, width, channels), got {inputs[0]}")
     shape = tuple(int(size) for size in rule(inputs, attrs, weights))
     if any(size < 1 for size in shape):
         raise ModelError(f"{op.value} of input {inputs[0]} would have the empty output {shape}; use a larger input")
+    if math.prod(shape) > _MOST_VALUES:
+        raise ModelError(f"{op.value} would have the output {shape}, more than 2^31 values; use a smaller input")
     return shape
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError
+from nerone.graph.trained import load_keras_model
 from nerone.zoo.augment import augment_blood, augment_segmentation
 from nerone.zoo.models import NETWORKS
 from nerone.zoo.progressive import copy_weights, halved
@@ -142,8 +143,6 @@ def _score(model: Any, samples: Samples, indices: NDArray[np.intp], classes: int
 
 def _network(task: str, options: TrainingOptions, samples: Samples, state: RunFiles, epoch: int) -> Any:
     """Return a network with new weights, or with those of the half-size epochs where these are over."""
-    import keras
-
     half = epoch < options.half_size_epochs
     shape = {"input_shape": samples.images.shape[1:]} if half else {}
     model = NETWORKS[task].build(variant=options.variant, **shape)
@@ -152,9 +151,9 @@ def _network(task: str, options: TrainingOptions, samples: Samples, state: RunFi
             f"the samples are {samples.images.shape[1:]}, the network takes {tuple(model.input_shape[1:])}"
         )
     if 0 < options.half_size_epochs == epoch:
-        copy_weights(keras.models.load_model(state.last, compile=False), model)
+        copy_weights(load_keras_model(state.last), model)
     elif options.start and not half:
-        model.set_weights(keras.models.load_model(options.start, compile=False).get_weights())
+        model.set_weights(load_keras_model(options.start).get_weights())
     return model
 
 
@@ -171,7 +170,7 @@ def _compiled(
     if epoch in (0, options.half_size_epochs):
         model = _network(task, options, samples, state, epoch)
     else:
-        model = keras.models.load_model(state.last, compile=False)
+        model = load_keras_model(state.last)
     if epoch >= _first_frozen(options):
         for layer in model.layers:
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)

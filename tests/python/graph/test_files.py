@@ -20,6 +20,9 @@ from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Op, from_h5, from_keras, load
 from nerone.quantization.executor import Executor
 
+GROUPS = (keras_cases.output_paddings, keras_cases.activations, keras_cases.others)
+LAYERS = {name: build for group in GROUPS for name, build in group()}
+
 
 def assert_same_graph(one, other):
     assert sorted(node.op for node in one) == sorted(node.op for node in other)
@@ -41,6 +44,21 @@ def test_h5_reader_alone_gives_the_graph_of_the_model(name, tmp_path):
     model = keras_cases.randomize(keras_cases.WHOLE_MODELS[name](), 3)
     model.save(tmp_path / "model.h5")
     assert_same_graph(from_h5(tmp_path / "model.h5"), from_keras(model))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_means_the_same_in_a_file(name, suffix, tmp_path):
+    model = keras_cases.randomize(keras_cases.single(LAYERS[name]), 3)
+    model.save(tmp_path / f"model{suffix}")
+    assert_same_graph(load(tmp_path / f"model{suffix}"), from_keras(model))
+
+
+@pytest.mark.parametrize("name", keras_cases.WHOLE_MODELS)
+def test_archive_gives_the_graph_of_the_model(name, tmp_path):
+    model = keras_cases.randomize(keras_cases.WHOLE_MODELS[name](), 3)
+    model.save(tmp_path / "model.keras")
+    assert_same_graph(load(tmp_path / "model.keras"), from_keras(model))
 
 
 def keras2_config(path, change):

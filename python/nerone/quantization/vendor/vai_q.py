@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,6 @@ from nerone.quantization.report import layer_rows
 from nerone.quantization.topology import fused_activation, position_source
 
 __all__ = ["load_vai_q"]
-
-_OUTPUT_KEYS = ("post_activation_pos", "output_0_pos", "pre_activation_pos")
 
 
 def load_vai_q(path: str | Path, *, input_shape: InputShape = None) -> QuantizedModel:
@@ -76,14 +75,15 @@ class _Reader:
             return inputs[0]
         if kind in ("QuantizeWrapper", "CustomOpWrapper"):
             layer = spec.config["layer"]
-            inner = LayerSpec(str(layer["config"]["name"]), str(layer["class_name"]), layer["config"], spec.weights)
+            name, config = str(layer["config"]["name"]), layer["config"]
+            inner = replace(spec, name=name, class_name=str(layer["class_name"]), config=config)
             if kind == "CustomOpWrapper":
                 return self.emit(builder, inner, inputs)
             return self._wrapped(builder, inner, inputs)
-        return add_layer(builder, LayerSpec(spec.name, kind, spec.config, spec.weights), inputs)
+        return add_layer(builder, replace(spec, class_name=kind), inputs)
 
     def _wrapped(self, builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
-        plain = LayerSpec(spec.name, spec.class_name.removeprefix("Vitis>"), spec.config, spec.weights)
+        plain = replace(spec, class_name=spec.class_name.removeprefix("Vitis>"))
         output = add_layer(builder, plain, inputs)
         chain = _chain(builder, output, inputs)
         weighted = [name for name in chain if builder.op(name) in WEIGHTED]
@@ -93,12 +93,18 @@ class _Reader:
             found = {"kernel": kernel, "bias": bias}
             self.weight_positions[name] = {key: value for key, value in found.items() if value is not None}
         visible = [name for name in chain if builder.op(name) not in KEEPS_FIX_POINT]
-        position = _position(spec.weights, *_OUTPUT_KEYS)
-        if position is not None and visible:
+        before = _position(spec.weights, "pre_activation_pos")
+        after = _position(spec.weights, "post_activation_pos", "output_0_pos")
+        if not visible:
+            return output
+        if before is not None and builder.op(visible[-1]) in (Op.SOFTMAX, Op.HARD_SIGMOID):
+            # What is stored with them is how the layer before leaves its output: a softmax itself is float.
+            source = visible[-2] if len(visible) > 1 else _seen_through(builder, inputs[0])
+            if builder.op(visible[-1]) is Op.SOFTMAX or len(visible) > 1:
+                self.positions[source] = before
+        position = before if after is None and builder.op(visible[-1]) is not Op.SOFTMAX else after
+        if position is not None:
             self.positions[visible[-1]] = position
-            before = _position(spec.weights, "pre_activation_pos")
-            if before is not None and len(visible) > 1 and builder.op(visible[-1]) is Op.HARD_SIGMOID:
-                self.positions[visible[-2]] = before
         return output
 
 
@@ -109,6 +115,13 @@ def _chain(builder: GraphBuilder, output: str, inputs: Sequence[str]) -> list[st
         names.insert(0, output)
         output = builder.sources(output)[0]
     return names
+
+
+def _seen_through(builder: GraphBuilder, name: str) -> str:
+    """The node whose position ``name`` keeps."""
+    while builder.op(name) in KEEPS_FIX_POINT:
+        name = builder.sources(name)[0]
+    return name
 
 
 def _position(weights: Mapping[str, Any], *keys: str) -> int | None:
