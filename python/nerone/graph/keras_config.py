@@ -15,6 +15,7 @@ from nerone.graph.input_shapes import InputShape, input_shapes
 from nerone.graph.keras_functions import TENSOR, function_spec
 from nerone.graph.layer_spec import LayerSpec
 from nerone.graph.layer_table import add_layer
+from nerone.graph.layers_weighted import WEIGHTED_LAYERS
 from nerone.graph.stored_calls import Reference, StoredCall, references, stored_call
 from nerone.graph.tensorflow_functions import TENSORFLOW_LAYERS, tensorflow_spec
 
@@ -57,7 +58,8 @@ def is_function(layer: Mapping[str, Any], generation: int) -> bool:
     if module or generation == 2:
         return ".ops" in module
     settings = layer["config"]
-    return kind not in (*MODELS, "InputLayer") and "trainable" not in settings and "layers" not in settings
+    plain = isinstance(settings, Mapping) and not {"trainable", "dtype", "layers"} & set(settings)
+    return plain and kind not in (*MODELS, *WEIGHTED_LAYERS, "InputLayer")
 
 
 def refuse_code(config: Any, shown: str) -> None:
