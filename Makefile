@@ -1,14 +1,16 @@
-# Every target does its own set-up and skips what is done. NERONE_SKIP_SYSTEM_PACKAGES=1 leaves apt alone.
+# Every target does its own set-up and skips what is done. NERONE_SKIP_SYSTEM_PACKAGES=1 leaves apt alone;
+# NERONE_TESTS=sample runs one test per folder.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+SAMPLE := $(filter sample,$(NERONE_TESTS))
 
-.PHONY: help setup develop demo test test-cpp test-python bench lint format asan tsan arm64 docs clean
+.PHONY: help setup develop demo test test-cpp test-python bench lint format asan tsan arm64 fresh docs clean
 
 help:
-	@echo "make demo [DATA=folder of CT volumes] | test | bench | lint | format | asan | tsan | arm64 | docs | clean"
+	@echo "make demo [DATA=folder of CT volumes] | test | bench | lint | format | asan | tsan | arm64 | fresh | docs | clean"
 
 packages:
 	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/system_packages.txt
@@ -32,10 +34,10 @@ test: test-cpp test-python
 test-cpp: packages
 	cmake --preset test
 	cmake --build --preset test --parallel $(JOBS)
-	ctest --test-dir build/test --output-on-failure --parallel $(JOBS)
+	ctest --test-dir build/test --output-on-failure --parallel $(JOBS) $(if $(SAMPLE),--tests-regex "$$(scripts/one_test_per_folder.py build/test)")
 
 test-python: develop
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(if $(SAMPLE),--one-per-folder)
 
 bench: develop
 	$(BIN)/python -m pytest benchmarks --benchmark-only
@@ -55,6 +57,11 @@ asan tsan: packages
 
 arm64: venv
 	scripts/arm64.sh
+
+# The README's commands on a new Debian 12, as root and as an ordinary user.
+fresh:
+	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/fresh_packages.txt
+	scripts/fresh.sh root user
 
 docs: develop
 	$(BIN)/mkdocs build --strict
