@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nerone.bundle.bundle import Bundle
 from nerone.data.frame import Frame
-from nerone.deployment.bundle import Bundle
 from nerone.evaluation.devices import Device
 from nerone.live.access import Access
 from nerone.live.engines import engine_factory, labels_of

@@ -30,7 +30,7 @@ def _slices(count: int) -> np.ndarray[Any, Any]:
     """Prepared phantom slices (count, 256, 256, 1); different noise where there are more than are drawn."""
     from nerone.data.phantoms import write_ct_phantoms
     from nerone.data.sources import frames
-    from nerone.runtime.numpy_preprocessing import apply
+    from nerone.runtime.preprocessing.numpy_steps import apply
     from nerone.runtime.presets import preset
 
     steps = preset("ct-org").preprocessing.with_output_size(256, 256)

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from benchmarks.turns import bare_processes, device_only, median_ratio, take_turns, whole_pipeline
 
+from nerone.bundle.bundle import Bundle
 from nerone.data.phantom_sets import write_phantoms
-from nerone.deployment.bundle import Bundle
 from nerone.evaluation.bench import load_frames
 from nerone.runtime.model import Model
 
@@ -58,7 +58,7 @@ def images(bundle: Bundle, scans: Path) -> list[Any]:
 
 def verify(bundle: Bundle, images: Sequence[Any]) -> None:
     """The pipeline's masks are the network's own on numpy's preprocessing, but for its one step at resized pixels."""
-    from nerone.runtime.numpy_preprocessing import apply
+    from nerone.runtime.preprocessing.numpy_steps import apply
 
     with (
         Model.load(bundle.host_model_path, until="dpu") as model,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nerone.bundle.bundle import Bundle
 from nerone.data.phantom_sets import write_phantoms
-from nerone.deployment.bundle import Bundle
 from nerone.evaluation.bench import Loaded, compare_backends, load_frames
 from nerone.evaluation.bench_backends import pynq_runner, vart_runner
 from nerone.evaluation.devices import find_device

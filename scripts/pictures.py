@@ -41,7 +41,7 @@ def prepare(folder: Path) -> tuple[Path, Path, Path]:
 
 def overlay(target: Path, bundle_path: Path, scans: Path, trained: Path) -> None:
     """Draw the two slices with most classes: input, ground truth, INT8, FP32."""
-    from nerone.deployment.bundle import Bundle
+    from nerone.bundle.bundle import Bundle
     from nerone.evaluation.evaluate import Scored, evaluate_bundle
     from nerone.evaluation.overlay import OverlayRow, write_overlay
 

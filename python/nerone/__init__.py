@@ -14,7 +14,7 @@ from typing import Any
 
 # The module where each public name lives, without the package's name.
 _PUBLIC = {
-    "Bundle": "deployment",
+    "Bundle": "bundle",
     "Error": "errors",
     "Live": "live.notebook",
     "Model": "runtime",
@@ -28,6 +28,7 @@ _PUBLIC = {
 }
 _PACKAGES = (
     "backends",
+    "bundle",
     "cli",
     "compilation",
     "data",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from nerone.runtime.futures import Future
-from nerone.runtime.manifest import Manifest
-from nerone.runtime.options import EngineOptions
-from nerone.runtime.pipeline_stats import Stats
+from nerone.backends.futures import Future
+from nerone.backends.options import EngineOptions
+from nerone.backends.statistics import Stats
+from nerone.bundle.manifest import Manifest
 from nerone.runtime.preprocessing import Spacing
 
 __all__ = ["Engine", "open_engine"]

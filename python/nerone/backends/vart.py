@@ -8,11 +8,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from nerone import _core
+from nerone.backends.futures import Future
+from nerone.backends.options import EngineOptions
+from nerone.backends.statistics import Stats
+from nerone.bundle.manifest import Manifest
 from nerone.errors import ShapeError
-from nerone.runtime.futures import Future
-from nerone.runtime.manifest import Manifest
-from nerone.runtime.options import EngineOptions
-from nerone.runtime.pipeline_stats import Stats
 from nerone.runtime.preprocessing import Spacing
 
 __all__ = ["VartEngine"]

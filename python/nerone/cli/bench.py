@@ -14,7 +14,7 @@ from nerone.errors import ConfigurationError
 if TYPE_CHECKING:
     import typer
 
-    from nerone.deployment.bundle import Bundle
+    from nerone.bundle.bundle import Bundle
     from nerone.evaluation.bench import BenchReport, BenchRow
     from nerone.evaluation.metrics import Summary
 
@@ -46,7 +46,7 @@ def register(application: typer.Typer) -> None:
         as_json: bool = typer.Option(False, "--json", help="Write everything as JSON."),
     ) -> None:
         """Measure frames per second, latency, stages and power, from the image to the mask."""
-        from nerone.deployment.bundle import Bundle
+        from nerone.bundle.bundle import Bundle
         from nerone.evaluation.bench import bench as measure
         from nerone.evaluation.power import open_meter
 

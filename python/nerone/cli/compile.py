@@ -52,7 +52,7 @@ def register(application: typer.Typer) -> None:
         as_json: bool = typer.Option(False, "--json", help="Write the mapping report as JSON."),
     ) -> None:
         """Compile a model and report what runs where; for a board also with the vendor's compiler."""
-        from nerone.deployment.compiling import compile_file
+        from nerone.deployment.make_xmodel import compile_file
 
         path = file_argument(chosen(model, model_option, "model"), "model")
         with contextlib.ExitStack() as bars:

@@ -44,7 +44,7 @@ def print_log(line: str) -> None:
 
 def print_json(values: Any) -> None:
     """Write values as JSON to stdout."""
-    from nerone.deployment.checks import json_ready
+    from nerone.bundle.checks import json_ready
 
     print(json.dumps(json_ready(values), indent=1))
 

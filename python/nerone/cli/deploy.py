@@ -86,7 +86,7 @@ def register(application: typer.Typer) -> None:
     ) -> int:
         """Quantize and compile a trained model into a bundle."""
         from nerone.deployment import deploy as make_bundle
-        from nerone.deployment.remote import deploy_to, examine_target
+        from nerone.deployment.remote.transfer import deploy_to, examine_target
         from nerone.deployment.summary import quantization_lines
         from nerone.quantization.options import QuantizeOptions
 

@@ -51,7 +51,7 @@ def register(application: typer.Typer) -> None:
 
 
 def _board_of(source: Path) -> str:
-    from nerone.deployment.bundle import Bundle, is_bundle
+    from nerone.bundle.bundle import Bundle, is_bundle
 
     made_for = Bundle.open(source).board if is_bundle(source) else "host"
     return "zcu104" if made_for == "host" else made_for

@@ -11,7 +11,7 @@ from nerone.cli.console import chosen, file_argument, print_json, print_left_out
 if TYPE_CHECKING:
     import typer
 
-    from nerone.deployment.bundle import Bundle
+    from nerone.bundle.bundle import Bundle
     from nerone.evaluation.evaluate import Evaluation
 
 __all__ = ["register"]
@@ -38,7 +38,7 @@ def register(application: typer.Typer) -> None:
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> None:
         """Score a bundle on labelled data: Dice per class, or accuracy."""
-        from nerone.deployment.bundle import Bundle
+        from nerone.bundle.bundle import Bundle
         from nerone.evaluation.evaluate import evaluate_bundle
 
         opened = Bundle.open(file_argument(chosen(bundle, model_option, "bundle"), "bundle"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from nerone.deployment.bundle import Bundle
+    from nerone.bundle.bundle import Bundle
     from nerone.live.access import Access
     from nerone.live.fp32 import FloatModel
     from nerone.live.results import Shown
@@ -51,7 +51,7 @@ def register(application: typer.Typer) -> None:
         for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),
     ) -> None:
         """Watch scans being segmented, in the browser or the terminal."""
-        from nerone.deployment.bundle import Bundle
+        from nerone.bundle.bundle import Bundle
         from nerone.live.access import Access
         from nerone.live.fp32 import FloatModel
         from nerone.live.view import open_session

@@ -98,7 +98,7 @@ def _version(wanted: bool) -> None:
         return
     import typer
 
-    from nerone.deployment.checks import versions
+    from nerone.bundle.checks import versions
 
     print(f"nerone {versions().get('nerone', 'not installed')}")
     raise typer.Exit

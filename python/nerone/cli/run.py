@@ -47,7 +47,7 @@ def register(application: typer.Typer) -> None:
 
 
 def _run_raw(path: Path, raw_input: str | None, raw_output: str | None, device: str) -> None:
-    from nerone.deployment.raw import run_raw
+    from nerone.runtime.prediction.arrays import run_raw
 
     if not raw_input or not raw_output:
         raise ConfigurationError("--raw-input and --raw-output go together; give both")
@@ -56,8 +56,8 @@ def _run_raw(path: Path, raw_input: str | None, raw_output: str | None, device: 
 
 
 def _run_scans(path: Path, scans: str, output: str, device: str, backend: str, skip_bad: bool, as_json: bool) -> None:
-    from nerone.deployment.bundle import Bundle
-    from nerone.deployment.predictions import predict_files
+    from nerone.bundle.bundle import Bundle
+    from nerone.runtime.prediction.files import predict_files
 
     if backend not in ("vart", "pynq"):
         raise ConfigurationError(f"there is no backend '{backend}'; expected vart or pynq")

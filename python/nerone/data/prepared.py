@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from nerone.data.grid import check_orientation
 from nerone.data.labelled import LabelledFrame, class_index
-from nerone.data.targets import labels_on_grid
+from nerone.data.source import Source
 from nerone.errors import Error
-from nerone.runtime.numpy_preprocessing import apply, volume_statistics
-from nerone.runtime.preprocessing import Preprocessing
+from nerone.runtime.preprocessing import Preprocessing, Statistics
+from nerone.runtime.preprocessing.network_grid import labels_on_grid
+from nerone.runtime.preprocessing.numpy_steps import apply, volume_statistics
 
-__all__ = ["prepared_frames", "truth_on_grid"]
+__all__ = ["prepared_frames", "source_statistics", "truth_on_grid"]
 
 
 def prepared_frames(
@@ -86,3 +87,10 @@ def truth_on_grid(
     if isinstance(item.truth, str):
         return class_index(item.truth, class_names)
     return labels_on_grid(steps, item.truth, spacing_mm=item.frame.spacing_mm, covers=covers)
+
+
+def source_statistics(source: Source, preprocessing: Preprocessing) -> Statistics | None:
+    """Return what the volume-scoped steps need to know of a volume, or None where there are none."""
+    if not preprocessing.volume_steps:
+        return None
+    return volume_statistics(preprocessing, [frame.image for frame in source.read()])

@@ -1,4 +1,4 @@
-"""The bundle, how it is made, and how images run through it."""
+"""From a trained model to a bundle, and from there to a board."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from nerone import lazy_names
 
 if TYPE_CHECKING:
-    from nerone.deployment.bundle import Bundle
-    from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
-    from nerone.deployment.deploying import deploy
+    from nerone.bundle.bundle import Bundle
+    from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
+    from nerone.deployment.make_bundle import deploy
 
 __all__ = ["Bundle", "OutputDeclaration", "TensorDeclaration", "deploy"]
 
 # Imported when first used: what only opens a bundle does not wait for the compiler.
 _HOMES = {
-    "Bundle": "bundle",
-    "OutputDeclaration": "declaration",
-    "TensorDeclaration": "declaration",
-    "deploy": "deploying",
+    "Bundle": "nerone.bundle.bundle",
+    "OutputDeclaration": "nerone.bundle.declaration",
+    "TensorDeclaration": "nerone.bundle.declaration",
+    "deploy": "make_bundle",
 }
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nerone.bundle.bundle import Bundle
 from nerone.compilation.inspection import inspect_xmodel
-from nerone.deployment.bundle import Bundle
 
 __all__ = ["describe"]
 

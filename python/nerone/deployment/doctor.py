@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nerone.deployment.doctor_hardware import FINE, NOTE, PROBLEM, Finding, sensor_finding, simd_finding
-from nerone.deployment.remote_probe import device_nodes, dpu_fingerprint, has_dpu
+from nerone.deployment.remote.probe import device_nodes, dpu_fingerprint, has_dpu
 from nerone.dpu.fingerprints import boards_of_fingerprint
 from nerone.extras import EXTRAS, install_command
 

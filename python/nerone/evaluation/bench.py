@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.bundle.bundle import Bundle
 from nerone.data.frame import Frame
+from nerone.data.prepared import source_statistics
 from nerone.data.sources import find_sources
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.calibration import source_statistics
 from nerone.errors import ConfigurationError
 from nerone.evaluation.bench_backends import Item, Runner, keras_runner, pynq_runner, vart_runner
 from nerone.evaluation.devices import Device, find_device

@@ -13,12 +13,12 @@ import numpy as np
 
 from nerone import _core
 from nerone.backends.pynq.loop import PynqLoop
+from nerone.bundle.bundle import Bundle
 from nerone.data.frame import Frame
-from nerone.deployment.bundle import Bundle
 from nerone.evaluation.devices import Device
-from nerone.runtime.numpy_preprocessing import apply
 from nerone.runtime.pipeline import Pipeline
 from nerone.runtime.preprocessing import Statistics
+from nerone.runtime.preprocessing.numpy_steps import apply
 
 __all__ = ["Item", "Runner", "keras_runner", "pynq_runner", "vart_runner"]
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.bundle.bundle import Bundle
 from nerone.data.labelled import labelled_frames
 from nerone.data.phantom_sets import write_phantoms
 from nerone.data.sources import frames
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.deploying import deploy
+from nerone.deployment.make_bundle import deploy
 from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
 from nerone.evaluation.overlay import OverlayRow, write_overlay
 from nerone.evaluation.speed import integer_speed

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.bundle.bundle import Bundle
 from nerone.data import bccd, brats, prostate_3t
 from nerone.data.geometry import GeometryNotes
 from nerone.data.labelled import LabelledFrame, LabelledFrames, labelled_frames
 from nerone.data.prepared import prepared_frames
-from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.evaluation.float_model import float_model
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts

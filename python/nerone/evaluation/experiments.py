@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nerone.bundle.bundle import Bundle
 from nerone.data import bccd
 from nerone.data.frame import Frame
 from nerone.data.labelled import LabelledFrame, labelled_frames
 from nerone.data.pictures import read_picture
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.compiled import wrap_compiled
-from nerone.deployment.deploying import deploy
+from nerone.deployment.make_bundle import deploy
+from nerone.deployment.wrap_xmodel import wrap_compiled
 from nerone.errors import ConfigurationError, Error
 from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
 from nerone.evaluation.identity import PathsReport, compare_paths

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from nerone import _core
 from nerone.backends.pynq import PynqLoop
+from nerone.bundle.bundle import Bundle
 from nerone.data.frame import Frame
+from nerone.data.prepared import source_statistics
 from nerone.data.sources import find_sources
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.calibration import source_statistics
 from nerone.errors import ConfigurationError, Error
 from nerone.evaluation.evaluate import XmodelNetwork
-from nerone.runtime.numpy_preprocessing import apply, quantize
 from nerone.runtime.pipeline import Pipeline
 from nerone.runtime.preprocessing import Resample, Resize, Statistics
+from nerone.runtime.preprocessing.numpy_steps import apply, quantize
 
 __all__ = ["PathsReport", "compare_paths", "stated_steps"]
 

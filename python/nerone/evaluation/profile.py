@@ -155,7 +155,7 @@ def peak_gmacs(seconds: float = 0.05) -> float:
 def _xmodel_of(path: Path) -> Path:
     if not path.is_dir():
         return path
-    from nerone.deployment.bundle import Bundle
+    from nerone.bundle.bundle import Bundle
 
     return Bundle.open(path).host_model_path
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerone.deployment.bundle import Bundle
+from nerone.bundle.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.evaluation.bench import BenchReport, bench
 from nerone.evaluation.intervals import Summary

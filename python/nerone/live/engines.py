@@ -12,15 +12,15 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.geometry import on_image_grid
+from nerone.backends.futures import Future as PipelineFuture
+from nerone.backends.options import BACKENDS
+from nerone.bundle.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.evaluation.devices import Device
 from nerone.live.results import Engine, Pending, Result
 from nerone.live.sources import LiveFrame
-from nerone.runtime.futures import Future as PipelineFuture
-from nerone.runtime.options import BACKENDS
 from nerone.runtime.pipeline import Pipeline
+from nerone.runtime.preprocessing.image_grid import on_image_grid
 
 __all__ = ["BundleLabels", "engine_factory", "labels_of"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.deployment.bundle import Bundle
+from nerone.bundle.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.live.results import Result, Shown
 

@@ -33,10 +33,10 @@ def _probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 def serve(connection: Connection, bundle_path: str, model_path: str) -> None:
     """Answer each (image, spacing_mm, statistics) with ("", (mask or None, probabilities or None)) until hung up on."""
     try:
-        from nerone.deployment.bundle import Bundle
-        from nerone.deployment.geometry import on_image_grid
+        from nerone.bundle.bundle import Bundle
         from nerone.evaluation.evaluate import KerasNetwork
-        from nerone.runtime.numpy_preprocessing import apply
+        from nerone.runtime.preprocessing.image_grid import on_image_grid
+        from nerone.runtime.preprocessing.numpy_steps import apply
 
         bundle = Bundle.open(bundle_path)
         network = KerasNetwork(model_path)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.deployment.bundle import Bundle
+from nerone.bundle.bundle import Bundle
 from nerone.errors import ShapeError
 from nerone.live.encoding import to_display, upright
 from nerone.live.session import Session

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from nerone.data.dicom import is_dicom
 from nerone.data.nifti import is_nifti, open_nifti
+from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source
-from nerone.deployment.calibration import source_statistics
 from nerone.errors import ConfigurationError, Error
 from nerone.live.sources import LiveSource, no_truths, open_source
 from nerone.runtime.preprocessing import Preprocessing, Statistics

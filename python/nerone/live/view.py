@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.bundle.bundle import Bundle
 from nerone.data.labelled import LabelledSource, pair_sources
 from nerone.data.phantom_sets import PHANTOM_TASKS, write_phantoms
+from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.calibration import source_statistics
 from nerone.errors import ConfigurationError
 from nerone.evaluation.devices import find_device
 from nerone.evaluation.power import open_meter

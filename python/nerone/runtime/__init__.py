@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nerone import lazy_names
 
 if TYPE_CHECKING:
-    from nerone.runtime.futures import Future
+    from nerone.backends.futures import Future
     from nerone.runtime.model import Model, Subgraph, TensorInfo
     from nerone.runtime.pipeline import Frame, Pipeline
 
@@ -16,7 +16,7 @@ __all__ = ["Frame", "Future", "Model", "Pipeline", "Subgraph", "TensorInfo"]
 # Imported when first used: the preprocessing declaration does not need the C++ core.
 _HOMES = {
     "Frame": "pipeline",
-    "Future": "futures",
+    "Future": "nerone.backends.futures",
     "Model": "model",
     "Pipeline": "pipeline",
     "Subgraph": "model",

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Literal
 
 from nerone.backends.engine import Engine, open_engine
+from nerone.backends.futures import Future, failed
+from nerone.backends.options import EngineOptions, check, check_statistics, milliseconds
+from nerone.backends.statistics import Stats
+from nerone.bundle.manifest import BundleLike, Manifest, read_manifest
 from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError
 from nerone.runtime.frame import Frame, Images
-from nerone.runtime.futures import Future, failed
-from nerone.runtime.manifest import BundleLike, Manifest, read_manifest
-from nerone.runtime.options import EngineOptions, check, check_statistics, milliseconds
-from nerone.runtime.pipeline_stats import Stats
 from nerone.runtime.preprocessing import Preprocessing, Spacing
 
 __all__ = ["Frame", "Pipeline"]

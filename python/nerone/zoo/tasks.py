@@ -15,10 +15,10 @@ from nerone.data import bccd
 from nerone.data.geometry import geometry_notes
 from nerone.data.labelled import LabelledFrame, class_index, labelled_frames
 from nerone.data.pictures import read_picture
-from nerone.data.targets import labels_on_grid
 from nerone.errors import ConfigurationError, Error
-from nerone.runtime.numpy_preprocessing import apply, volume_statistics
 from nerone.runtime.preprocessing import Preprocessing
+from nerone.runtime.preprocessing.network_grid import labels_on_grid
+from nerone.runtime.preprocessing.numpy_steps import apply, volume_statistics
 from nerone.runtime.presets import preset
 from nerone.zoo.models import NETWORKS
 from nerone.zoo.samples import Samples, write_samples

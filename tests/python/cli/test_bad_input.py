@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from cli.conftest import segmentation_model
+from nerone.bundle import bundle as bundle_module
 from nerone.cli import main as main_module
 from nerone.compilation.export import export_quantized_xir
-from nerone.deployment import bundle as bundle_module
-from nerone.deployment import predictions
+from nerone.runtime.prediction import files as predictions
 
 
 def save(path, array):

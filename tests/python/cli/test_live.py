@@ -14,7 +14,7 @@ SCAN = np.zeros((2, 20, 14), np.int16)
 @pytest.mark.parametrize("backend", ["vart", "pynq"])
 def test_masks_equal_those_of_nerone_run(bundle, volume, backend):
     from nerone.data.sources import frames
-    from nerone.deployment.inference import Inference
+    from nerone.runtime.prediction.inference import Inference
 
     inference = Inference(bundle)
     expected = {

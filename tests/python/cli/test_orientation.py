@@ -13,10 +13,10 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from cli.conftest import SEGMENTATION, segmentation_model
 from data.dicom_files import write_series
+from nerone.bundle.bundle import Bundle
 from nerone.data.labelled import labelled_frames
 from nerone.data.sources import frames
 from nerone.deployment import deploy
-from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError
 from nerone.evaluation.evaluate import evaluate_bundle
 from nerone.runtime.preprocessing import Preprocessing

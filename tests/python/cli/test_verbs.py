@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.inference import Inference
+from nerone.bundle.bundle import Bundle
+from nerone.runtime.prediction.inference import Inference
 from paths import golden
 
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 from data.files import write_nifti, write_picture
 from nerone.data.sources import frames
-from nerone.data.targets import labels_on_grid
 from nerone.data.writers import write_masks
 from nerone.errors import ConfigurationError, ShapeError
-from nerone.runtime.numpy_geometry import restore_mask
+from nerone.runtime.preprocessing.network_grid import labels_on_grid
+from nerone.runtime.preprocessing.numpy_geometry import restore_mask
 from nerone.runtime.presets import preset
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from deployment import sshd
 from deployment.remote_support import make_bundle
-from nerone.deployment.remote import deploy_to
+from nerone.deployment.remote.transfer import deploy_to
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import contextlib
 
 import pytest
 
+from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
 from nerone.compilation import compile as compile_model
 from nerone.deployment import Bundle
-from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.model import QuantizedModel
 from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, ScaleOffset

@@ -10,10 +10,10 @@ import shutil
 
 import pytest
 
-from nerone.deployment import bundle as bundle_module
-from nerone.deployment import replacing
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
+from nerone.bundle import bundle as bundle_module
+from nerone.bundle import replacing
+from nerone.bundle.bundle import Bundle
+from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
 from nerone.errors import ConfigurationError, Error
 from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, Window
 

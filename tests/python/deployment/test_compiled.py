@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nerone.bundle.bundle import Bundle
 from nerone.cli.main import main
 from nerone.data.phantom_sets import write_phantoms
 from nerone.deployment import deploy
-from nerone.deployment.bundle import Bundle
 from nerone.errors import ConfigurationError, ModelError
 from nerone.runtime import model as runtime_model
 from nerone.zoo.models import NETWORKS

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from nerone.deployment import Bundle, deploy
-from nerone.deployment.calibration import calibration_images
-from nerone.deployment.inference import Inference
+from nerone.deployment.calibration_images import calibration_images
 from nerone.errors import ConfigurationError, ModelError, ShapeError
 from nerone.quantization import QuantizeOptions
-from nerone.runtime.numpy_preprocessing import apply
+from nerone.runtime.prediction.inference import Inference
 from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, ScaleOffset
+from nerone.runtime.preprocessing.numpy_steps import apply
 
 STEPS = Preprocessing((Channels(1), Resize(16, 24), ScaleOffset((1 / 255,))))
 NAMES = ("background", "bright", "edge")

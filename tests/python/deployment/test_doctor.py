@@ -10,7 +10,7 @@ from nerone import _core
 from nerone.deployment import doctor
 from nerone.deployment.doctor import FINE, NOTE, PROBLEM, examine
 from nerone.deployment.doctor_hardware import sensor_finding, simd_finding
-from nerone.deployment.remote_probe import device_nodes, has_dpu, parse_fingerprint
+from nerone.deployment.remote.probe import device_nodes, has_dpu, parse_fingerprint
 
 KNOWN = 0x1000020F6014407
 

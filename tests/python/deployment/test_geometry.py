@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nerone.data.targets import labels_on_grid
-from nerone.deployment.checks import check_fit
-from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
-from nerone.deployment.geometry import on_image_grid
+from nerone.bundle.checks import check_fit
+from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import CropOrPad, Preprocessing, Resample, Resize, Window
+from nerone.runtime.preprocessing.image_grid import on_image_grid
+from nerone.runtime.preprocessing.network_grid import labels_on_grid
 
 
 def blocks(height, width, seed):

@@ -12,8 +12,9 @@ import pytest
 
 from deployment import sshd
 from deployment.remote_support import NAMES, contents, make_bundle, only
-from nerone.deployment import Bundle, remote
-from nerone.deployment.remote import examine_target
+from nerone.deployment import Bundle
+from nerone.deployment.remote import transfer as remote
+from nerone.deployment.remote.transfer import examine_target
 
 pytest.importorskip("nerone._core")
 

@@ -14,8 +14,8 @@ import pytest
 from deployment import sshd
 from deployment.remote_support import NAMES, contents, failing, make_bundle, only, wait_for_arrival
 from nerone.cli.deploy import _settings
-from nerone.deployment import remote
-from nerone.deployment.remote import deploy_to
+from nerone.deployment.remote import transfer as remote
+from nerone.deployment.remote.transfer import deploy_to
 from nerone.errors import DeviceError
 
 pytest.importorskip("nerone._core")

@@ -11,9 +11,10 @@ import pytest
 
 from deployment import sshd
 from deployment.remote_support import FINGERPRINT, contents, failing, make_bundle, only, wait_for_arrival
-from nerone.deployment import remote, remote_ssh
-from nerone.deployment.remote import deploy_to
-from nerone.deployment.remote_golden import host_golden
+from nerone.deployment.remote import ssh as remote_ssh
+from nerone.deployment.remote import transfer as remote
+from nerone.deployment.remote.golden import host_golden
+from nerone.deployment.remote.transfer import deploy_to
 from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
 from waiting import PATIENT_S
 

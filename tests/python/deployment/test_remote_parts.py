@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from deployment.remote_support import FINGERPRINT, failing, make_bundle
-from nerone.deployment.checks import versions
-from nerone.deployment.remote_agent import golden_outputs
-from nerone.deployment.remote_board import Board, check_board, check_room, plan_device
-from nerone.deployment.remote_golden import compare_golden, host_golden
-from nerone.deployment.remote_program import agent_program
-from nerone.deployment.remote_ssh import Target, parse_target
+from nerone.bundle.checks import versions
+from nerone.deployment.remote.agent import golden_outputs
+from nerone.deployment.remote.board import Board, check_board, check_room, plan_device
+from nerone.deployment.remote.golden import compare_golden, host_golden
+from nerone.deployment.remote.program import agent_program
+from nerone.deployment.remote.ssh import Target, parse_target
 from nerone.errors import ConfigurationError, DeviceError, Error
 
 pytest.importorskip("nerone._core")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from deployment.remote_support import NAMES, contents, failing, make_bundle, only
-from nerone.deployment import Bundle, remote_agent
-from nerone.deployment.remote import _Copy
+from nerone.deployment import Bundle
+from nerone.deployment.remote import agent as remote_agent
+from nerone.deployment.remote.transfer import _Copy
 from nerone.errors import DeviceError
 
 pytest.importorskip("nerone._core")

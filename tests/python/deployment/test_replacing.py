@@ -11,13 +11,15 @@ import pytest
 
 from deployment.remote_support import make_bundle, only
 from nerone import ownership
-from nerone.deployment import Bundle, replacing, writing
+from nerone.bundle import replacing, writing
+from nerone.deployment import Bundle
 
 pytest.importorskip("nerone._core")
 
 KILLED = """
 import os, pathlib, signal, sys
-from nerone.deployment import Bundle, replacing
+from nerone.deployment import Bundle
+from nerone.bundle import replacing
 folder, exchange, kill_at = sys.argv[1], sys.argv[2] == "exchange", int(sys.argv[3])
 bundle, renames, rename = Bundle.open(folder), [], pathlib.Path.rename
 swap = replacing._exchange

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "graph"))
 import keras_cases  # noqa: E402
 
 import nerone  # noqa: E402
-from nerone.deployment.result import covered, with_two_classes  # noqa: E402
+from nerone.deployment.network_output import covered, with_two_classes  # noqa: E402
 from nerone.errors import ConfigurationError  # noqa: E402
 from nerone.evaluation.evaluate import KerasNetwork, evaluate_bundle  # noqa: E402
 from nerone.graph import Op, from_keras  # noqa: E402
@@ -124,7 +124,7 @@ def test_a_binary_network_without_padding_from_deploy_to_score(tmp_path):
     evaluation = evaluate_bundle(bundle, found, baseline=model)
     assert evaluation.frames == 6
     assert evaluation.agreement["FP32"] > 0.98
-    from nerone.deployment.inference import Inference
+    from nerone.runtime.prediction.inference import Inference
 
     whole = Inference(bundle).mask(images[0])
     assert whole.shape == (36, 36)

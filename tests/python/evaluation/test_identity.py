@@ -14,9 +14,9 @@ from paths import golden, shared
 
 pytest.importorskip("nerone._core", reason="the extension is not built")
 
+from nerone.bundle.bundle import Bundle
 from nerone.cli.main import main
 from nerone.deployment import deploy
-from nerone.deployment.bundle import Bundle
 from nerone.evaluation import identity
 from nerone.evaluation.identity import PathsReport, compare_paths
 from nerone.zoo.models import NETWORKS

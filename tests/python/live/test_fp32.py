@@ -65,9 +65,9 @@ def closing() -> Iterator[list[FloatModel]]:
 
 
 def test_masks_are_those_of_evaluate_and_the_end_is_told(tmp_path: Path, closing: list[FloatModel]) -> None:
-    from nerone.deployment.geometry import on_image_grid
     from nerone.evaluation.evaluate import KerasNetwork
-    from nerone.runtime.numpy_preprocessing import apply
+    from nerone.runtime.preprocessing.image_grid import on_image_grid
+    from nerone.runtime.preprocessing.numpy_steps import apply
 
     bundle, path = make(tmp_path, classes=3, flat=False)
     assert inspect.signature(FloatModel).parameters["niceness"].default == 19, "the least priority there is"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nerone.runtime.numpy_preprocessing import apply, quantize
 from nerone.runtime.preprocessing import Preprocessing, Spacing, Statistics
+from nerone.runtime.preprocessing.numpy_steps import apply, quantize
 
 core = pytest.importorskip("nerone._core", reason="the extension is not built")
 METHODS = ("nearest", "bilinear", "cubic", "area")

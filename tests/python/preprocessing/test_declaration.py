@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from nerone.errors import ConfigurationError, ShapeError
-from nerone.runtime.numpy_preprocessing import apply
 from nerone.runtime.preprocessing import (
     Channels,
     Clip,
@@ -23,6 +22,7 @@ from nerone.runtime.preprocessing import (
     ZScore,
     spacing_pair,
 )
+from nerone.runtime.preprocessing.numpy_steps import apply
 from nerone.runtime.presets import PRESETS, preset
 
 ALL_STEPS = Preprocessing(

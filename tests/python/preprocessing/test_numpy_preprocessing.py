@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
-from nerone.runtime.numpy_geometry import crop_or_pad, restore_mask
-from nerone.runtime.numpy_preprocessing import apply, quantize, volume_statistics
 from nerone.runtime.preprocessing import (
     Channels,
     Clip,
@@ -26,6 +24,8 @@ from nerone.runtime.preprocessing import (
     Window,
     ZScore,
 )
+from nerone.runtime.preprocessing.numpy_geometry import crop_or_pad, restore_mask
+from nerone.runtime.preprocessing.numpy_steps import apply, quantize, volume_statistics
 
 cv2 = pytest.importorskip("cv2")
 OPENCV = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nerone.runtime.numpy_preprocessing import DTYPES, apply, volume_statistics
 from nerone.runtime.preprocessing import (
     Channels,
     Clip,
@@ -20,6 +19,7 @@ from nerone.runtime.preprocessing import (
     Window,
     ZScore,
 )
+from nerone.runtime.preprocessing.numpy_steps import DTYPES, apply, volume_statistics
 from nerone.runtime.presets import PRESETS
 from preprocessing.pair import METHODS, SEED, check, core, pixels, run
 

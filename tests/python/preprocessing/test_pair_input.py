@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
-from nerone.runtime.numpy_preprocessing import DTYPES
 from nerone.runtime.preprocessing import (
     Channels,
     Grey,
@@ -17,6 +16,7 @@ from nerone.runtime.preprocessing import (
     Window,
     ZScore,
 )
+from nerone.runtime.preprocessing.numpy_steps import DTYPES
 from preprocessing.pair import METHODS, SEED, check, core, pixels, run
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import nerone
+
 ROOT = Path(__file__).resolve().parents[3]
 
 # What each folder of cpp/src may include, besides itself and the public headers.
@@ -26,24 +28,27 @@ CPP_USES = {
     "pipeline": {"base", "xmodel", "vart", "model", "preprocess", "postprocess", "kernels"},
 }
 
-# High to low; a package may import those that stand in its set.
-_LOW = {"errors", "extras", "ownership", "programs", "_core"}
-_RUNTIME = _LOW | {"runtime", "backends"}
+# Low to high: a package may import those that stand in its set, which are all above it in this list.
+_LOW = {"errors", "extras", "programs", "ownership", "_core"}
 _MODEL = {"instructions", "graph", "dpu", "quantization", "compilation"}
+_RUN = {"runtime.preprocessing", "runtime.presets", "bundle", "data", "backends", "runtime"}
 PYTHON_USES = {
-    "instructions": _LOW,
-    "graph": _LOW,
-    "dpu": _LOW | {"graph"},
-    "quantization": _LOW | {"graph", "dpu"},
-    "compilation": _LOW | {"instructions", "graph", "dpu", "quantization"},
-    "runtime": _LOW | {"backends"},
-    "backends": _LOW | {"runtime"},
-    "data": _LOW | {"runtime"},
-    "deployment": _RUNTIME | _MODEL | {"data"},
-    "evaluation": _RUNTIME | _MODEL | {"deployment", "data", "zoo"},
-    "zoo": _RUNTIME | _MODEL | {"deployment", "data", "evaluation"},
-    "live": _RUNTIME | {"data", "deployment", "evaluation", "zoo"},
-    "cli": _RUNTIME | _MODEL | {"deployment", "data", "evaluation", "zoo", "live"},
+    "instructions": set(),
+    "graph": set(),
+    "dpu": {"graph"},
+    "quantization": {"graph", "dpu"},
+    "compilation": {"instructions", "graph", "dpu", "quantization"},
+    "runtime.preprocessing": set(),
+    "runtime.presets": {"runtime.preprocessing"},
+    "bundle": {"runtime.preprocessing", "runtime.presets"},
+    "data": {"runtime.preprocessing"},
+    "backends": {"runtime.preprocessing", "bundle"},
+    "runtime": {"runtime.preprocessing", "bundle", "data", "backends"},
+    "deployment": _MODEL | _RUN,
+    "zoo": _MODEL | _RUN | {"deployment"},
+    "evaluation": _MODEL | _RUN | {"deployment", "zoo"},
+    "live": _RUN | {"deployment", "evaluation", "zoo"},
+    "cli": _MODEL | _RUN | {"deployment", "evaluation", "zoo", "live"},
 }
 
 
@@ -78,21 +83,75 @@ def test_public_headers_use_the_standard_library_only() -> None:
             assert "/" not in header or header.startswith("nerone/"), f"{path.name} includes {header}"
 
 
-def _imported_packages(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("nerone."):
-            found.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("nerone.")}
+def _modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted((ROOT / "python/nerone").rglob("*.py")):
+        parts = path.relative_to(ROOT / "python").with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-@pytest.mark.parametrize(
-    "package", sorted(p.name for p in (ROOT / "python/nerone").iterdir() if p.is_dir() and p.name[0] != "_")
-)
+MODULES = _modules()
+# Where `from nerone import X` leads.
+PUBLIC = {name: f"nerone.{home}" for name, home in nerone._PUBLIC.items()}
+
+
+def _imports(module: str) -> set[str]:
+    """Return the modules of nerone that a module imports, anywhere in it; a package stands for its own names only."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "nerone"}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports by a relative name; write nerone.<package>"
+            if node.module and node.module.split(".")[0] == "nerone":
+                for alias in node.names:
+                    name = f"{node.module}.{alias.name}"
+                    public = PUBLIC.get(alias.name) if node.module == "nerone" else None
+                    found.add(public or (name if name in MODULES or alias.name == "_core" else node.module))
+    return found - {"nerone", module}
+
+
+def _package(module: str) -> str:
+    """Return the entry of PYTHON_USES that a module belongs to, or its own name below nerone."""
+    inner = module.removeprefix("nerone.")
+    known = [name for name in PYTHON_USES if inner == name or inner.startswith(f"{name}.")]
+    return max(known, key=len, default=inner.split(".")[0])
+
+
+def test_every_package_is_in_the_list() -> None:
+    folders = {path.name for path in (ROOT / "python/nerone").iterdir() if (path / "__init__.py").is_file()}
+    assert folders == {name.split(".")[0] for name in PYTHON_USES}
+
+
+def test_arrows_of_the_list_point_up_it() -> None:
+    seen: set[str] = set()
+    for package, uses in PYTHON_USES.items():
+        assert uses <= seen, f"{package} may not use {sorted(uses - seen)}, which stand below it in the list"
+        seen.add(package)
+
+
+@pytest.mark.parametrize("package", PYTHON_USES)
 def test_python_imports_point_down(package: str) -> None:
-    allowed = PYTHON_USES[package] | {package}
-    for path in sorted((ROOT / "python/nerone" / package).rglob("*.py")):
-        above = _imported_packages(path) - allowed
-        assert not above, f"{path.relative_to(ROOT)} imports {sorted(above)}, which are above it"
+    allowed = PYTHON_USES[package] | _LOW | {package}
+    for module, path in MODULES.items():
+        if module != "nerone" and _package(module) == package:
+            above = {_package(name) for name in _imports(module)} - allowed
+            assert not above, f"{path.relative_to(ROOT)} imports {sorted(above)}, which are above it"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    imports = {module: _imports(module) & MODULES.keys() for module in MODULES if module != "nerone"}
+    left = dict(imports)
+    while left:
+        done = [module for module, names in left.items() if not names & left.keys()]
+        assert done, f"modules import each other in a circle: {_circle(left)}"
+        for module in done:
+            del left[module]
+
+
+def _circle(imports: dict[str, set[str]]) -> str:
+    path = [min(imports)]
+    while path[-1] not in path[:-1]:
+        path.append(min(imports[path[-1]] & imports.keys()))
+    return " -> ".join(path[path.index(path[-1]) :])

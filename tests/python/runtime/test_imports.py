@@ -39,7 +39,14 @@ def test_the_runtime_needs_numpy_only() -> None:
     assert _loaded_by("import nerone")[0] <= {"nerone", "numpy"}
     packages, parts = _loaded_by("from nerone import Bundle, Model, Pipeline")
     assert packages <= {"nerone", "numpy"}
-    assert parts <= {"nerone._core", "nerone.backends", "nerone.deployment", "nerone.errors", "nerone.runtime"}
+    assert parts <= {
+        "nerone._core",
+        "nerone.backends",
+        "nerone.bundle",
+        "nerone.errors",
+        "nerone.ownership",
+        "nerone.runtime",
+    }
 
 
 def test_help_and_the_viewer_do_not_wait_for_the_compiler() -> None:

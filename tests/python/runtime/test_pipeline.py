@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import nerone
+from nerone.backends.statistics import Stats
 from nerone.errors import (
     ConfigurationError,
     DtypeError,
@@ -19,10 +20,9 @@ from nerone.errors import (
     ShapeError,
     TimeoutError,
 )
-from nerone.runtime.numpy_preprocessing import apply, quantize
 from nerone.runtime.pipeline import Frame, Pipeline
-from nerone.runtime.pipeline_stats import Stats
 from nerone.runtime.preprocessing import Channels, Clip, Preprocessing, Resize, Window, ZScore
+from nerone.runtime.preprocessing.numpy_steps import apply, quantize
 from runtime.counting import counted_during
 from runtime.xmodels import write_alternating, write_doubling
 
@@ -165,7 +165,7 @@ def test_map_is_lazy_and_bounded(bundle):
 def test_frames_carry_spacing_and_statistics(doubling):
     steps = Preprocessing((Channels(3), Clip(low=0), ZScore("volume"), Resize(HEIGHT, WIDTH)))
     volume = images(4)
-    statistics = nerone.runtime.numpy_preprocessing.volume_statistics(steps, volume)
+    statistics = nerone.runtime.preprocessing.numpy_steps.volume_statistics(steps, volume)
     with Pipeline(doubling, preprocessing=steps, result="raw") as pipeline:
         frames = [Frame(image, 0.5, statistics) for image in volume]
         for image, result in zip(volume, pipeline.map(frames), strict=True):

@@ -10,9 +10,9 @@ import pytest
 
 from nerone.errors import ConfigurationError, ModelError, ShapeError
 from nerone.runtime.model import Model
-from nerone.runtime.numpy_preprocessing import volume_statistics
 from nerone.runtime.pipeline import Frame, Pipeline
 from nerone.runtime.preprocessing import Preprocessing, ScaleOffset, ZScore
+from nerone.runtime.preprocessing.numpy_steps import volume_statistics
 from runtime.xmodels import crossing, data_fix, fixed, op, real, subgraph, write
 
 SHAPE = (1, 2, 3, 2)

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from nerone.runtime.pipeline_stats import Durations, Stats, StatsRecorder
+from nerone.backends.statistics import Durations, Stats, StatsRecorder
 
 
 def test_nothing_happened():

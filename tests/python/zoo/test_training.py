@@ -139,7 +139,7 @@ def test_blood_augmentation_is_of_the_published_size() -> None:
 
 def test_samples_come_through_the_deployed_preprocessing(tmp_path: Path) -> None:
     from nerone.data import labelled_frames
-    from nerone.runtime.numpy_preprocessing import apply
+    from nerone.runtime.preprocessing.numpy_steps import apply
     from nerone.runtime.presets import preset
 
     write_phantoms("ct-org", tmp_path / "ct", count=2, size=64, slices=3)

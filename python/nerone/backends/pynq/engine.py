@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.backends.futures import Future
+from nerone.backends.options import EngineOptions
 from nerone.backends.pynq.loop import PynqLoop
+from nerone.backends.statistics import Stats, StatsRecorder
+from nerone.bundle.manifest import Manifest
 from nerone.errors import ConfigurationError, QueueClosedError, TimeoutError
-from nerone.runtime.futures import Future
-from nerone.runtime.manifest import Manifest
-from nerone.runtime.options import EngineOptions
-from nerone.runtime.pipeline_stats import Stats, StatsRecorder
 from nerone.runtime.preprocessing import Spacing, Statistics
 
 __all__ = ["PynqEngine"]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from nerone import _core
 from nerone.backends.pynq.overlay import load_overlay
 from nerone.errors import DeviceError, ModelError, ShapeError
-from nerone.runtime.numpy_preprocessing import apply
 from nerone.runtime.preprocessing import Preprocessing, Spacing, Statistics
+from nerone.runtime.preprocessing.numpy_steps import apply
 
 __all__ = ["PynqLoop"]
 
@@ -82,7 +82,7 @@ class PynqLoop:
         Parameters
         ----------
         image : (H, W) or (H, W, C) array, or C arrays (H, W); the network's input without a preprocessing
-        spacing_mm, statistics : as for `nerone.runtime.numpy_preprocessing.apply`
+        spacing_mm, statistics : as for `nerone.runtime.preprocessing.numpy_steps.apply`
 
         Raises
         ------

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nerone.errors import ModelError
-
-if TYPE_CHECKING:
-    from nerone.backends.pynq.xir import Graph
 
 __all__ = ["Attributed", "Op", "Tensor"]
 
 Plain = dict[str, Any]
+
+
+class Ops(Protocol):
+    """The graph as its ops use it; `nerone.backends.pynq.xir.Graph` is one."""
+
+    def get_op(self, name: str) -> Op:
+        """Return the op of that name."""
+
+    def readers_of(self, name: str) -> list[str]:
+        """Return the names of the ops that read the output of one."""
 
 
 class Attributed:
@@ -104,7 +111,7 @@ class Tensor(Attributed):
 class Op(Attributed):
     """One operation."""
 
-    def __init__(self, graph: Graph, plain: Plain) -> None:
+    def __init__(self, graph: Ops, plain: Plain) -> None:
         super().__init__("op", plain)
         self._graph = graph
 
@@ -116,7 +123,7 @@ class Op(Attributed):
         """Return XIR's name of the operation."""
         return str(self._plain["type"])
 
-    def get_graph(self) -> Graph:
+    def get_graph(self) -> Ops:
         """Return the graph it belongs to."""
         return self._graph
 

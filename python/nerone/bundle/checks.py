@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
+from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.runtime.preprocessing import Preprocessing
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.deployment.remote_agent import golden_outputs
+from nerone.deployment.remote.agent import golden_outputs
 from nerone.errors import DeviceError
 
 __all__ = ["STAGES", "compare_golden", "host_golden"]

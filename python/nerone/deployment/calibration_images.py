@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source, find_sources
 from nerone.errors import ConfigurationError, Error, ShapeError
-from nerone.runtime.numpy_preprocessing import apply, volume_statistics
-from nerone.runtime.preprocessing import Preprocessing, Statistics
+from nerone.runtime.preprocessing import Preprocessing
+from nerone.runtime.preprocessing.numpy_steps import apply
 
-__all__ = ["DEFAULT_IMAGES", "calibration_images", "source_statistics", "spread"]
+__all__ = ["DEFAULT_IMAGES", "calibration_images", "spread"]
 
 DEFAULT_IMAGES = 200
 
@@ -87,13 +88,6 @@ def _from_sources(
                 done += 1
                 if progress:
                     progress("calibration images", done, len(picked))
-
-
-def source_statistics(source: Source, preprocessing: Preprocessing) -> Statistics | None:
-    """Return what the volume-scoped steps need to know of a volume, or None where there are none."""
-    if not preprocessing.volume_steps:
-        return None
-    return volume_statistics(preprocessing, [frame.image for frame in source.read()])
 
 
 def _from_arrays(

@@ -1,7 +1,7 @@
 """The declaration of what happens to an image before the network: frozen, saved in the bundle, executed elsewhere.
 
 Values are float32 from the first step to the last; the numpy statement of every step is
-`nerone.runtime.numpy_preprocessing`, the fast one is the C++ library.
+`nerone.runtime.preprocessing.numpy_steps`, the fast one is the C++ library.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nerone.errors import ConfigurationError, ShapeError
-from nerone.runtime.preprocessing_steps import (
+from nerone.runtime.preprocessing.steps import (
     STEPS,
     Channels,
     Clip,

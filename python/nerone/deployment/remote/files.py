@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nerone.deployment.bundle import MANIFEST, Bundle
-from nerone.deployment.remote_ssh import shell_python
+from nerone.bundle.bundle import MANIFEST, Bundle
+from nerone.deployment.remote.ssh import shell_python
 
 __all__ = ["NOTEBOOK", "SCRIPT", "notebook", "run_script", "travelling_files"]
 
@@ -50,7 +50,7 @@ def notebook(bundle: Bundle, device: str) -> str:
         (
             "code",
             "from nerone.deployment import Bundle\n"
-            "from nerone.deployment.inference import Inference\n\n"
+            "from nerone.runtime.prediction.inference import Inference\n\n"
             'bundle = Bundle.open(".")\n'
             f'inference = Inference(bundle, device="{device}")\n'
             "bundle.output.class_names",
@@ -69,7 +69,7 @@ def notebook(bundle: Bundle, device: str) -> str:
         ),
         (
             "code",
-            "from nerone.deployment.predictions import predict_files\n\n"
+            "from nerone.runtime.prediction.files import predict_files\n\n"
             'scans = ""  # a file or folder of scans; the bundle declares how they are prepared\n'
             "if scans:\n"
             f'    predict_files(bundle, scans, "predictions", device="{device}")',

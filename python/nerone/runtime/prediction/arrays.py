@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.writing import write_error
+from nerone.bundle.bundle import Bundle
+from nerone.bundle.writing import write_error
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
 from nerone.runtime.model import Model
 

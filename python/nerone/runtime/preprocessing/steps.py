@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from nerone.errors import ConfigurationError
-from nerone.runtime.field_checks import (
+from nerone.runtime.preprocessing.field_checks import (
     MAX_CHANNELS,
     check_ascending,
     check_choice,
@@ -17,8 +17,8 @@ from nerone.runtime.field_checks import (
     check_number,
     check_numbers,
 )
-from nerone.runtime.preprocessing_geometry import CropOrPad, Resample, Resize
-from nerone.runtime.preprocessing_step import Step
+from nerone.runtime.preprocessing.geometry import CropOrPad, Resample, Resize
+from nerone.runtime.preprocessing.step import Step
 
 __all__ = [
     "STEPS",

@@ -19,15 +19,15 @@ from nerone.data.labelled import (
     labelled_frames,
     pair_sources,
 )
-from nerone.data.prepared import truth_on_grid
+from nerone.data.prepared import source_statistics, truth_on_grid
 from nerone.data.sources import find_sources
-from nerone.deployment.calibration import DEFAULT_IMAGES, Progress, calibration_images, source_statistics, spread
+from nerone.deployment.calibration_images import DEFAULT_IMAGES, Progress, calibration_images, spread
 from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.graph import Graph
 from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.calibration.sampling import Sampling, class_presence, coverage, sample
-from nerone.runtime.numpy_preprocessing import apply
 from nerone.runtime.preprocessing import Preprocessing
+from nerone.runtime.preprocessing.numpy_steps import apply
 
 __all__ = ["ClassTargets", "Drawn", "Reader", "draw", "labelled_arrays"]
 

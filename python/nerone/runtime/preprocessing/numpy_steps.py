@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
-from nerone.runtime.numpy_geometry import axis_resize, crop_or_pad
 from nerone.runtime.preprocessing import (
     Channels,
     Clip,
@@ -29,6 +28,7 @@ from nerone.runtime.preprocessing import (
     ZScore,
     spacing_pair,
 )
+from nerone.runtime.preprocessing.numpy_geometry import axis_resize, crop_or_pad
 
 __all__ = ["DTYPES", "apply", "enter", "quantize", "volume_statistics"]
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
-from nerone.runtime.options import milliseconds
+from nerone.backends.options import milliseconds
 
 __all__ = ["Future", "Ticket", "failed"]
 

@@ -12,19 +12,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.bundle.bundle import Bundle
+from nerone.bundle.writing import replacing_file, write_error
 from nerone.data.frame import Frame
 from nerone.data.geometry import geometry_notes
 from nerone.data.grid import written_grid
 from nerone.data.nifti import write_mask
+from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source, find_sources
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.calibration import source_statistics
-from nerone.deployment.geometry import on_image_grid
-from nerone.deployment.writing import replacing_file, write_error
 from nerone.errors import Error
 from nerone.runtime.frame import Frame as PipelineFrame
 from nerone.runtime.pipeline import Pipeline
 from nerone.runtime.preprocessing import Statistics
+from nerone.runtime.preprocessing.image_grid import on_image_grid
 
 __all__ = ["Written", "predict_files"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nerone import _core
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
+from nerone.bundle.bundle import Bundle
+from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
 from nerone.dpu.boards import find_board
 from nerone.dpu.fingerprints import boards_of_fingerprint
 from nerone.errors import ConfigurationError

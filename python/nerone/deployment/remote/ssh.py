@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from nerone.deployment.remote_agent import MARK
-from nerone.deployment.remote_program import agent_program
+from nerone.deployment.remote.agent import MARK
+from nerone.deployment.remote.program import agent_program
 from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
 
 __all__ = ["Connection", "Target", "parse_target", "shell_python"]

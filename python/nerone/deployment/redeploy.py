@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nerone.deployment.bundle import MANIFEST, Bundle, bundle_path
+from nerone.bundle.bundle import MANIFEST, Bundle, bundle_path
 from nerone.errors import ConfigurationError, Error
 
 __all__ = ["deployed_bundle", "older_bundle", "redeploy"]

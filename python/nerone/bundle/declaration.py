@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nerone.deployment.fields import Fields
+from nerone.bundle.fields import Fields
 from nerone.errors import ConfigurationError
 
 __all__ = ["OutputDeclaration", "TensorDeclaration"]

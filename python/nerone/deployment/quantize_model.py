@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nerone.deployment.drawing import ClassTargets, Drawn, Reader, draw, labelled_arrays
+from nerone.deployment.calibration_sampling import ClassTargets, Drawn, Reader, draw, labelled_arrays
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
 from nerone.quantization.executor import Executor
@@ -35,7 +35,7 @@ class Quantization:
     ----------
     method, strategy, backend, vendor, options : as of `nerone.quantize`
     max_drop : float, allowed fall of the metric, or None
-    validation, labelled : labelled images as :func:`nerone.deployment.drawing.labelled_arrays` takes them, or None
+    validation, labelled : labelled images as `calibration_sampling.labelled_arrays` takes them, or None
     metric : "dice", "accuracy" or a function, or None
     images, seed, class_shares, class_factors : of the draw of calibration images
     """
@@ -66,7 +66,7 @@ def quantize_for_bundle(
     Parameters
     ----------
     graph : Graph as imported
-    calibration : source of images as :func:`nerone.deployment.drawing.draw` takes it
+    calibration : source of images as :func:`nerone.deployment.calibration_sampling.draw` takes it
     reader : Reader
     wanted : Quantization
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.checks import check_fit
-from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
-from nerone.deployment.fields import read_json
-from nerone.deployment.quiet import import_quietly
-from nerone.deployment.result import covered, with_two_classes
+from nerone.bundle.bundle import Bundle
+from nerone.bundle.checks import check_fit
+from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
+from nerone.bundle.fields import read_json
+from nerone.deployment.network_output import covered, with_two_classes
+from nerone.deployment.quiet_import import import_quietly
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
 from nerone.graph.input_shapes import InputShape

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nerone import ownership
-from nerone.deployment.replacing import locked, recover, take_place
+from nerone.bundle.replacing import locked, recover, take_place
 from nerone.errors import ConfigurationError
 
 __all__ = ["check_target", "recover_folder", "replacing_file", "replacing_folder", "write_error"]

@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nerone.deployment.remote_probe import core_problem, device_nodes, dpu_fingerprint, program_versions
-from nerone.deployment.replacing import locked, recover, take_place
+from nerone.bundle.replacing import locked, recover, take_place
+from nerone.deployment.remote.probe import core_problem, device_nodes, dpu_fingerprint, program_versions
 
 __all__ = ["MARK", "golden_outputs", "main"]
 

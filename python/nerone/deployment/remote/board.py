@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from nerone.deployment.bundle import Bundle, fingerprint_text
-from nerone.deployment.checks import versions
-from nerone.deployment.remote_probe import has_dpu
+from nerone.bundle.bundle import Bundle, fingerprint_text
+from nerone.bundle.checks import versions
+from nerone.deployment.remote.probe import has_dpu
 from nerone.errors import ConfigurationError, DeviceError
 
 __all__ = ["Board", "board_of", "check_board", "check_room", "plan_device"]

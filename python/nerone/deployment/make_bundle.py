@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nerone.bundle.bundle import Bundle, bundle_path, is_bundle
+from nerone.bundle.declaration import TensorDeclaration
+from nerone.bundle.writing import check_target, write_error
 from nerone.compilation import compile as compile_model
 from nerone.data.sources import find_sources
-from nerone.deployment.bundle import Bundle, bundle_path, is_bundle
-from nerone.deployment.compiled import is_compiled, wrap_compiled
-from nerone.deployment.compiling import vendor_source
-from nerone.deployment.declaration import TensorDeclaration
-from nerone.deployment.deploy_again import deployed_bundle, older_bundle, redeploy
-from nerone.deployment.deploy_board import BoardTarget, board_target, for_board
-from nerone.deployment.deploy_plan import Plan, given_preprocessing, imported, make_plan, oriented
-from nerone.deployment.drawing import Reader
-from nerone.deployment.models import already_quantized
-from nerone.deployment.quantizing import Quantization, quantize_for_bundle
-from nerone.deployment.writing import check_target, write_error
+from nerone.deployment.board_target import BoardTarget, board_target, for_board
+from nerone.deployment.calibration_sampling import Reader
+from nerone.deployment.make_xmodel import vendor_source
+from nerone.deployment.plan import Plan, given_preprocessing, imported, make_plan, oriented
+from nerone.deployment.quantize_model import Quantization, quantize_for_bundle
+from nerone.deployment.quantized_models import already_quantized
+from nerone.deployment.redeploy import deployed_bundle, older_bundle, redeploy
+from nerone.deployment.wrap_xmodel import is_compiled, wrap_compiled
 from nerone.errors import ConfigurationError
 from nerone.quantization.metrics import Metric
 from nerone.quantization.model import QuantizedModel

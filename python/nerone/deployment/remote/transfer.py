@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from nerone import ownership
-from nerone.deployment.bundle import Bundle, bundle_path
-from nerone.deployment.checks import sha256
-from nerone.deployment.remote_board import Board, board_of, check_board, check_room, plan_device
-from nerone.deployment.remote_files import travelling_files
-from nerone.deployment.remote_golden import STAGES, compare_golden, host_golden
-from nerone.deployment.remote_ssh import Connection, Target, parse_target
+from nerone.bundle.bundle import Bundle, bundle_path
+from nerone.bundle.checks import sha256
+from nerone.deployment.remote.board import Board, board_of, check_board, check_room, plan_device
+from nerone.deployment.remote.files import travelling_files
+from nerone.deployment.remote.golden import STAGES, compare_golden, host_golden
+from nerone.deployment.remote.ssh import Connection, Target, parse_target
 from nerone.errors import Error
 
 __all__ = ["Deployment", "deploy_to", "examine_target"]

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.deployment.bundle import Bundle
-from nerone.deployment.geometry import on_image_grid
+from nerone.bundle.bundle import Bundle
 from nerone.runtime.model import Model
-from nerone.runtime.numpy_preprocessing import apply
 from nerone.runtime.preprocessing import Spacing, Statistics
+from nerone.runtime.preprocessing.image_grid import on_image_grid
+from nerone.runtime.preprocessing.numpy_steps import apply
 
 __all__ = ["Inference", "Prediction"]
 
@@ -67,7 +67,7 @@ class Inference:
         Parameters
         ----------
         image : (H, W) or (H, W, C) array, as `nerone.data.frames` gives them
-        spacing_mm, statistics : as for `nerone.runtime.numpy_preprocessing.apply`
+        spacing_mm, statistics : as for `nerone.runtime.preprocessing.numpy_steps.apply`
 
         Raises
         ------

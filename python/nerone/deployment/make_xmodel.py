@@ -11,10 +11,10 @@ from nerone.compilation.compiler import check_output
 from nerone.compilation.vendor.arch import arch_for
 from nerone.compilation.vendor.compiler import TIME_LIMIT_S, VendorCompilation, check_request, vendor_compile
 from nerone.data.sources import find_sources
-from nerone.deployment.drawing import Reader
-from nerone.deployment.models import already_quantized
-from nerone.deployment.quantizing import Quantization, quantize_for_bundle
-from nerone.deployment.quiet import import_quietly
+from nerone.deployment.calibration_sampling import Reader
+from nerone.deployment.quantize_model import Quantization, quantize_for_bundle
+from nerone.deployment.quantized_models import already_quantized
+from nerone.deployment.quiet_import import import_quietly
 from nerone.dpu.boards import find_board
 from nerone.errors import ConfigurationError
 from nerone.quantization.model import QuantizedModel
@@ -53,7 +53,7 @@ def compile_file(
     output : xmodel to write; for a board the vendor's folder lies beside it, NAME_vitis_ai
     arch, name : the board's arch.json and the network's name, for the vendor's compiler
     calibration, preset : images and their preprocessing; needed for a trained model
-    compiler, image, time_limit_s, log : how the vendor's compiler is run, see `nerone.compilation.vendor_compile`
+    compiler, image, time_limit_s, log : how the vendor's compiler is run, see `nerone.compilation.vendor.compiler.vendor_compile`
     report : called with the compilation for the software DPU before the vendor's compiler starts
 
     Returns

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nerone.deployment import remote_agent, remote_probe, replacing
+from nerone.bundle import replacing
+from nerone.deployment.remote import agent as remote_agent
+from nerone.deployment.remote import probe as remote_probe
 
 __all__ = ["agent_program"]
 

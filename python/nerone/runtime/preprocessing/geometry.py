@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from nerone.errors import ConfigurationError
-from nerone.runtime.field_checks import check_choice, check_integer, check_number
-from nerone.runtime.preprocessing_step import Size, Step
+from nerone.runtime.preprocessing.field_checks import check_choice, check_integer, check_number
+from nerone.runtime.preprocessing.step import Size, Step
 
 __all__ = ["CropOrPad", "Resample", "Resize"]
 

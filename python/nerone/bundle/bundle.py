@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nerone.deployment.checks import check_files, check_fit, json_ready, sha256, versions
-from nerone.deployment.declaration import OutputDeclaration, TensorDeclaration
-from nerone.deployment.fields import Fields, read_json
-from nerone.deployment.writing import recover_folder, replacing_folder
+from nerone.bundle.checks import check_files, check_fit, json_ready, sha256, versions
+from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
+from nerone.bundle.fields import Fields, read_json
+from nerone.bundle.writing import recover_folder, replacing_folder
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import PRESETS

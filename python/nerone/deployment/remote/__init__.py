@@ -1,0 +1,1 @@
+"""Sending a bundle to a board over ssh, and checking it there."""

@@ -1,0 +1,1 @@
+"""Images through a bundle: one at a time, whole files and folders, and raw arrays."""
