@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from nerone.compilation import CompiledModel
+    from nerone.compilation.emit.compile import Emitted
     from nerone.compilation.vendor.compiler import VendorCompilation
 
 __all__ = ["register"]
@@ -43,7 +44,8 @@ def register(application: typer.Typer) -> None:
         compiler: str = typer.Option(
             "auto",
             "--compiler",
-            help="Where the vendor's compiler is: path, docker, podman or none; auto: PATH, else an image here.",
+            help="Where the vendor's compiler is: path, docker, podman or none; auto: PATH, else an image here. "
+            "nerone: NERONE's own (experimental).",
         ),
         container_image: str = typer.Option(
             None, "--container-image", help="The vendor's image, in place of the one of that Vitis AI version."
@@ -82,11 +84,21 @@ def register(application: typer.Typer) -> None:
                 log=print_log,
             )
         if as_json:
-            print_json({"output": compiled.path, "vendor": _vendor(vendor), **compiled.report})
+            print_json({"output": compiled.path, **_made(vendor), **compiled.report})
             return
         print(f"{compiled.path}: for the software DPU")
         for line in _lines(vendor, board) if vendor else ():
             print(line)
+
+
+def _made(vendor: VendorCompilation | Emitted | None) -> dict[str, Any]:
+    from nerone.compilation.emit.compile import Emitted
+
+    if isinstance(vendor, Emitted):
+        proof = {**asdict(vendor.proof), "on_silicon": False}
+        sizes = {"workspace_bytes": vendor.workspace_bytes, "moved_bytes": vendor.moved_bytes}
+        return {"vendor": None, "own": {"xmodel": vendor.path, "dpu": vendor.machine.name, "proof": proof, **sizes}}
+    return {"vendor": _vendor(vendor)}
 
 
 def _vendor(vendor: VendorCompilation | None) -> dict[str, Any] | None:
@@ -96,7 +108,11 @@ def _vendor(vendor: VendorCompilation | None) -> dict[str, Any] | None:
     return {**made, "check": asdict(vendor.check) if vendor.check else None}
 
 
-def _lines(vendor: VendorCompilation, board: str) -> list[str]:
+def _lines(vendor: VendorCompilation | Emitted, board: str) -> list[str]:
+    from nerone.compilation.emit.compile import Emitted
+
+    if isinstance(vendor, Emitted):
+        return [f"{vendor.path}: for {board}, by NERONE's own compiler: {vendor.note()}"]
     if vendor.xmodel is None or vendor.check is None:
         return [
             f"{vendor.folder}: ready for the vendor's compiler, which is not here; run {vendor.script.name} there, "

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nerone.compilation.emit.compile import emit_for_board
 from nerone.compilation.vendor.arch import Arch, arch_for
 from nerone.compilation.vendor.compiler import check_vendor_model, vendor_compile
 from nerone.dpu.boards import Board, find_board
+from nerone.errors import ModelError
 from nerone.quantization.model import QuantizedModel
 
 __all__ = ["BoardTarget", "board_target", "for_board"]
@@ -93,15 +95,36 @@ def for_board(
     )
     log_file.unlink(missing_ok=True)
     if compilation.xmodel is None or compilation.check is None:
-        _warn(
-            [
-                "the vendor's compiler is not here, so the bundle runs on the software DPU only: 'nerone compile "
-                f"--board {board.name}' leaves a folder for it, then deploy again with --board-model"
-            ]
-        )
-        return arch.fingerprint, None
+        return _own_model(quantized, target, folder)
     _warn(compilation.check.notes())
     return compilation.check.fingerprint, compilation.xmodel
+
+
+def _own_model(quantized: QuantizedModel, target: BoardTarget, folder: Path) -> tuple[int | None, Path | None]:
+    """Return what NERONE's own compiler makes; where it cannot compile the model, the bundle is for the host alone."""
+    board = target.board
+    later = (
+        f"'nerone compile --board {board.name}' leaves a folder for the vendor's compiler, then deploy again with "
+        "--board-model"
+    )
+    place = folder / "own.xmodel"
+    try:
+        made = emit_for_board(quantized, board, place, arch=target.arch, vitis_ai=target.vitis_ai)
+    except ModelError as error:
+        _warn(
+            [
+                "the vendor's compiler is not here, and NERONE's own cannot compile this model, so the bundle runs on "
+                f"the software DPU only: {error}. {later[0].upper()}{later[1:]}"
+            ]
+        )
+        return target.arch.fingerprint, None
+    _warn(
+        [
+            f"the vendor's compiler is not here, so NERONE's own made the board's model: {made.note()}. For the "
+            f"vendor's, {later}"
+        ]
+    )
+    return made.machine.fingerprint, made.path
 
 
 def _warn(sentences: Sequence[str]) -> None:

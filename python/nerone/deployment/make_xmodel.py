@@ -8,6 +8,7 @@ from pathlib import Path
 from nerone.compilation import CompiledModel
 from nerone.compilation import compile as compile_model
 from nerone.compilation.compiler import check_output
+from nerone.compilation.emit.compile import Emitted, emit_for_board
 from nerone.compilation.vendor.arch import arch_for
 from nerone.compilation.vendor.compiler import TIME_LIMIT_S, VendorCompilation, check_request, vendor_compile
 from nerone.data.sources import find_sources
@@ -20,7 +21,9 @@ from nerone.errors import ConfigurationError
 from nerone.quantization.model import QuantizedModel
 from nerone.runtime.presets import preset as find_preset
 
-__all__ = ["compile_file", "quantized_from_file", "vendor_source"]
+OWN = "nerone"  # the choice of NERONE's own compiler
+
+__all__ = ["OWN", "compile_file", "quantized_from_file", "vendor_source"]
 
 _TRAINED = (".keras", ".h5", ".hdf5", ".onnx")
 
@@ -44,21 +47,23 @@ def compile_file(
     progress: Progress | None = None,
     report: Callable[[CompiledModel], None] | None = None,
     log: Callable[[str], None] | None = None,
-) -> tuple[CompiledModel, VendorCompilation | None]:
+) -> tuple[CompiledModel, VendorCompilation | Emitted | None]:
     """Compile a quantized model, or quantize a trained one first.
 
     Parameters
     ----------
     model : q_model.h5 of vai_q, a quantized ``*_int.xmodel``, or a trained .keras or .h5
-    output : xmodel to write; for a board the vendor's folder lies beside it, NAME_vitis_ai
+    output : xmodel to write; for a board the vendor's folder lies beside it, NAME_vitis_ai, or the file that NERONE's
+        own compiler makes, NAME_BOARD.xmodel
     arch, name : the board's arch.json and the network's name, for the vendor's compiler
     calibration, preset : images and their preprocessing; needed for a trained model
-    compiler, image, time_limit_s, log : how the vendor's compiler is run, see `nerone.compilation.vendor.compiler.vendor_compile`
+    compiler, image, time_limit_s, log : how the vendor's compiler is run, see
+        `nerone.compilation.vendor.compiler.vendor_compile`; with compiler "nerone" NERONE's own makes the board's file
     report : called with the compilation for the software DPU before the vendor's compiler starts
 
     Returns
     -------
-    The compilation for the software DPU, and for a board what came of the vendor's compiler.
+    The compilation for the software DPU, and for a board what came of the vendor's compiler or of NERONE's own.
 
     Raises
     ------
@@ -68,15 +73,22 @@ def compile_file(
     target = find_board(board)
     target.dpu_of(vitis_ai)
     check_output(output)
+    own = compiler == OWN
+    if own and target.is_host:
+        raise ConfigurationError("--compiler nerone compiles for a board; name one: ultra96v2, kv260 or zcu104")
+    known = None
     if not target.is_host:
-        check_request(name, compiler, time_limit_s)
-        arch_for(target, arch, vitis_ai)
+        check_request(name, "auto" if own else compiler, time_limit_s)
+        known = arch_for(target, arch, vitis_ai)
     quantized = quantized_from_file(model, calibration=calibration, preset=preset, images=images, progress=progress)
     compiled = compile_model(quantized, board=board, output=output, vitis_ai=vitis_ai)
     if report is not None:
         report(compiled)
-    if target.is_host:
+    if known is None:
         return compiled, None
+    if own:
+        place = compiled.path.with_name(f"{compiled.path.stem}_{target.name}.xmodel")
+        return compiled, emit_for_board(quantized, target, place, arch=known, vitis_ai=vitis_ai)
     vendor = vendor_compile(
         quantized,
         board=board,

@@ -90,6 +90,21 @@ def test_without_the_compiler_a_folder_is_left(run, source, tmp_path):
     assert (tmp_path / "net_vitis_ai" / "compile.sh").is_file()
 
 
+def test_nerones_own_compiler_makes_a_boards_file(run, source, tmp_path):
+    options = ("--compiler", "nerone", "-o", tmp_path / "net.xmodel")
+    code, out, _ = run("compile", source, "--board", "zcu104", *options)
+    assert code == 0
+    assert "net_zcu104.xmodel: for zcu104, by NERONE's own compiler: " in out
+    assert "proved in simulation, not yet on silicon" in out
+    code, out, _ = run("compile", source, "--board", "zcu104", *options, "--json")
+    assert json.loads(out)["own"]["proof"]["on_silicon"] is False
+    code, out, _ = run("inspect", tmp_path / "net_zcu104.xmodel")
+    assert "DPUCZDX8G_ISA0_B4096" in out
+    code, _, err = run("compile", source, *options)
+    assert code == 2
+    assert "--compiler nerone compiles for a board; name one: ultra96v2" in err
+
+
 def test_inspect_shows_a_bundles_mapping(run, bundle):
     code, out, _ = run("inspect", bundle.path)
     assert code == 0

@@ -99,8 +99,21 @@ def test_two_images_work_with_a_warning(keras_model, folder, tmp_path):
 
 def test_a_board_bundle_without_the_compiler_says_so(keras_model, folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.warns(UserWarning, match="runs on the software DPU only"):
+    with pytest.warns(UserWarning, match="NERONE's own made the board's model: .* not yet on silicon"):
         bundle = made(keras_model, folder, tmp_path / "net", board="kv260")
+    assert bundle.fingerprint == 0x1000020F6014407
+    assert bundle.board_model_path.is_file()
+
+
+def test_a_board_bundle_that_no_compiler_here_can_make_says_so(folder, tmp_path, monkeypatch):
+    keras = pytest.importorskip("keras")
+    inputs = keras.Input((16, 24, 1))
+    x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
+    x = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
+    model = keras.Model(inputs, keras.layers.Conv2D(3, 1, strides=2, activation="softmax")(x))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.warns(UserWarning, match=r"runs on the software DPU only: op .* bilinear upsampling"):
+        bundle = made(model, folder, tmp_path / "net", board="kv260")
     assert bundle.fingerprint == 0x1000020F6014407
     assert bundle.board_model_path is None
 

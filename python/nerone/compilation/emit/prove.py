@@ -1,0 +1,130 @@
+"""The gate: a file's instructions must give what its op graph gives, on random images, before the file is written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.compilation.emit.machine import Machine, machine_of
+from nerone.compilation.emit.simulator import Simulator
+from nerone.errors import ModelError
+
+__all__ = ["Proof", "prove"]
+
+_SEED = 11
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was compared.
+
+    Attributes
+    ----------
+    subgraphs : int, DPU subgraphs
+    instructions : int, executed
+    values : int, int8 values of outputs that were equal
+    """
+
+    subgraphs: int
+    instructions: int
+    values: int
+
+
+def prove(graph: Mapping[str, Any], images: int = 1) -> Proof:
+    """Run each DPU subgraph's instructions and its ops on random images, and compare all outputs.
+
+    Parameters
+    ----------
+    graph : of a compiled file, in the schema of `nerone._core.read_xmodel`
+    images : random images
+
+    Raises
+    ------
+    ModelError
+        naming the subgraph and the output that differs, or the instruction that is not ordered by tokens.
+    """
+    from nerone import _core
+
+    ops = {op["name"]: op for op in graph["ops"]}
+    subgraphs = instructions = values = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.xmodel"
+        _core.write_xmodel(dict(graph), str(path))
+        file = _core.XmodelFile(str(path))
+        for child in graph["root"]["children"]:
+            if child["attrs"].get("device") != "DPU":
+                continue
+            runner = _core.Runner(file, child["name"], _core.DeviceOptions(kernels="portable"))
+            machine = machine_of(int(child["attrs"]["dpu_fingerprint"]))
+            for number in range(images):
+                values += _compare(ops, child, machine, runner, np.random.default_rng(_SEED + number))
+            code = bytes(child["attrs"]["mc_code"])
+            instructions += len(_core.decode_instructions(code, machine.isa))
+            subgraphs += 1
+    return Proof(subgraphs, instructions, values)
+
+
+def _compare(
+    ops: Mapping[str, Any], child: Mapping[str, Any], machine: Machine, runner: Any, rng: np.random.Generator
+) -> int:
+    uploads = [ops[name] for name in child["ops"] if ops[name]["type"] == "upload"]
+    downloads = [ops[name] for name in child["ops"] if ops[name]["type"] == "download"]
+    images = {
+        ops[op["inputs"]["input"][0]]["output"]["name"]: rng.integers(-128, 128, op["output"]["shape"]).astype(np.int8)
+        for op in uploads
+    }
+    registers = _registers(child["attrs"], rng)
+    for op in uploads:
+        _set(registers, op["output"], images[ops[op["inputs"]["input"][0]]["output"]["name"]])
+    Simulator(machine, registers).run(bytes(child["attrs"]["mc_code"]))
+    outputs = [np.empty(info.shape, np.int8) for info in runner.outputs]
+    job = runner.start_on([images[info.name] for info in runner.inputs], outputs)
+    runner.finish(job)
+    wanted = {info.name: values for info, values in zip(runner.outputs, outputs, strict=True)}
+    for op in downloads:
+        found = _get(registers, ops[op["inputs"]["input"][0]]["output"])
+        expected = wanted[op["output"]["name"]]
+        differing = int(np.count_nonzero(found.reshape(-1) != expected.reshape(-1)))
+        if differing:
+            raise ModelError(
+                f"the instructions of '{child['name']}' give other values than its ops: {differing} of {found.size} "
+                f"of '{op['output']['name']}'; nothing was written. Report this model, or use the vendor's compiler"
+            )
+    return sum(values.size for values in outputs)
+
+
+def _registers(attrs: Mapping[str, Any], rng: np.random.Generator) -> dict[int, NDArray[np.int8]]:
+    """Return the registers as a board has them before the first image: weights, and garbage."""
+    registers = {}
+    for name, size in attrs["reg_id_to_size"].items():
+        registers[int(name.removeprefix("REG_"))] = rng.integers(-128, 128, int(size)).astype(np.int8)
+    for name, data in attrs["reg_id_to_parameter_value"].items():
+        values = np.frombuffer(bytes(data), np.int8)
+        registers[int(name.removeprefix("REG_"))][: values.size] = values
+    return registers
+
+
+def _places(tensor: Mapping[str, Any]) -> tuple[int, NDArray[np.int64]]:
+    """Return the register of a tensor and the byte of each of its values."""
+    attrs, shape = tensor["attrs"], tensor["shape"]
+    places = np.full(shape, int(attrs["ddr_addr"]), np.int64)
+    for axis, (size, step) in enumerate(zip(shape, attrs["stride"], strict=True)):
+        along = [-1 if other == axis else 1 for other in range(len(shape))]
+        places += (np.arange(size) * step).reshape(along)
+    return int(attrs["reg_id"]), places
+
+
+def _set(registers: dict[int, NDArray[np.int8]], tensor: Mapping[str, Any], values: NDArray[np.int8]) -> None:
+    number, places = _places(tensor)
+    registers[number][places] = values
+
+
+def _get(registers: dict[int, NDArray[np.int8]], tensor: Mapping[str, Any]) -> NDArray[np.int8]:
+    number, places = _places(tensor)
+    return registers[number][places]

@@ -1,0 +1,112 @@
+"""What the DPU is to do, machine by machine alike: tasks on views, in an order in which they can run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nerone.compilation.emit.views import View
+
+__all__ = ["Copy", "Eltwise", "Pads", "Phase", "Task", "Weights", "Window"]
+
+Pads = tuple[int, int, int, int]
+"""(top, bottom, left, right), in lines and columns; negative where the first window begins inside the image."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights and biases of a window in REG_0.
+
+    Attributes
+    ----------
+    address : int, of the first tap of output channel 0 (or of channel 0 of a depthwise one)
+    jump : int, bytes from one output channel to the next
+    bias : int, address of the biases
+    shift_bias, shift_cut : int, as the instructions have them
+    activation : int, as CONVINIT has it
+    """
+
+    address: int
+    jump: int
+    bias: int
+    shift_bias: int
+    shift_cut: int
+    activation: int
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One kernel of a window: a whole convolution has one, a transposed one several, for one line of its stride.
+
+    Attributes
+    ----------
+    column : int, first column of the output that it computes; the others follow at the window's step
+    kernel : (height, width)
+    pad : Pads
+    width : int, columns that it computes
+    slot : int, its first tap among the stored ones
+    """
+
+    column: int
+    kernel: tuple[int, int]
+    pad: Pads
+    width: int
+    slot: int = 0
+
+
+@dataclass(frozen=True)
+class Window:
+    """A convolution, depthwise convolution, pool or hard sigmoid.
+
+    Attributes
+    ----------
+    name : str, the op it comes from
+    kind : "conv", "depthwise", "max", "average" or "sigmoid"
+    source, target : View; lines and columns of the target are those of the output
+    stride : (height, width)
+    step : int, columns of the target from one column of a phase to the next
+    phases : tuple of Phase, all with the same kernel height, and pads of top and bottom
+    weights : Weights or None
+    shift, factor : int, of pools and the hard sigmoid: shift_cut, and multi or shift_bias
+    """
+
+    name: str
+    kind: str
+    source: View
+    target: View
+    stride: tuple[int, int]
+    phases: tuple[Phase, ...]
+    step: int = 1
+    weights: Weights | None = None
+    shift: int = 0
+    factor: int = 0
+
+
+@dataclass(frozen=True)
+class Eltwise:
+    """A sum or product of images, or one image with another fix point.
+
+    Attributes
+    ----------
+    shifts : tuple of int, shift_read per source
+    shift : int, shift_write as the ISA has it
+    """
+
+    name: str
+    sources: tuple[View, ...]
+    target: View
+    product: bool
+    shifts: tuple[int, ...]
+    shift: int
+    relu: bool
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The bytes of an image, written to one or several places."""
+
+    name: str
+    source: View
+    targets: tuple[View, ...] = field(default_factory=tuple)
+
+
+Task = Window | Eltwise | Copy
