@@ -129,7 +129,7 @@ def case_frames(case: BratsCase) -> Iterator[Frame]:
     read = [read_nifti(path) for path in case.modalities]
     shape = read[0][0].shape
     for (volume, _), path in zip(read, case.modalities, strict=True):
-        if volume.shape != shape:
+        if volume.ndim != 3 or volume.shape != shape:
             raise ShapeError(
                 f"'{path}' has shape {volume.shape}, its case's first modality {shape}; they must be registered"
             )

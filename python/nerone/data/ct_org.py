@@ -62,7 +62,7 @@ def cases(folder: Path | str) -> list[CtOrgCase]:
 def read_volume(path: Path) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     """Read Hounsfield units (X, Y, Z) int16 and the affine; padding below -1024 becomes air."""
     data, affine = read_nifti(path)
-    return np.clip(np.rint(data), -1024, 32767).astype(np.int16), affine
+    return np.clip(np.rint(np.nan_to_num(data, nan=0.0)), -1024, 32767).astype(np.int16), affine
 
 
 def read_labels(path: Path) -> NDArray[np.uint8]:
@@ -75,7 +75,7 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     """
     data, _ = read_nifti(path)
     ids = np.rint(data)
-    if ids.size and (ids.min() < 0 or ids.max() > BRAIN or np.abs(data - ids).max() > 0.01):
+    if ids.size and not (ids.min() >= 0 and ids.max() <= BRAIN and np.abs(data - ids).max() <= 0.01):
         raise ConfigurationError(
             f"'{path}' has labels from {data.min():g} to {data.max():g}; CT-ORG's are whole numbers from 0 to 6"
         )

@@ -146,7 +146,7 @@ def _ids(path: Path) -> NDArray[np.uint8]:
         return ct_org.read_labels(path)
     data, _ = read_itk(path) if is_itk(path) else read_nifti(path)
     ids = np.rint(data)
-    if ids.size and (ids.min() < 0 or ids.max() > 255 or np.abs(data - ids).max() > 0.01):
+    if ids.size and not (ids.min() >= 0 and ids.max() <= 255 and np.abs(data - ids).max() <= 0.01):
         raise ConfigurationError(
             f"'{path}' has labels from {data.min():g} to {data.max():g}; expected whole numbers from 0 to 255"
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.data.reading import named_errors
 from nerone.errors import ConfigurationError, ShapeError
 
-__all__ = ["is_nifti", "open_nifti", "read_nifti", "write_mask"]
+__all__ = ["MAX_CHANNELS", "is_nifti", "open_nifti", "read_nifti", "write_mask"]
+
+
+# The Medical Segmentation Decathlon's brain scans have four; more are a series in time.
+MAX_CHANNELS = 8
 
 
 def is_nifti(path: Path) -> bool:
@@ -20,28 +24,29 @@ def is_nifti(path: Path) -> bool:
 
 
 def open_nifti(path: Path) -> Any:
-    """Open a three-dimensional NIfTI file without reading its voxels.
+    """Open a NIfTI file of three axes, or of four with channels last, without reading its voxels.
 
     Raises
     ------
     ConfigurationError
         If the file is missing or is no NIfTI.
     ShapeError
-        If it is not three-dimensional (a fourth axis of length 1 is allowed).
+        If it has other axes, or more than :data:`MAX_CHANNELS` channels.
     """
     import nibabel
 
-    try:
+    with named_errors(path, "NIfTI"):
         image = nibabel.load(path)
-    except FileNotFoundError:
-        raise ConfigurationError(f"'{path}' does not exist") from None
-    except Exception as error:
-        raise ConfigurationError(
-            f"'{path}' cannot be read as NIfTI ({error}); it may be damaged or half downloaded"
-        ) from error
     shape = image.shape
-    if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape) < 1:
-        raise ShapeError(f"'{path}' has shape {tuple(shape)}; expected a volume of three axes")
+    if len(shape) < 3 or any(n != 1 for n in shape[4:]) or min(shape) < 1:
+        raise ShapeError(
+            f"'{path}' has shape {tuple(shape)}; expected a volume of three axes, or four with channels last"
+        )
+    if len(shape) > 3 and shape[3] > MAX_CHANNELS:
+        raise ShapeError(
+            f"'{path}' has shape {tuple(shape)}: a series of {shape[3]} volumes; expected one volume of at most "
+            f"{MAX_CHANNELS} channels, split it first"
+        )
     return image
 
 
@@ -50,26 +55,24 @@ def read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
     Returns
     -------
-    data : (X, Y, Z), the stored dtype where the header has no scaling, else float64
+    data : (X, Y, Z), or (X, Y, Z, C) of several channels, NaN as stored; the stored dtype where the header has no
+        scaling, else float64
     affine : (4, 4) float64, voxel index to millimetres
 
     Raises
     ------
     ConfigurationError
-        If the file is missing, damaged or cut short, or holds values that are not numbers.
+        If the file is missing, damaged or cut short, or holds no numbers.
     ShapeError
-        If it is not three-dimensional.
+        As :func:`open_nifti`.
     """
     image = open_nifti(path)
-    try:
+    with named_errors(path, "NIfTI"):
         data = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise ConfigurationError(f"'{path}' is damaged or half downloaded: its voxels end early ({error})") from error
     if data.dtype.kind not in "iuf":
         raise ConfigurationError(f"'{path}' holds {data.dtype} voxels; expected numbers, one per voxel")
-    if data.dtype.kind == "f" and not np.isfinite(data).all():
-        raise ConfigurationError(f"'{path}' holds NaN or infinite voxels; clean the volume first")
-    return data.reshape(data.shape[:3]), np.asarray(image.affine, np.float64)
+    channels = data.shape[3:4] if data.ndim > 3 and data.shape[3] > 1 else ()
+    return data.reshape(*data.shape[:3], *channels), np.asarray(image.affine, np.float64)
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], affine: NDArray[np.float64] | None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.data.frame import plain
+from nerone.data.reading import named_errors, with_named_errors
 from nerone.errors import ConfigurationError, ShapeError
 
 __all__ = ["PICTURE_ENDINGS", "is_picture", "picture_count", "pictures", "read_picture", "write_png"]
@@ -44,10 +45,8 @@ def _array_frames(data: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def _open_array(path: Path) -> NDArray[Any]:
-    try:
+    with named_errors(path, "a NumPy array"):
         data: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigurationError(f"'{path}' cannot be read as a NumPy array ({error})") from error
     return _array_frames(data, path)
 
 
@@ -58,16 +57,15 @@ def picture_count(path: Path) -> int:
     if path.suffix.lower() in (".tif", ".tiff"):
         from PIL import Image
 
-        try:
-            with Image.open(path) as image:
-                return int(getattr(image, "n_frames", 1))
-        except (OSError, SyntaxError, ValueError):
-            return 1
+        with named_errors(path, "a picture"), Image.open(path) as image:
+            return int(getattr(image, "n_frames", 1))
     return 1
 
 
 def pictures(path: Path) -> Iterator[NDArray[Any]]:
-    """Yield the pictures of a file as (H, W) or (H, W, 3) arrays of uint8, uint16, int16 or float32; alpha is dropped.
+    """Yield the pictures of a file as (H, W) or (H, W, 3) arrays of uint8, uint16, int16 or float32.
+
+    Alpha is dropped; a picture whose tags (EXIF) say that it is to be turned is turned.
 
     Raises
     ------
@@ -77,19 +75,18 @@ def pictures(path: Path) -> Iterator[NDArray[Any]]:
     if path.suffix.lower() == ".npy":
         yield from (plain(np.asarray(image)) for image in _open_array(path))
         return
-    from PIL import Image, ImageSequence
+    yield from with_named_errors(path, "a picture", _pages(path))
 
-    try:
-        with Image.open(path) as image:
-            for page in ImageSequence.Iterator(image):
-                page.load()
-                yield _from_pillow(page)
-                if path.suffix.lower() not in (".tif", ".tiff"):
-                    return
-    except FileNotFoundError:
-        raise ConfigurationError(f"'{path}' does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ConfigurationError(f"'{path}' cannot be read as a picture ({error}); it may be damaged") from error
+
+def _pages(path: Path) -> Iterator[NDArray[Any]]:
+    from PIL import Image, ImageOps, ImageSequence
+
+    with Image.open(path) as image:
+        for page in ImageSequence.Iterator(image):
+            page.load()
+            yield _from_pillow(ImageOps.exif_transpose(page))
+            if path.suffix.lower() not in (".tif", ".tiff"):
+                return
 
 
 def read_picture(path: Path | str) -> NDArray[Any]:

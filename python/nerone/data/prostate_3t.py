@@ -61,7 +61,7 @@ def read_mask(path: Path, *, highest: int = 2) -> Mask:
     else:
         data, affine = read_itk(path)
     ids = np.rint(data)
-    if ids.size and (ids.min() < 0 or ids.max() > highest):
+    if ids.size and not (ids.min() >= 0 and ids.max() <= highest):
         raise ConfigurationError(f"'{path}' has label ids from {ids.min():g} to {ids.max():g}; expected 0 to {highest}")
     return Mask(ids.astype(np.uint8), affine)
 

@@ -10,16 +10,17 @@ from typing import Literal
 import numpy as np
 
 from nerone.data.brats import BratsCase, case_frames
-from nerone.data.dicom import DicomSeries, read_slice
+from nerone.data.dicom import DicomSeries, read_pages, read_slices
 from nerone.data.frame import Frame, plain
 from nerone.data.grid import Grid, turned_frames
 from nerone.data.itk import itk_grid, read_itk
 from nerone.data.nifti import open_nifti, read_nifti
 from nerone.data.orientation import AS_STORED, TRANSPOSED, Turn, turn_for
 from nerone.data.pictures import picture_count, pictures
+from nerone.data.reading import with_named_errors
 from nerone.runtime.preprocessing import Preprocessing
 
-__all__ = ["Source", "case_source", "itk_source", "nifti_source", "picture_source", "series_source"]
+__all__ = ["Source", "case_source", "itk_source", "nifti_source", "pages_source", "picture_source", "series_source"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Source:
     grid: Grid | None = None
     turn: Turn = AS_STORED
     stored: Source | None = None
+
+    def __post_init__(self) -> None:
+        read, kind = self.read, "a scan or picture" if self.kind == "picture" else "a volume"
+        object.__setattr__(self, "read", lambda: with_named_errors(self.path, kind, read()))
 
     def turned(self, steps: Preprocessing | None) -> Source:
         """Return the source with its frames turned to what a network was trained on, as its preprocessing declares.
@@ -91,9 +96,9 @@ def itk_source(path: Path) -> Source:
 
 
 def _series_frames(series: DicomSeries) -> Iterator[Frame]:
-    for index, file in enumerate(series.files):
-        place = (file.parent, index, len(series.files), series.spacing_mm, series.affine)
-        yield Frame(read_slice(file), *place, TRANSPOSED)
+    for index, pixels in enumerate(read_slices(series)):
+        place = (series.path, index, len(series.files), series.spacing_mm, series.affine)
+        yield Frame(pixels, *place, TRANSPOSED)
 
 
 def _picture_frames(path: Path, count: int) -> Iterator[Frame]:
@@ -114,6 +119,16 @@ def nifti_source(path: Path) -> Source:
     return Source(path, count, lambda: _nifti_frames(path, count), "nifti", grid=grid)
 
 
+def pages_source(path: Path, count: int) -> Source:
+    """Return the pages of a DICOM image that lies nowhere in space."""
+
+    def read() -> Iterator[Frame]:
+        for index, page in enumerate(read_pages(path)):
+            yield Frame(page, path, index if count > 1 else None, count)
+
+    return Source(path, count, read, "picture")
+
+
 def picture_source(path: Path) -> Source:
     """Return the pages of a picture or an array."""
     count = picture_count(path)
@@ -123,7 +138,7 @@ def picture_source(path: Path) -> Source:
 def series_source(series: DicomSeries) -> Source:
     """Return a DICOM series."""
     grid = Grid((series.rows, series.columns, len(series.files)), series.affine)
-    return Source(series.files[0].parent, grid.shape[2], lambda: _series_frames(series), "dicom", series, grid)
+    return Source(series.path, grid.shape[2], lambda: _series_frames(series), "dicom", series, grid)
 
 
 def case_source(case: BratsCase) -> Source:

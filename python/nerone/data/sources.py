@@ -14,7 +14,16 @@ from nerone.data.itk import is_itk
 from nerone.data.nifti import is_nifti
 from nerone.data.pictures import is_picture
 from nerone.data.prostate_3t import find_mask
-from nerone.data.source import Source, case_source, itk_source, nifti_source, picture_source, series_source
+from nerone.data.reading import named_errors
+from nerone.data.source import (
+    Source,
+    case_source,
+    itk_source,
+    nifti_source,
+    pages_source,
+    picture_source,
+    series_source,
+)
 from nerone.errors import ConfigurationError, Error
 from nerone.runtime.preprocessing import Preprocessing
 
@@ -80,14 +89,20 @@ class _Finder:
 
     def add(self, path: Path, make: Callable[[], Source | list[Source]]) -> None:
         try:
-            made = make()
-            found = [source.turned(self.steps) for source in (made if isinstance(made, list) else [made])]
+            with named_errors(path, "a scan or picture"):
+                made = make()
+                found = [source.turned(self.steps) for source in (made if isinstance(made, list) else [made])]
         except Error as error:
             if not self.skip_bad:
                 raise
             self.skipped.append((path, str(error)))
             return
         self.sources += found
+
+    def add_dicom(self, files: list[Path]) -> list[Source]:
+        found = find_series(files, skip_bad=self.skip_bad)
+        self.skipped += found.left_out
+        return [series_source(one) for one in found.series] + [pages_source(*one) for one in found.pictures]
 
     def add_files(self, files: list[Path]) -> None:
         niftis = [file for file in files if is_nifti(file)]
@@ -108,7 +123,7 @@ class _Finder:
             elif not is_nifti(file) and not is_itk(file) and is_dicom(file):
                 slices.setdefault(file.parent, []).append(file)
         for folder, group in slices.items():
-            self.add(folder, lambda group=group: [series_source(s) for s in find_series(group)])  # type: ignore[misc]
+            self.add(folder, lambda group=group: self.add_dicom(group))  # type: ignore[misc]
         details = [source.detail for source in self.sources if isinstance(source.detail, DicomSeries)]
         masks = {find_mask(series, itks) for series in details}
         for file in (f for f in itks if f not in masks):
@@ -152,7 +167,7 @@ def find_sources(
     else:
         raise ConfigurationError(f"'{path}' does not exist")
     if not finder.sources:
-        first = finder.skipped[0][1] if finder.skipped else f"'{path}' holds nothing to read"
+        first = finder.skipped[0][1] if finder.skipped else f"'{path}' holds no image"
         raise ConfigurationError(f"nothing in '{path}' can be read: {first}")
     return finder.sources, finder.skipped
 

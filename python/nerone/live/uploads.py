@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nerone.data.dicom import is_dicom
-from nerone.data.nifti import is_nifti, open_nifti
+from nerone.data.extent import unpacked_bytes
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source
 from nerone.errors import ConfigurationError, Error
@@ -24,8 +24,8 @@ __all__ = ["receive"]
 _SUFFIXES = (".nii", ".nii.gz", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _MAX_FILES = 4096
 _MAX_NAME = 60
-# A small compressed file may unpack to any size: 2 Gi voxels are a CT of 512 x 512 x 8192.
-_MAX_VOXELS = 1 << 31
+# A small compressed file may unpack to any size: 2 GiB are a CT of 512 x 512 x 4096 voxels.
+_MAX_UNPACKED_BYTES = 1 << 31
 
 
 async def receive(request: web.Request, max_bytes: int, steps: Preprocessing | None = None) -> LiveSource:
@@ -124,8 +124,7 @@ class _Store:
         if not self._files:
             raise ConfigurationError("the upload holds no file")
         try:
-            for file in self._files:
-                _check_extent(file)
+            _check_unpacked(self._files)
             place = self._files[0] if len(self._files) == 1 else self._folder
             source = open_source(place, no_truths, self._statistics, self._steps)
         except Error as error:
@@ -151,21 +150,13 @@ def _refusal() -> str:
     return f"files of this type are not accepted; send DICOM slices, or one of {', '.join(_SUFFIXES)}"
 
 
-def _check_extent(file: Path) -> None:
-    """Refuse what would unpack to more than fits; pictures are guarded by their own reader."""
-    shape: tuple[int, ...] = ()
-    if is_nifti(file):
-        shape = open_nifti(file).shape
-    elif file.suffix == ".dcm":
-        import pydicom
-
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True)
-            shape = tuple(int(header.get(name) or 1) for name in ("Rows", "Columns", "NumberOfFrames"))
-        except Exception as error:
-            raise ConfigurationError(f"a file cannot be read as DICOM ({error}); it may be damaged") from error
-    voxels = 1
-    for extent in shape:
-        voxels *= int(extent)
-    if voxels > _MAX_VOXELS:
-        raise ConfigurationError(f"the scan would unpack to {voxels:.3g} voxels; at most {_MAX_VOXELS:.3g} are read")
+def _check_unpacked(files: list[Path]) -> None:
+    """Refuse what would unpack to more than fits."""
+    unpacked = 0
+    for file in files:
+        unpacked += unpacked_bytes(file)
+        if unpacked > _MAX_UNPACKED_BYTES:
+            raise ConfigurationError(
+                f"the scan would unpack to {unpacked / 2**30:.1f} GiB or more; at most {_MAX_UNPACKED_BYTES >> 30} GiB "
+                "are read here, use nerone run"
+            )

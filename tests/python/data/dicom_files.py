@@ -31,7 +31,8 @@ def ct_slice(
     file.SOPClassUID, file.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     file.StudyInstanceUID, file.SeriesInstanceUID, file.FrameOfReferenceUID = f"{series}.1", series, f"{series}.2"
     file.Modality, file.PatientID, file.PatientName, file.InstanceNumber = "CT", "phantom", "Phantom^CT", number
-    file.PatientBirthDate = file.PatientSex = file.StudyID = file.AccessionNumber = file.ReferringPhysicianName = ""
+    file.StudyID = "1"
+    file.PatientBirthDate = file.PatientSex = file.AccessionNumber = file.ReferringPhysicianName = ""
     file.StudyDate, file.StudyTime, file.SeriesNumber = "20200101", "120000", 1
     file.ImagePositionPatient, file.ImageOrientationPatient = list(position), list(orientation)
     file.PixelSpacing, file.SliceThickness = list(spacing), 1.0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,14 @@ from PIL import Image
 
 from data.files import write_nifti, write_picture
 from nerone.data.frame import plain
+from nerone.data.labelled import labelled_frames
 from nerone.data.sources import frames
 from nerone.errors import ConfigurationError, ShapeError
+from nerone.runtime.preprocessing import Clip, Preprocessing
+from nerone.runtime.preprocessing.numpy_steps import apply
+from paths import shared
+
+CASES = ("orientation_of_five.dcm", "slope_nan.dcm", "negative_shape.npy", "odd.tif")
 
 
 def test_volume_gives_its_slices_as_stored(tmp_path: Path) -> None:
@@ -117,13 +125,65 @@ def test_paths_without_a_scan(tmp_path: Path, name: str) -> None:
         frames(tmp_path / name)
 
 
-def test_volumes_that_cannot_work(tmp_path: Path) -> None:
-    with pytest.raises(ShapeError, match=r"4d\.nii"):
-        frames(write_nifti(tmp_path / "4d.nii", np.zeros((3, 3, 3, 2), np.int16)))
-    hole = np.zeros((3, 3, 2), np.float32)
-    hole[1, 1, 1] = np.nan
-    with pytest.raises(ConfigurationError, match="NaN"):
-        list(frames(write_nifti(tmp_path / "nan.nii", hole)))
+def test_channels_last_and_series_in_time(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 99, (5, 4, 3, 4)).astype(np.int16)
+    found = list(frames(write_nifti(tmp_path / "BRATS_001.nii.gz", values)))
+    assert len(found) == 3
+    np.testing.assert_array_equal(found[1].image, values[:, :, 1])
+    assert next(iter(frames(write_nifti(tmp_path / "one.nii", values[..., :1])))).image.shape == (5, 4)
+    with pytest.raises(ShapeError, match=r"time\.nii.* series of 40 volumes"):
+        frames(write_nifti(tmp_path / "time.nii", np.zeros((3, 3, 3, 40), np.int16)))
+    with pytest.raises(ShapeError, match=r"5d\.nii"):
+        frames(write_nifti(tmp_path / "5d.nii", np.zeros((3, 3, 3, 2, 2), np.int16)))
+
+
+def test_nan_stays_for_the_preprocessing_which_takes_it_as_0(tmp_path: Path) -> None:
+    hole = np.ones((3, 3, 2), np.float32)
+    hole[1, 1, 1], hole[0, 0, 0] = np.nan, np.inf
+    found = list(frames(write_nifti(tmp_path / "nan.nii", hole)))
+    np.testing.assert_array_equal(np.stack([frame.image for frame in found], axis=2), hole)
+    prepared = apply(Preprocessing((Clip(high=5),)), found[1].image)
+    assert prepared[1, 1, 0] == 0
+    assert np.isfinite(prepared).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_and_their_labels_are_turned_as_their_tags_say(tmp_path: Path, orientation: int) -> None:
+    upright = np.zeros((40, 60, 3), np.uint8)
+    upright[:20, :30, 0], upright[20:, :30, 1] = 250, 250
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.swapaxes(0, 1),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    for file, array in (("images/one.jpg", stored), ("masks/one.png", stored[:, :, 0] // 250)):
+        (tmp_path / file).parent.mkdir()
+        Image.fromarray(np.ascontiguousarray(array)).save(tmp_path / file, exif=tags, quality=95)
+    found = next(iter(labelled_frames(tmp_path)))
+    assert found.frame.image.shape == (40, 60, 3)
+    np.testing.assert_allclose(found.frame.image[5:15, 5:25].mean(axis=(0, 1)), (250, 0, 0), atol=4)
+    np.testing.assert_allclose(found.frame.image[25:35, 5:25].mean(axis=(0, 1)), (0, 250, 0), atol=4)
+    np.testing.assert_array_equal(found.truth, upright[:, :, 0] // 250)
+
+
+def test_whatever_a_reader_raises_names_the_file(tmp_path: Path) -> None:
+    """A folder of good files with one of each kind that some library trips over."""
+    write_picture(tmp_path / "good.png", np.zeros((4, 5), np.uint8))
+    for name in CASES:
+        shutil.copy(shared("cases", name), tmp_path / name)
+        with pytest.raises(ConfigurationError, match=re.escape(name)):
+            list(frames(tmp_path / name))
+    found = frames(tmp_path, skip_bad=True)
+    assert [frame.source.name for frame in found] == ["good.png"]
+    assert {path.name for path, _ in found.skipped} >= {name for name in CASES if name != "slope_nan.dcm"}
+    assert all("\n" not in why for _, why in found.skipped)
 
 
 def test_objects_in_npy_are_refused(tmp_path: Path) -> None:
