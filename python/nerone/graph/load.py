@@ -37,7 +37,7 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
 
     Parameters
     ----------
-    path : ``.keras`` (Keras 3), ``.h5`` / ``.hdf5`` (Keras 2 and 3) or ``.onnx`` (opset 13 or newer)
+    path : ``.keras`` (Keras 3), ``.h5`` / ``.hdf5`` (Keras 2 and 3) or ``.onnx`` (opset 11 or newer)
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
 
     Raises

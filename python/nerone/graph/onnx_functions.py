@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from nerone.graph.onnx_values import FIRST, Call, Value, channel_vector
 
 __all__ = ["FUNCTION_OPERATORS", "over_channels", "subtract"]
 
-Handler = Callable[[Call], Value]
+Handler = Callable[[Call], Value | list[Value]]
 
 
 def _composer(call: Call, suffix: str = "") -> Composer:
@@ -134,6 +135,25 @@ def _slice(call: Call) -> Value:
     return Value(_part(call, source, found[2:], found[1], channels), call.value().order)
 
 
+def _split(call: Call) -> list[Value]:
+    source, shape = call.image(), call.builder.shape(call.image())
+    axis = int(call.attrs.get("axis", 0)) % 4
+    size = (1, shape[2], shape[0], shape[1])[axis]
+    given = call.attrs.get("split") if call.constant(1) is None else call.weight(1).reshape(-1).tolist()
+    each = -(-size // call.outputs)
+    sizes = [int(part) for part in given] if given else [min(each, size - each * n) for n in range(call.outputs)]
+    if axis == 0 or sum(sizes) != size or min(sizes) < 1 or len(sizes) != call.outputs:
+        raise call.refuse(f"parts {sizes} of axis {axis} with {size}; use the channels, height or width")
+    values, start = [], 0
+    for number, part in enumerate(sizes):
+        ranges = [slice(0, shape[0], 1), slice(0, shape[1], 1), slice(0, shape[2], 1)]
+        ranges[(axis - 2) % 3] = slice(start, start + part, 1)
+        piece = replace(call, name=f"{call.name}_part{number}")
+        values.append(Value(_part(piece, source, ranges[:2], ranges[2], shape[2]), FIRST))
+        start += part
+    return values
+
+
 def _part(call: Call, source: str, image: Sequence[slice], taken: slice, channels: int) -> str:
     height, width, _ = call.builder.shape(source)
     every = taken == slice(0, channels, 1)
@@ -156,4 +176,5 @@ FUNCTION_OPERATORS: dict[str, Handler] = {
     "Min": _extreme("Min"),
     "Mean": _mean,
     "Slice": _slice,
+    "Split": _split,
 }

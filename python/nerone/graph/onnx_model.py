@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.errors import ConfigurationError, ModelError
+from nerone.errors import ModelError
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Graph, Op
 from nerone.graph.input_shapes import InputShape, input_shapes
+from nerone.graph.onnx_file import fold, import_onnx, opset_of, read_onnx
 from nerone.graph.onnx_ops import OPERATORS
 from nerone.graph.onnx_values import FIRST, Call, Value
 
 __all__ = ["from_onnx"]
 
-_OLDEST_OPSET = 13
 Array = NDArray[Any]
 
 
@@ -29,7 +29,7 @@ def from_onnx(path: str | Path, *, input_shape: InputShape = None) -> Graph:
 
     Parameters
     ----------
-    path : .onnx file, opset 13 or newer
+    path : .onnx file, opset 11 or newer
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
 
     Raises
@@ -39,27 +39,17 @@ def from_onnx(path: str | Path, *, input_shape: InputShape = None) -> Graph:
     ModelError
         The file or one of its nodes cannot be imported; the message names the node and what to do.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ConfigurationError(
-            "reading ONNX models needs the package onnx; install it with pip install onnx"
-        ) from error
-    try:
-        model = onnx.load(str(path))
-        onnx.checker.check_model(model)
-    except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"'{path}' is no valid ONNX model: {first}") from error
-    opset = max((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0)
-    if opset < _OLDEST_OPSET:
-        raise ModelError(f"'{path}' has opset {opset}; export it with opset {_OLDEST_OPSET} or newer")
-    return _Importer(onnx, model.graph, Path(path).stem).run(input_shape)
+    model = read_onnx(Path(path))
+    return _Importer(import_onnx(), model, Path(path).stem).run(input_shape)
+
+
+_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger")
 
 
 class _Importer:
-    def __init__(self, onnx: Any, graph: Any, name: str) -> None:
-        self._onnx, self._graph = onnx, graph
+    def __init__(self, onnx: Any, model: Any, name: str) -> None:
+        graph = model.graph
+        self._onnx, self._graph, self._opset = onnx, graph, opset_of(model)
         self._builder = GraphBuilder(graph.name or name)
         self._values: dict[str, Value | Array] = {
             tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer
@@ -71,7 +61,9 @@ class _Importer:
             self._add(node)
         outputs = []
         for output in self._graph.output:
-            value = self._values[output.name]
+            value = self._values.get(output.name)
+            if value is None:
+                raise ModelError(f"no node of the ONNX model computes its output '{output.name}'; export it again")
             if not isinstance(value, Value):
                 raise ModelError(f"output '{output.name}' of the ONNX model is a constant; remove it")
             outputs.append(self._output(output.name, value))
@@ -118,29 +110,25 @@ class _Importer:
             self._values[node.output[0]] = self._shape(inputs[0])
             return
         if not any(isinstance(value, Value) for value in inputs):
-            self._fold_constants(node, inputs)
+            constants = [None if isinstance(value, Value) else value for value in inputs]
+            computed = fold(node, constants, self._attributes(node), self._opset)
+            self._values.update(zip(node.output, computed, strict=False))
             return
         name = node.name or node.output[0]
         handler = OPERATORS.get(node.op_type)
+        if node.op_type in _QUANTIZED:
+            raise ModelError(
+                f"ONNX node '{name}' ({node.op_type}) is of a quantized model; give the float model, which NERONE quantizes"
+            )
         if handler is None or node.domain not in ("", "ai.onnx"):
             raise ModelError(
                 f"ONNX node '{name}' ({node.op_type}) has no counterpart on the DPU; replace the layer before exporting"
             )
-        self._values[node.output[0]] = handler(Call(self._builder, name, node.op_type, self._attributes(node), inputs))
+        call = Call(self._builder, name, node.op_type, self._attributes(node), inputs, self._opset, len(node.output))
+        results = handler(call)
+        found = results if isinstance(results, list) else [results]
+        self._values.update(zip(node.output, found, strict=False))
 
     def _shape(self, value: Value) -> Array:
         sizes = (1, *self._builder.shape(value.node))
         return np.array([sizes[axis] for axis in value.order], np.int64)
-
-    def _fold_constants(self, node: Any, inputs: list[Any]) -> None:
-        """Compute a node of constants, such as the target of a reshape."""
-        from onnx.reference import ReferenceEvaluator
-
-        feeds = {name: value for name, value in zip(node.input, inputs, strict=True) if name}
-        try:
-            results = ReferenceEvaluator(node).run(None, feeds)
-        except Exception as error:
-            raise ModelError(
-                f"ONNX node '{node.name or node.output[0]}' ({node.op_type}) of constants failed: {error}"
-            ) from error
-        self._values.update(zip(node.output, (np.asarray(result) for result in results), strict=False))

@@ -16,7 +16,7 @@ from nerone.graph.padding import same_padding
 
 __all__ = ["OPERATORS"]
 
-Handler = Callable[[Call], Value]
+Handler = Callable[[Call], Value | list[Value]]
 
 
 def _like(call: Call, node: str, index: int = 0) -> Value:
@@ -31,21 +31,20 @@ def _pads(call: Call, source: str, kernel: tuple[int, ...], strides: tuple[int, 
         columns = same_padding(width, kernel[1], strides[1], dilation[1])
         return (*rows, *columns) if mode == "SAME_UPPER" else (*rows[::-1], *columns[::-1])
     top, left, bottom, right = call.attrs.get("pads", (0, 0, 0, 0)) if mode == "NOTSET" else (0, 0, 0, 0)
+    if min(top, left, bottom, right) < 0:
+        raise call.refuse("negative pads; use a Slice")
     return (top, bottom, left, right)
-
-
-def _pair(call: Call, key: str) -> tuple[int, int]:
-    height, width = call.attrs.get(key, (1, 1))
-    return int(height), int(width)
 
 
 def _conv(call: Call) -> Value:
     source, kernel = call.image(), call.weight(1)
     if kernel.ndim != 4:
         raise call.refuse(f"its kernel has {kernel.ndim} axes; only images (2-D convolutions) are supported")
-    strides, dilation = _pair(call, "strides"), _pair(call, "dilations")
+    strides, dilation = call.pair("strides"), call.pair("dilations")
     pad = _pads(call, source, kernel.shape[2:], strides, dilation)
     last, groups = kernel.transpose(2, 3, 1, 0), int(call.attrs.get("group", 1))
+    if groups < 1 or last.shape[3] % groups:
+        raise call.refuse(f"group={groups} does not divide its {last.shape[3]} filters")
     op, last = (Op.CONV2D, last) if groups == 1 else ungrouped(last, groups)
     attrs = {"strides": strides, "pad": pad, "dilation": dilation}
     return Value(call.add(op, [source], attrs, {"kernel": last, "bias": call.constant(2)}), FIRST)
@@ -53,7 +52,7 @@ def _conv(call: Call) -> Value:
 
 def _conv_transpose(call: Call) -> Value:
     source, kernel = call.image(), call.weight(1)
-    if int(call.attrs.get("group", 1)) != 1 or _pair(call, "dilations") != (1, 1):
+    if int(call.attrs.get("group", 1)) != 1 or call.pair("dilations") != (1, 1):
         raise call.refuse("a grouped or dilated transposed convolution; use group=1 and dilation 1")
     if call.attrs.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in call.attrs:
         raise call.refuse("auto_pad or output_shape; export it with explicit pads")
@@ -62,7 +61,7 @@ def _conv_transpose(call: Call) -> Value:
     bottom, right = bottom - extra[0], right - extra[1]
     # Zeros at the end of the kernel stand for output beyond the full one.
     grown = np.pad(kernel.transpose(2, 3, 1, 0), ((0, max(-bottom, 0)), (0, max(-right, 0)), (0, 0), (0, 0)))
-    attrs = {"strides": _pair(call, "strides"), "pad": (top, max(bottom, 0), left, max(right, 0))}
+    attrs = {"strides": call.pair("strides"), "pad": (top, max(bottom, 0), left, max(right, 0))}
     weights = {"kernel": grown, "bias": call.constant(2)}
     return Value(call.add(Op.TRANSPOSED_CONV2D, [source], attrs, weights), FIRST)
 
@@ -112,22 +111,25 @@ def _leaky_relu(call: Call) -> Value:
 def _softmax(call: Call) -> Value:
     value = call.value()
     rank = len(value.order)
-    if value.order[int(call.attrs.get("axis", -1)) % rank] != rank - 1:
-        raise call.refuse(f"softmax over axis {call.attrs.get('axis', -1)}; use the channels")
+    # Before opset 13 all axes from this one on are one, and the second is the default.
+    axis = int(call.attrs.get("axis", -1 if call.opset >= 13 else 1))
+    shape = (1, *call.builder.shape(value.node))
+    behind = [shape[value.order[place]] for place in range(axis % rank + 1, rank)] if call.opset < 13 else []
+    if value.order[axis % rank] != rank - 1 or any(size != 1 for size in behind):
+        raise call.refuse(f"softmax over axis {axis}; use the channels")
     return _like(call, call.add(Op.SOFTMAX, [value.node]))
 
 
 def _pool(op: Op) -> Handler:
     def handler(call: Call) -> Value:
         source = call.image()
-        kernel, strides = _pair(call, "kernel_shape"), _pair(call, "strides")
-        if call.attrs.get("ceil_mode", 0) or _pair(call, "dilations") != (1, 1):
-            raise call.refuse("ceil_mode or dilation; export the pool without them")
-        attrs: dict[str, Any] = {
-            "kernel": kernel,
-            "strides": strides,
-            "pad": _pads(call, source, kernel, strides, (1, 1)),
-        }
+        kernel, strides = call.pair("kernel_shape"), call.pair("strides")
+        if call.pair("dilations") != (1, 1):
+            raise call.refuse("dilation; export the pool without it")
+        pad = _pads(call, source, kernel, strides, (1, 1))
+        if call.attrs.get("ceil_mode", 0):
+            pad = _ceiling(call, op, source, pad, kernel, strides)
+        attrs: dict[str, Any] = {"kernel": kernel, "strides": strides, "pad": pad}
         if op is Op.AVG_POOL:
             attrs["count_include_pad"] = bool(call.attrs.get("count_include_pad", 0)) or not any(attrs["pad"])
         return Value(call.add(op, [source], attrs), FIRST)
@@ -135,7 +137,26 @@ def _pool(op: Op) -> Handler:
     return handler
 
 
-def _global_pool(op: Op) -> Handler:
+def _ceiling(
+    call: Call, op: Op, source: str, pad: tuple[int, ...], kernel: tuple[int, int], strides: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Padding with which a pool that rounds sizes down gives what one gives that rounds them up."""
+    sizes, found = call.builder.shape(source)[:2], []
+    for axis in (0, 1):
+        before, after = pad[2 * axis], pad[2 * axis + 1]
+        rest = (sizes[axis] + before + after - kernel[axis]) % strides[axis]
+        more = strides[axis] - rest if rest else 0
+        # A window that would begin behind the image and its first padding is left out.
+        last = sizes[axis] + before + after - kernel[axis] + more
+        if more and last >= sizes[axis] + before:
+            more = 0
+        if more and op is not Op.MAX_POOL:
+            raise call.refuse("an average with ceil_mode whose last window is cut; export it without ceil_mode")
+        found += [before, after + more]
+    return found[0], found[1], found[2], found[3]
+
+
+def _global_pool(op: Op) -> Callable[[Call], Value]:
     def handler(call: Call) -> Value:
         source = call.image()
         height, width, _ = call.builder.shape(source)

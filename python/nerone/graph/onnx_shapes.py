@@ -99,6 +99,15 @@ def _squeeze(call: Call) -> Value:
     return Value(call.add(Op.RESHAPE, [value.node], {"shape": shape[-1:]}), (0, 1))
 
 
+def _unsqueeze(call: Call) -> Value:
+    value = call.value()
+    axes = call.attrs.get("axes") or call.weight(1).reshape(-1).tolist()
+    shape = call.builder.shape(value.node)
+    if len(shape) != 1 or sorted(int(axis) % 4 for axis in axes) != [2, 3]:
+        raise call.refuse("only (N, C) can be unsqueezed, to (N, C, 1, 1)")
+    return Value(call.add(Op.RESHAPE, [value.node], {"shape": (1, 1, *shape)}), FIRST)
+
+
 def _transpose(call: Call) -> Value:
     value = call.value()
     turn = call.attrs.get("perm", tuple(reversed(range(len(value.order)))))
@@ -117,6 +126,7 @@ SHAPE_OPERATORS: dict[str, Callable[[Call], Value]] = {
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
     "Transpose": _transpose,
     "Identity": _identity,
     "Dropout": _identity,

@@ -47,6 +47,8 @@ class Call:
     name, kind : of the ONNX node
     attrs : attributes as Python values
     inputs : per input a Value, a constant array, or None where it is absent
+    opset : int, of the model
+    outputs : int, number of results
     """
 
     builder: GraphBuilder
@@ -54,10 +56,19 @@ class Call:
     kind: str
     attrs: Mapping[str, Any]
     inputs: Sequence[Value | Array | None]
+    opset: int = 13
+    outputs: int = 1
 
     def refuse(self, reason: str) -> ModelError:
         """Return the error that names this node."""
         return ModelError(f"ONNX node '{self.name}' ({self.kind}) cannot be imported: {reason}")
+
+    def pair(self, key: str) -> tuple[int, int]:
+        """Return (height, width) of an attribute that counts from 1."""
+        given = self.attrs.get(key, (1, 1))
+        if len(given) != 2 or min(given) < 1:
+            raise self.refuse(f"{key} {list(given)}; two numbers of 1 or more are supported")
+        return int(given[0]), int(given[1])
 
     def value(self, index: int = 0) -> Value:
         """Return a computed input, flattened images brought into ONNX's order."""
