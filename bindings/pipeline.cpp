@@ -10,9 +10,11 @@
 #include <string>
 
 #include "arrays.hpp"
+#include "base/process.hpp"
 #include "postprocess.hpp"
 #include "preprocess.hpp"
 #include "register.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -21,34 +23,6 @@ namespace nerone::bindings {
 namespace {
 
 using namespace pipeline;
-
-// A waiting call looks for Ctrl-C as often.
-constexpr int slice_ms = 100;
-
-// Python objects that workers are done with. Worker threads put them here, since letting go needs the GIL; the next
-// call from Python lets go.
-class Graveyard {
- public:
-  void bury(py::object object) {
-    const std::lock_guard lock(mutex_);
-    dead_.push_back(std::move(object));
-  }
-  // With the GIL held.
-  void empty() {
-    std::vector<py::object> dead;
-    {
-      const std::lock_guard lock(mutex_);
-      dead.swap(dead_);
-    }
-  }
-  ~Graveyard() {
-    for (auto& object : dead_) object.release();  // the interpreter may be gone
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<py::object> dead_;
-};
 
 // A frame's images, one per input of the network, and what keeps their pixels alive.
 class HeldFrame {
@@ -105,23 +79,6 @@ class Signal {
   std::uint64_t count_ = 0;
 };
 
-// Calls wait(milliseconds) without the GIL, in slices, until it gives true or the time is over.
-template <typename Wait>
-bool wait_in_slices(int timeout_ms, Wait&& wait) {
-  const auto start = std::chrono::steady_clock::now();
-  while (true) {
-    const auto gone =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
-    const auto left = timeout_ms < 0 ? slice_ms : std::max<std::int64_t>(0, timeout_ms - gone);
-    {
-      py::gil_scoped_release release;
-      if (wait(static_cast<int>(std::min<std::int64_t>(left, slice_ms)))) return true;
-    }
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    if (timeout_ms >= 0 && left <= slice_ms) return false;
-  }
-}
-
 py::list arrays_of(Result&& result) {
   auto* kept = new Result(std::move(result));
   const py::capsule owner(kept, [](void* memory) { delete static_cast<Result*>(memory); });
@@ -155,18 +112,26 @@ class PyPipeline {
     std::vector<preprocess::Steps> steps;
     for (const auto& declaration : declarations) steps.push_back(steps_of(declaration));
     const auto result = kind_of(kind);
-    py::gil_scoped_release release;
+    const ReleaseGil release;
     pipeline_.emplace(open_per_input(model, steps, result, device, options));
   }
   ~PyPipeline() {
+    if (!process_.is_this()) {
+      // A forked child: threads that it does not have may hold the locks, or seem to wait.
+      pipeline_.reset();
+      static_cast<void>(signal_.release());
+      new std::shared_ptr<Graveyard>(std::move(graveyard_));
+      return;
+    }
     {
-      py::gil_scoped_release release;
+      const ReleaseGil release;
       pipeline_.reset();
     }
     graveyard_->empty();
   }
 
   PyTicket submit(const py::tuple& images, const py::object& spacing_mm, const py::object& statistics, int timeout_ms) {
+    process_.require("pipeline");
     graveyard_->empty();
     auto held = std::make_shared<HeldFrame>(images, spacing_mm, statistics, graveyard_);
     const Frame frame(held, &held->images);
@@ -186,8 +151,12 @@ class PyPipeline {
     return result;
   }
 
-  std::uint64_t done() { return signal_->count(); }
+  std::uint64_t done() {
+    process_.require("pipeline");
+    return signal_->count();
+  }
   bool wait_past(std::uint64_t seen, int timeout_ms) {
+    process_.require("pipeline");
     return wait_in_slices(timeout_ms, [&](int slice) { return signal_->wait_past(seen, slice); });
   }
 
@@ -196,6 +165,7 @@ class PyPipeline {
     if (!drained) throw TimeoutError("frames are still being worked on after " + std::to_string(timeout_ms) + " ms");
   }
   void close(bool finish, int timeout_ms) {
+    if (!process_.is_this()) return;
     const bool closed =
         wait_in_slices(timeout_ms, [&](int slice) { return quiet([&] { pipeline_->close(finish, slice); }); });
     graveyard_->empty();
@@ -206,11 +176,11 @@ class PyPipeline {
   const std::vector<TensorInfo>& results() const { return pipeline_->results(); }
   std::size_t in_flight_limit() const { return pipeline_->in_flight_limit(); }
   Stats stats() const {
-    py::gil_scoped_release release;
+    const ReleaseGil release;
     return pipeline_->stats();
   }
   void reset_stats() {
-    py::gil_scoped_release release;
+    const ReleaseGil release;
     pipeline_->reset_stats();
   }
 
@@ -225,6 +195,7 @@ class PyPipeline {
     }
   }
 
+  const Process process_;
   std::shared_ptr<Graveyard> graveyard_ = std::make_shared<Graveyard>();
   std::unique_ptr<Signal> signal_ = std::make_unique<Signal>();  // outlives the pipeline, whose workers raise it
   std::optional<Pipeline> pipeline_;

@@ -5,6 +5,7 @@
 
 #include "arrays.hpp"
 #include "register.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -33,7 +34,7 @@ void register_postprocess(py::module_& module) {
           [](const Postprocess& self, const py::array& output, py::array result) {
             const TensorView from = view_of(output);
             const TensorView to = writable_view_of(result);
-            py::gil_scoped_release release;
+            const ReleaseGil release;
             self.run(from, to);
           },
           py::arg("output"), py::arg("result"));

@@ -7,6 +7,7 @@
 
 #include "arrays.hpp"
 #include "register.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -83,7 +84,7 @@ void run(SharedPreprocess& shared, const py::object& image, int fix_point, py::a
   const auto given = statistics_of(statistics);
   from.statistics = given ? &*given : nullptr;
   const TensorView to = writable_view_of(destination);
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   const std::lock_guard lock(shared.running);
   shared.preprocess.run(from, fix_point, to);
 }
@@ -96,7 +97,7 @@ Statistics statistics_of_volume(const py::object& declaration, const py::iterabl
     kept.push_back(py::reinterpret_borrow<py::object>(slice));
     images.push_back(image_of(kept.back(), py::none()));
   }
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   return volume_statistics(steps, images);
 }
 

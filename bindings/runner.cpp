@@ -9,6 +9,7 @@
 #include "attributes.hpp"
 #include "register.hpp"
 #include "vart/dpu_runner.hpp"
+#include "waiting.hpp"
 #include "xmodel/handle.hpp"
 
 namespace py = pybind11;
@@ -24,13 +25,13 @@ struct SharedRunner {
 };
 
 xmodel::Handle load(const std::filesystem::path& path) {
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   return xmodel::Handle::load(path);
 }
 
 std::unique_ptr<SharedRunner> create(const xmodel::Handle& file, const std::string& subgraph,
                                      const DeviceOptions& options) {
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   return std::unique_ptr<SharedRunner>(new SharedRunner{vart::Runner::create(file, subgraph, options), {}});
 }
 
@@ -51,7 +52,7 @@ std::vector<std::vector<py::array>> arrays(const std::vector<vart::Port>& ports,
 }
 
 std::uint32_t start(SharedRunner& shared) {
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   const std::lock_guard lock(shared.running);
   return shared.runner.start().id;
 }
@@ -59,13 +60,13 @@ std::uint32_t start(SharedRunner& shared) {
 std::uint32_t start_on(SharedRunner& shared, const std::vector<py::array>& inputs, std::vector<py::array> outputs) {
   const auto from = views_of(inputs);
   const auto to = writable_views_of(outputs);
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   const std::lock_guard lock(shared.running);
   return shared.runner.start_on(from, to).id;
 }
 
 void finish(SharedRunner& shared, std::uint32_t job, int timeout_ms) {
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   const std::lock_guard lock(shared.running);
   shared.runner.finish({job}, timeout_ms);
 }

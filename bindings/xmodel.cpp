@@ -8,6 +8,7 @@
 
 #include "attributes.hpp"
 #include "register.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -119,7 +120,7 @@ xmodel::Graph to_graph(const py::dict& dict) {
 py::dict read_xmodel(const std::filesystem::path& file) {
   xmodel::Graph graph;
   {
-    py::gil_scoped_release release;
+    const ReleaseGil release;
     graph = xmodel::read(file);
   }
   return from_graph(graph);
@@ -127,7 +128,7 @@ py::dict read_xmodel(const std::filesystem::path& file) {
 
 void write_xmodel(const py::dict& dict, const std::filesystem::path& file) {
   const auto graph = to_graph(dict);
-  py::gil_scoped_release release;
+  const ReleaseGil release;
   xmodel::write(graph, file);
 }
 

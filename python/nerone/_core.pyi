@@ -188,6 +188,9 @@ class Pipeline:
 def simd_target() -> str:
     """Name the vector instructions that the kernels take on this processor, as Highway does."""
 
+def usable_cores(root: _Path = "/") -> int:
+    """Count the CPU cores that this process may use: its affinity, and the quotas of its control groups."""
+
 def default_workers(device: DeviceOptions) -> int: ...
 def read_xmodel(path: _Path) -> dict[str, Any]: ...
 def write_xmodel(graph: dict[str, Any], path: _Path) -> None: ...

@@ -161,7 +161,7 @@ Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps
 Pipeline open_per_input(const std::filesystem::path& model, const std::vector<preprocess::Steps>& steps,
                         postprocess::Kind kind, const DeviceOptions& device = {}, Options options = {});
 
-// As many as this machine's cores for the software DPU, two per core of a device that works beside it.
+// As many as the cores that this process may use for the software DPU, two per core of a device that works beside it.
 int default_workers(const DeviceOptions& device);
 
 }  // namespace nerone::pipeline

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <nerone/error.hpp>
+#include <new>
 #include <string>
+#include <system_error>
 
 namespace nerone::pipeline {
 
@@ -41,12 +43,22 @@ Core::Core(WorkerFactory factory, const Options& options)
       put_(1),
       completed_(1) {}
 
-void Core::start() {
+std::vector<std::unique_ptr<Worker>> Core::make_workers() const {
   std::vector<std::unique_ptr<Worker>> workers;
-  for (int i = 0; i < options_.workers; ++i) {
-    workers.push_back(factory_());
-    if (!workers.back()) throw ConfigurationError("the worker factory of the pipeline gave no worker");
+  try {
+    for (int i = 0; i < options_.workers; ++i) {
+      workers.push_back(factory_());
+      if (!workers.back()) throw ConfigurationError("the worker factory of the pipeline gave no worker");
+    }
+  } catch (const std::bad_alloc&) {
+    throw DeviceError("there is memory for " + std::to_string(workers.size()) + " of " +
+                      std::to_string(options_.workers) + " workers, each with a runner; use fewer threads");
   }
+  return workers;
+}
+
+void Core::start() {
+  auto workers = make_workers();
   pool_ = std::make_shared<ResultPool>(workers.front()->results());
   inputs_ = workers.front()->inputs();
   batch_ = static_cast<std::size_t>(std::max(1, workers.front()->batch()));
@@ -54,16 +66,38 @@ void Core::start() {
   put_ = Ring<Job*>(limit);
   completed_ = Ring<Job*>(limit);
   pool_->prepare(limit + workers.size() + 1);  // waiting to be collected, being written, and one in the caller's hands
-  const std::lock_guard lock(mutex_);
   unused_.reserve(2 * limit);
+  try {
+    start_threads(std::move(workers));
+  } catch (const std::system_error& error) {
+    const auto started = seats_.size();
+    close(false, Deadline(-1));
+    throw DeviceError("the system gives the pipeline " + std::to_string(started) + " of " +
+                      std::to_string(options_.workers) + " threads (" + error.what() +
+                      "); use fewer threads, or raise the limits of this process");
+  }
+}
+
+void Core::start_threads(std::vector<std::unique_ptr<Worker>> workers) {
+  const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < workers.size(); ++i) {
     auto seat = new_seat(i);
     seat->worker = std::move(workers[i]);
-    seats_.push_back(seat);
-    seat->thread = std::thread([core = shared_from_this(), seat] { core->run_thread(seat); });
+    start_thread(seat);
   }
   if (options_.device_timeout_ms > 0) {
     watchdog_ = std::thread([core = shared_from_this()] { core->watch(); });
+  }
+}
+
+// With the lock held, so that the thread finds its seat.
+void Core::start_thread(const std::shared_ptr<Seat>& seat) {
+  seats_.push_back(seat);
+  try {
+    seat->thread = std::thread([core = shared_from_this(), seat] { core->run_thread(seat); });
+  } catch (...) {
+    seats_.pop_back();
+    throw;
   }
 }
 
@@ -85,6 +119,7 @@ Job* Core::unused_job() {
 }
 
 Job* Core::submit(Frame frame, bool is_put, const Deadline& deadline, Notify notify) {
+  process_.require("pipeline");
   if (!frame) throw ConfigurationError("a frame without an image was submitted");
   std::unique_lock lock(mutex_);
   const auto has_room = [&] { return !queue_.full() && (!is_put || put_in_flight_ < put_.capacity()); };
@@ -117,11 +152,13 @@ Job* Core::submit(Frame frame, bool is_put, const Deadline& deadline, Notify not
 }
 
 bool Core::ready(const Job* job) {
+  process_.require("pipeline");
   const std::lock_guard lock(mutex_);
   return job->phase == Job::Phase::done;
 }
 
 Outcome Core::wait(Job* job, const Deadline& deadline) {
+  process_.require("pipeline");
   std::unique_lock lock(mutex_);
   ++job->awaited;
   const bool in_time = done_.wait(
@@ -134,6 +171,7 @@ Outcome Core::wait(Job* job, const Deadline& deadline) {
 }
 
 void Core::give_up_result(Job* job) {
+  if (is_forked()) return;
   Result unread;
   const std::lock_guard lock(mutex_);
   if (job->phase == Job::Phase::done) {
@@ -145,6 +183,7 @@ void Core::give_up_result(Job* job) {
 }
 
 Outcome Core::get(const Deadline& deadline) {
+  process_.require("pipeline");
   std::unique_lock lock(mutex_);
   auto& list = options_.order == Order::submitted ? put_ : completed_;
   const auto is_there = [&] { return !list.empty() && list.front()->phase == Job::Phase::done; };
@@ -209,6 +248,7 @@ bool Core::owes_telling() {
 }
 
 Stats Core::stats() {
+  process_.require("pipeline");
   const std::lock_guard lock(mutex_);
   Stats stats;
   stats.submitted = counters_.submitted;
@@ -229,6 +269,7 @@ Stats Core::stats() {
 }
 
 void Core::reset_stats() {
+  process_.require("pipeline");
   const std::lock_guard lock(mutex_);
   counters_ = {};
 }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/process.hpp"
 #include "pipeline/histogram.hpp"
 #include "pipeline/job.hpp"
 #include "pipeline/late_condition.hpp"
@@ -37,7 +38,8 @@ class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(WorkerFactory factory, const Options& options);
 
-  void start();
+  void start();  // DeviceError where the system does not give the threads; none is left then
+  bool is_forked() const { return !process_.is_this(); }
   Job* submit(Frame frame, bool is_put, const Deadline& deadline, Notify notify);
   bool ready(const Job* job);
   Outcome wait(Job* job, const Deadline& deadline);
@@ -60,6 +62,9 @@ class Core : public std::enable_shared_from_this<Core> {
     Histogram latency, queue, preprocess, device, postprocess;
   };
 
+  std::vector<std::unique_ptr<Worker>> make_workers() const;
+  void start_threads(std::vector<std::unique_ptr<Worker>> workers);
+  void start_thread(const std::shared_ptr<Seat>& seat);
   std::shared_ptr<Seat> new_seat(std::size_t index);
   void run_thread(const std::shared_ptr<Seat>& seat);
   void work(Seat& seat);
@@ -86,6 +91,7 @@ class Core : public std::enable_shared_from_this<Core> {
   bool is_awaited(const Job& job) const;
   bool owes_telling();
 
+  const Process process_;
   const WorkerFactory factory_;
   const Options options_;
   std::shared_ptr<ResultPool> pool_;

@@ -9,6 +9,7 @@
 namespace nerone::pipeline {
 
 void Core::drain(const Deadline& deadline) {
+  process_.require("pipeline");
   std::unique_lock lock(mutex_);
   ++drainers_;
   const bool in_time = done_.wait(
@@ -20,6 +21,7 @@ void Core::drain(const Deadline& deadline) {
 }
 
 void Core::close(bool finish_waiting, const Deadline& deadline) {
+  if (is_forked()) return;
   std::vector<std::thread> ended;
   std::unique_lock lock(mutex_);
   closed_ = true;
@@ -39,6 +41,7 @@ void Core::close(bool finish_waiting, const Deadline& deadline) {
 }
 
 void Core::shut_down() {
+  if (is_forked()) return;
   constexpr int grace_ms = 1000;
   constexpr int unwatched_ms = 10'000;
   const int wait_ms = options_.device_timeout_ms > 0 ? options_.device_timeout_ms + grace_ms : unwatched_ms;

@@ -65,9 +65,15 @@ void Core::replace(Seat& seat) {
         std::make_exception_ptr(DeviceError("the device has stopped answering, " + std::to_string(hanging_) +
                                             " jobs hang in it; restart the device, then open the pipeline again")));
   } else if (!broken_ && !(closed_ && queue_.empty())) {
-    auto next = new_seat(index);
-    seats_.push_back(next);
-    next->thread = std::thread([core = shared_from_this(), next] { core->run_thread(next); });
+    try {
+      start_thread(new_seat(index));
+    } catch (const std::exception& error) {
+      // The others go on.
+      if (seats_.empty()) {
+        break_down(std::make_exception_ptr(
+            DeviceError(std::string("a runner whose device did not answer could not be replaced: ") + error.what())));
+      }
+    }
   }
   seat_left_.notify_all();
 }

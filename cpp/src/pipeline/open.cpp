@@ -1,5 +1,4 @@
-#include <algorithm>
-#include <thread>
+#include <nerone/cores.hpp>
 
 #include "pipeline/worker_plan.hpp"
 
@@ -9,7 +8,7 @@ int default_workers(const DeviceOptions& device) {
   constexpr int board_workers = 4;  // two cores, and two frames that the host prepares meanwhile
   if (device.cores > 0) return 2 * device.cores;
   if (device.device != "softdpu") return board_workers;
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return usable_cores();
 }
 
 Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,

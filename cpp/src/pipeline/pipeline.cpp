@@ -35,18 +35,27 @@ Pipeline::Pipeline(WorkerFactory factory, const Options& options)
   core_->start();
 }
 
+namespace {
+
+void let_go(std::shared_ptr<Core> core) {
+  if (!core) return;
+  core->shut_down();
+  // In a forked child its threads, which nobody can join, seem to run: it is never destroyed there.
+  if (core->is_forked()) new std::shared_ptr<Core>(std::move(core));
+}
+
+}  // namespace
+
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 
 Pipeline& Pipeline::operator=(Pipeline&& other) noexcept {
   if (this == &other) return *this;
-  if (core_) core_->shut_down();
+  let_go(std::move(core_));
   core_ = std::move(other.core_);
   return *this;
 }
 
-Pipeline::~Pipeline() {
-  if (core_) core_->shut_down();
-}
+Pipeline::~Pipeline() { let_go(std::move(core_)); }
 
 Ticket Pipeline::submit(Frame frame, int timeout_ms, Notify notify) {
   return {core_, core_->submit(std::move(frame), false, Deadline(timeout_ms), notify)};

@@ -63,6 +63,7 @@ Result ResultPool::acquire() {
 }
 
 void ResultPool::give_back(std::unique_ptr<Result::Buffer> buffer) {
+  if (!process_.is_this()) return;  // a forked child: the lock may be held for ever
   const std::lock_guard lock(mutex_);
   if (free_.capacity() == 0) free_.reserve(most_free);
   if (free_.size() < most_free) free_.push_back(std::move(buffer));

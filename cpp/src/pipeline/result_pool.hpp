@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.hpp"
+#include "base/process.hpp"
 
 namespace nerone::pipeline {
 
@@ -27,6 +28,7 @@ class ResultPool : public std::enable_shared_from_this<ResultPool> {
  private:
   std::unique_ptr<Result::Buffer> new_buffer() const;
 
+  const Process process_;
   std::vector<TensorInfo> infos_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Result::Buffer>> free_;

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import weakref
 from typing import Any, Protocol
 
 from nerone.backends.futures import Future
@@ -11,6 +14,11 @@ from nerone.bundle.manifest import Manifest
 from nerone.runtime.preprocessing import Spacing
 
 __all__ = ["Engine", "open_engine"]
+
+
+# What is open when the interpreter ends is closed first: threads that run on would use what is being torn down.
+_open: weakref.WeakSet[Engine] = weakref.WeakSet()
+_EXIT_PATIENCE_MS = 2000
 
 
 class Engine(Protocol):
@@ -42,10 +50,22 @@ def open_engine(backend: str, manifest: Manifest, options: EngineOptions) -> Eng
     ConfigurationError, ModelError, DeviceError
         where the options do not go with the backend, or the model or the device cannot be used.
     """
+    engine: Engine
     if backend == "vart":
         from nerone.backends.vart import VartEngine
 
-        return VartEngine(manifest, options)
-    from nerone.backends.pynq.engine import PynqEngine
+        engine = VartEngine(manifest, options)
+    else:
+        from nerone.backends.pynq.engine import PynqEngine
 
-    return PynqEngine(manifest, options)
+        engine = PynqEngine(manifest, options)
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
+    _open.add(engine)
+    return engine
+
+
+def _close_all() -> None:
+    for engine in list(_open):
+        with contextlib.suppress(Exception):
+            engine.close(False, _EXIT_PATIENCE_MS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -51,6 +50,7 @@ def register(application: typer.Typer) -> None:
         for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),
     ) -> None:
         """Watch scans being segmented, in the browser or the terminal."""
+        from nerone._core import usable_cores
         from nerone.bundle.bundle import Bundle
         from nerone.live.access import Access
         from nerone.live.fp32 import FloatModel
@@ -60,7 +60,7 @@ def register(application: typer.Typer) -> None:
         if source is None:
             raise ConfigurationError("no source was given; name a file or folder of scans or pictures")
         access = Access(host, port, token)
-        count = threads or os.cpu_count() or 1
+        count = threads or usable_cores()
         with contextlib.ExitStack() as stack:
             float_model = FloatModel(opened, float_path) if float_path and not terminal else None
             if float_model is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +53,9 @@ class Settings:
         """Return the options for a network that is trained here."""
         if self.training is not None:
             return self.training
-        threads = os.cpu_count() or 1
+        from nerone._core import usable_cores
+
+        threads = usable_cores()
         if self.quick:
             steps = 40 if task == "prostate" else 25
             return TrainingOptions(epochs=3, steps=steps, batch_size=4, last_rate=1e-4, threads=threads)

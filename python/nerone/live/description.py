@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+from nerone._core import usable_cores
 from nerone.live.engines import BundleLabels
 from nerone.live.fp32 import FloatModel
 from nerone.live.session import Session
@@ -39,7 +39,7 @@ def describe(
         "windows": windows,
         "backends": list(labels.backends),
         "backend": session.backend,
-        "threads": {"current": session.threads, "max": max(session.threads, os.cpu_count() or 1)},
+        "threads": {"current": session.threads, "max": max(session.threads, usable_cores())},
         "playing": session.playing,
         "meter": session.meter.name,
         "fp32": {"state": float_model.state if float_model else "", "error": float_model.error if float_model else ""},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone._core import usable_cores
 from nerone.backends.futures import Future as PipelineFuture
 from nerone.backends.options import BACKENDS
 from nerone.bundle.bundle import Bundle
@@ -55,8 +55,8 @@ def engine_factory(bundle: Bundle, device: Device, *, compute: bool = True) -> C
     """
 
     def make(backend: str, threads: int) -> Engine:
-        if not 1 <= threads <= 4 * (os.cpu_count() or 1):
-            raise ConfigurationError(f"{threads} threads were asked for; this machine has {os.cpu_count()} cores")
+        if not 1 <= threads <= 4 * usable_cores():
+            raise ConfigurationError(f"{threads} threads were asked for; this process may use {usable_cores()} cores")
         if backend not in BACKENDS:
             raise ConfigurationError(f"there is no backend '{backend}'; choose {' or '.join(BACKENDS)}")
         return _PipelineEngine(bundle, device, cast(Literal["vart", "pynq"], backend), threads, compute)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from concurrent.futures import Executor
 
+from nerone._core import usable_cores
 from nerone.live.encoding import encode_frame
 from nerone.live.fp32 import FloatModel
 from nerone.live.results import Result, Shown
@@ -70,7 +70,7 @@ class Screen:
             self._executor, _message, shown, float_result, self._session.window
         )
         cost_s = time.monotonic() - began
-        interval_s = max(1.0 / _MAX_RATE_HZ, min(0.25, cost_s / (_SHARE * (os.cpu_count() or 1))))
+        interval_s = max(1.0 / _MAX_RATE_HZ, min(0.25, cost_s / (_SHARE * usable_cores())))
         self._next_s = began + interval_s
         self._encoded = ((shown.sequence, version), message)
 

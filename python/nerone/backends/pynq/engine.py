@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import Future as PoolFuture
@@ -17,7 +18,7 @@ from nerone.backends.options import EngineOptions
 from nerone.backends.pynq.loop import PynqLoop
 from nerone.backends.statistics import Stats, StatsRecorder
 from nerone.bundle.manifest import Manifest
-from nerone.errors import ConfigurationError, QueueClosedError, TimeoutError
+from nerone.errors import ConfigurationError, DeviceError, QueueClosedError, TimeoutError
 from nerone.runtime.preprocessing import Spacing, Statistics
 
 __all__ = ["PynqEngine"]
@@ -51,6 +52,7 @@ class PynqEngine:
         self._loops = threading.local()
         self._recorder = StatsRecorder()
         self._submitted = self._finished = 0
+        self._process = os.getpid()
         self._pool = ThreadPoolExecutor(self.threads, "nerone-pynq")
         self._pool.submit(self._loop).result()
 
@@ -72,6 +74,11 @@ class PynqEngine:
         timeout_ms: int | None,
     ) -> Future:
         """Queue an image."""
+        if self._process != os.getpid():
+            raise DeviceError(
+                f"the pipeline was opened by process {self._process}, a forked child cannot use it; open another one "
+                "in the child, or start it with spawn"
+            )
         if not self._room.acquire(timeout=None if timeout_ms is None else max(0, timeout_ms) / 1000):
             raise TimeoutError(f"the queue is still full after {timeout_ms} ms; submit again later")
         start_s = time.perf_counter()
@@ -129,7 +136,9 @@ class PynqEngine:
                 raise TimeoutError(f"frames are still being worked on after {timeout_ms} ms")
 
     def close(self, finish: bool, timeout_ms: int) -> None:
-        """End the threads."""
+        """End the threads; a forked child has none."""
+        if self._process != os.getpid():
+            return
         self._pool.shutdown(wait=False, cancel_futures=not finish)
         self.drain(timeout_ms)
 
