@@ -46,7 +46,7 @@ def _whole(name: str, value: Any, least: int, most: int | None = None, *, other:
     check(name, good, value, f"a whole number, {limits}{other}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EngineOptions:
     """The options of `nerone.Pipeline`; ConfigurationError where one cannot be."""
 

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from nerone.cli.console import chosen, file_argument, print_json, print_log, progress_bars
+from nerone.cli.console import chosen, file_argument, print_json, print_log, progress_bars, shape_argument
 from nerone.cli.mapping import print_mapping
 
 if TYPE_CHECKING:
@@ -39,7 +39,12 @@ def register(application: typer.Typer) -> None:
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
         name: str = typer.Option("model", "-n", "--net_name", help="Name for the vendor's compiler."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),
-        preset: str = typer.Option(None, "--preset", help="Preprocessing of the calibration images."),
+        preset: str = typer.Option(None, "--preset", help="Preprocessing and classes: ct-org, brats, prostate-3t ..."),
+        preprocessing: str = typer.Option(
+            None, "--preprocessing", help="In place of the preset's: a JSON file of steps, or a bundle that has them."
+        ),
+        classes: str = typer.Option(None, "--classes", help="Class names in place of the preset's: liver,bone,..."),
+        input_shape: str = typer.Option(None, "--input-shape", help="Sizes that the model leaves open: 256,256,1."),
         images: int = typer.Option(None, "--images", help="Calibration images at most."),
         compiler: str = typer.Option(
             "auto",
@@ -54,9 +59,21 @@ def register(application: typer.Typer) -> None:
         as_json: bool = typer.Option(False, "--json", help="Write the mapping report as JSON."),
     ) -> None:
         """Compile a model and report what runs where; for a board also with the vendor's compiler."""
-        from nerone.deployment.make_xmodel import compile_file
+        from nerone.deployment.board_target import board_target
+        from nerone.deployment.make_xmodel import VendorRun, compile_file
+        from nerone.deployment.request import CalibrationDraw, Quantization, Request, Surroundings
 
         path = file_argument(chosen(model, model_option, "model"), "model")
+        request = Request(
+            calibration=calibration,
+            surroundings=Surroundings(
+                preset=preset,
+                preprocessing=preprocessing,
+                class_names=classes.split(",") if classes else None,
+                input_shape=shape_argument(input_shape),
+            ),
+            quantization=Quantization(draw=CalibrationDraw(images=images)),
+        )
         with contextlib.ExitStack() as bars:
             progress = bars.enter_context(progress_bars(quiet=as_json))
 
@@ -68,20 +85,12 @@ def register(application: typer.Typer) -> None:
 
             compiled, vendor = compile_file(
                 path,
+                request,
+                board_target(board, vitis_ai=vitis_ai, arch=arch, board_model=None, log=print_log),
                 output=output,
-                board=board,
-                vitis_ai=vitis_ai,
-                arch=arch,
-                name=name,
-                calibration=calibration,
-                preset=preset,
-                images=images,
-                compiler=compiler,
-                image=container_image,
-                time_limit_s=time_limit,
+                vendor=VendorRun(name=name, compiler=compiler, image=container_image, time_limit_s=time_limit),
                 progress=progress,
                 report=show,
-                log=print_log,
             )
         if as_json:
             print_json({"output": compiled.path, **_made(vendor), **compiled.report})
@@ -110,6 +119,7 @@ def _vendor(vendor: VendorCompilation | None) -> dict[str, Any] | None:
 
 def _lines(vendor: VendorCompilation | Emitted, board: str) -> list[str]:
     from nerone.compilation.emit.compile import Emitted
+    from nerone.dpu.fingerprints import fingerprint_text
 
     if isinstance(vendor, Emitted):
         return [f"{vendor.path}: for {board}, by NERONE's own compiler: {vendor.note()}"]
@@ -120,7 +130,7 @@ def _lines(vendor: VendorCompilation | Emitted, board: str) -> list[str]:
         ]
     check = vendor.check
     return [
-        f"{vendor.xmodel}: for {board}, fingerprint 0x{check.fingerprint:x}, DPU subgraphs: {check.dpu_subgraphs}; "
-        f"equal to the software DPU's bit for bit on {check.images} images",
+        f"{vendor.xmodel}: for {board}, fingerprint {fingerprint_text(check.fingerprint)}, "
+        f"DPU subgraphs: {check.dpu_subgraphs}; equal to the software DPU's bit for bit on {check.images} images",
         *check.notes(),
     ]

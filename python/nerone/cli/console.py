@@ -7,11 +7,24 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["chosen", "file_argument", "print_json", "print_log", "print_table", "progress_bars", "xmodel_argument"]
+__all__ = [
+    "chosen",
+    "file_argument",
+    "one_of",
+    "print_json",
+    "print_left_out",
+    "print_log",
+    "print_table",
+    "progress_bars",
+    "shape_argument",
+    "xmodel_argument",
+]
+
+T = TypeVar("T", bound=str)
 
 _TRAINED = (".keras", ".h5", ".hdf5", ".onnx")
 
@@ -84,9 +97,34 @@ def xmodel_argument(path: str) -> Path:
     return file
 
 
+def one_of(option: str, text: str, choices: tuple[T, ...]) -> T:
+    """Return the choice that a text names.
+
+    Raises
+    ------
+    ConfigurationError
+        It names none of them.
+    """
+    for choice in choices:
+        if choice == text:
+            return choice
+    raise ConfigurationError(f"unknown {option} '{text}'; choose one of {', '.join(choices)}")
+
+
 def file_argument(path: str, what: str) -> Path:
     """Return the path of a file that has to exist."""
     file = Path(path)
     if not file.exists():
         raise ConfigurationError(f"there is no {what} '{path}'; check the path")
     return file
+
+
+def shape_argument(text: str | None) -> tuple[int, int, int] | None:
+    """Return the sizes in "256,256,1" or "256x256x1"; ConfigurationError where they are none."""
+    if text is None:
+        return None
+    sizes = text.replace("x", ",").split(",")
+    if len(sizes) != 3 or not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
+        raise ConfigurationError(f"--input-shape is '{text}'; expected height,width,channels such as 256,256,1")
+    height, width, channels = (int(size) for size in sizes)
+    return height, width, channels

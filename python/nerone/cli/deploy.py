@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nerone.cli.console import chosen, file_argument, print_json, print_log, progress_bars
+from nerone.cli.console import chosen, file_argument, one_of, print_json, print_log, progress_bars, shape_argument
 from nerone.cli.mapping import print_mapping
 from nerone.errors import ConfigurationError
 
@@ -88,7 +88,10 @@ def register(application: typer.Typer) -> None:
         from nerone.deployment import deploy as make_bundle
         from nerone.deployment.remote.transfer import deploy_to, examine_target
         from nerone.deployment.summary import quantization_lines
+        from nerone.quantization.methods import METHODS
         from nerone.quantization.options import QuantizeOptions
+        from nerone.quantization.ptq.post_training import STRATEGIES
+        from nerone.quantization.quantize import BACKENDS
 
         path = file_argument(chosen(model, model_option, "model"), "model")
         ssh_options = [setting for text in ssh_option or () for setting in _settings(text)]
@@ -105,10 +108,10 @@ def register(application: typer.Typer) -> None:
                 board=board,
                 output=output,
                 class_names=classes.split(",") if classes else None,
-                input_shape=_shape(input_shape),
-                method=method,
-                strategy=strategy,
-                backend=backend,
+                input_shape=shape_argument(input_shape),
+                method=one_of("method", method, METHODS),
+                strategy=one_of("strategy", strategy, STRATEGIES),
+                backend=one_of("backend", backend, BACKENDS),
                 vendor=_vendor(vitis_python, vitis_command, vitis_time_limit),
                 options=QuantizeOptions.read(_pairs(option, "--option")),
                 max_drop=max_drop,
@@ -142,16 +145,6 @@ def register(application: typer.Typer) -> None:
         for line in sent.lines() if sent else ():
             print(line)
         return MISSED if missed else FINE
-
-
-def _shape(text: str | None) -> tuple[int, int, int] | None:
-    if text is None:
-        return None
-    sizes = text.replace("x", ",").split(",")
-    if len(sizes) != 3 or not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
-        raise ConfigurationError(f"--input-shape is '{text}'; expected height,width,channels such as 256,256,1")
-    height, width, channels = (int(size) for size in sizes)
-    return height, width, channels
 
 
 def _vendor(python: str | None, command: str | None, time_limit_s: float) -> VendorQuantizer | None:

@@ -15,7 +15,7 @@ from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.preprocessing.numpy_steps import apply
 
-__all__ = ["DEFAULT_IMAGES", "calibration_images", "spread"]
+__all__ = ["DEFAULT_IMAGES", "calibration_images", "spread", "wanted_images"]
 
 DEFAULT_IMAGES = 200
 
@@ -50,13 +50,22 @@ def calibration_images(
     ShapeError, DtypeError
         where an image does not fit the preprocessing.
     """
-    wanted = DEFAULT_IMAGES if images is None else images
-    if wanted < 1:
-        raise ConfigurationError(f"{wanted} calibration images were asked for; 100 to 1000 are usual, at least 1")
+    wanted = wanted_images(images)
     if isinstance(source, (str, Path)):
         found, _ = find_sources(source, steps=preprocessing)
         return _from_sources(found, preprocessing, wanted, seed, progress)
     return _from_arrays(source, preprocessing, wanted, seed, progress)
+
+
+def wanted_images(images: int | None) -> int:
+    """Return how many images calibrate at most: as given, or the default.
+
+    Raises ConfigurationError where it is no number of images.
+    """
+    wanted = DEFAULT_IMAGES if images is None else images
+    if wanted < 1:
+        raise ConfigurationError(f"{wanted} calibration images were asked for; 100 to 1000 are usual, at least 1")
+    return wanted
 
 
 def spread(count: int, wanted: int, seed: int) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from nerone.data.labelled import (
 )
 from nerone.data.prepared import source_statistics, truth_on_grid
 from nerone.data.sources import find_sources
-from nerone.deployment.calibration_images import DEFAULT_IMAGES, Progress, calibration_images, spread
+from nerone.deployment.calibration_images import Progress, calibration_images, spread, wanted_images
+from nerone.deployment.request import CalibrationDraw, ClassTargets
 from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.graph import Graph
 from nerone.quantization.calibration.images import CalibrationSet
@@ -29,9 +30,7 @@ from nerone.quantization.calibration.sampling import Sampling, class_presence, c
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.preprocessing.numpy_steps import apply
 
-__all__ = ["ClassTargets", "Drawn", "Reader", "draw", "labelled_arrays"]
-
-ClassTargets = Mapping[str | int, float]
+__all__ = ["Drawn", "Reader", "draw", "labelled_arrays"]
 
 
 @dataclass(frozen=True)
@@ -97,16 +96,7 @@ class Drawn:
     warnings: tuple[str, ...] = ()
 
 
-def draw(
-    source: Any,
-    graph: Graph,
-    reader: Reader,
-    *,
-    images: int | None = None,
-    seed: int = 0,
-    class_shares: ClassTargets | None = None,
-    class_factors: ClassTargets | None = None,
-) -> Drawn:
+def draw(source: Any, graph: Graph, reader: Reader, wanted: CalibrationDraw) -> Drawn:
     """Draw calibration images.
 
     Parameters
@@ -114,26 +104,20 @@ def draw(
     source : file or folder, `nerone.data.LabelledFrames`, or an iterable of (H, W) or (H, W, C) arrays
     graph : Graph that is quantized
     reader : Reader
-    images : int, how many at most; 200 where not given
-    seed : int, of the draw
-    class_shares : wanted share (0 to 1) of images that contain a class, by its name or number
-    class_factors : factor by which the natural share of a class is raised or lowered
+    wanted : CalibrationDraw
 
     Raises
     ------
     ConfigurationError
         Nothing to read; targets for classes without labels, or for unknown classes.
     """
-    wanted = DEFAULT_IMAGES if images is None else images
-    if wanted < 1:
-        raise ConfigurationError(f"{wanted} calibration images were asked for; 100 to 1000 are usual, at least 1")
     sampling = Sampling(
-        images=wanted,
-        seed=seed,
-        shares=_numbered(class_shares or {}, reader.class_names),
-        factors=_numbered(class_factors or {}, reader.class_names),
+        images=wanted_images(wanted.images),
+        seed=wanted.seed,
+        shares=_numbered(wanted.class_shares, reader.class_names),
+        factors=_numbered(wanted.class_factors, reader.class_names),
     )
-    facts: dict[str, Any] = {"seed": seed, "class_shares": sampling.shares, "class_factors": sampling.factors}
+    facts: dict[str, Any] = {"seed": wanted.seed, "class_shares": sampling.shares, "class_factors": sampling.factors}
     if sampling.shares or sampling.factors:
         return _by_class(_strict_pairs(source, reader.steps), graph, reader, sampling, facts)
     pairs = _pairs(source, reader.steps)
@@ -145,7 +129,9 @@ def draw(
             facts["labels_left_out"] = str(error)
             if isinstance(source, LabelledFrames):
                 raise
-    arrays = calibration_images(source, reader.steps, images=wanted, seed=seed, progress=reader.progress)
+    arrays = calibration_images(
+        source, reader.steps, images=sampling.images, seed=wanted.seed, progress=reader.progress
+    )
     return Drawn(CalibrationSet(graph, arrays), None, facts)
 
 

@@ -11,27 +11,24 @@ from nerone.bundle.bundle import Bundle, bundle_path, is_bundle
 from nerone.bundle.declaration import TensorDeclaration
 from nerone.bundle.writing import check_target, write_error
 from nerone.compilation import compile as compile_model
-from nerone.data.sources import find_sources
 from nerone.deployment.board_target import BoardTarget, board_target, for_board
-from nerone.deployment.calibration_sampling import Reader
-from nerone.deployment.make_xmodel import vendor_source
-from nerone.deployment.plan import Plan, given_preprocessing, imported, make_plan, oriented
-from nerone.deployment.quantize_model import Quantization, quantize_for_bundle
-from nerone.deployment.quantized_models import already_quantized
+from nerone.deployment.plan import oriented
+from nerone.deployment.prepare import Prepared, Progress, prepare
 from nerone.deployment.redeploy import deployed_bundle, older_bundle, redeploy
+from nerone.deployment.request import CalibrationDraw, Quantization, Request, Surroundings
 from nerone.deployment.wrap_xmodel import is_compiled, wrap_compiled
 from nerone.errors import ConfigurationError
+from nerone.quantization.methods import Method
 from nerone.quantization.metrics import Metric
-from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
+from nerone.quantization.ptq.post_training import Strategy
+from nerone.quantization.quantize import Backend
 from nerone.quantization.vendor.quantizer import VendorQuantizer
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import Preset
 from nerone.runtime.presets import preset as find_preset
 
 __all__ = ["deploy"]
-
-Progress = Callable[[str, int, int], None]
 
 
 def deploy(
@@ -45,9 +42,9 @@ def deploy(
     orientation: str | None = None,
     class_names: Sequence[str] | None = None,
     input_shape: tuple[int, int, int] | None = None,
-    method: str = "ptq",
-    strategy: str = "default",
-    backend: str = "native",
+    method: Method = "ptq",
+    strategy: Strategy = "default",
+    backend: Backend = "native",
     vendor: VendorQuantizer | None = None,
     options: QuantizeOptions | None = None,
     max_drop: float | None = None,
@@ -125,20 +122,29 @@ def deploy(
     --------
     >>> nerone.deploy("unet.keras", calibration="scans/", preset="ct-org", output="unet.nerone")  # doctest: +SKIP
     """
-    wanted = Quantization(
-        method=method,
-        strategy=strategy,
-        backend=backend,
-        vendor=vendor,
-        options=options or QuantizeOptions(),
-        max_drop=max_drop,
-        validation=validation,
-        metric=metric,
-        labelled=labelled,
-        images=images,
-        seed=seed,
-        class_shares=class_shares or {},
-        class_factors=class_factors or {},
+    request = Request(
+        calibration=calibration,
+        surroundings=Surroundings(
+            preset=preset,
+            preprocessing=preprocessing,
+            orientation=orientation,
+            class_names=class_names,
+            input_shape=input_shape,
+        ),
+        quantization=Quantization(
+            method=method,
+            strategy=strategy,
+            backend=backend,
+            vendor=vendor,
+            options=options or QuantizeOptions(),
+            max_drop=max_drop,
+            validation=validation,
+            metric=metric,
+            labelled=labelled,
+            draw=CalibrationDraw(
+                images=images, seed=seed, class_shares=class_shares or {}, class_factors=class_factors or {}
+            ),
+        ),
     )
     made = deployed_bundle(model)
     if made is not None:
@@ -173,25 +179,12 @@ def deploy(
     target = board_target(
         board or (older.board if older else "host"), vitis_ai=vitis_ai, arch=arch, board_model=board_model, log=log
     )
-    steps = given_preprocessing(preprocessing)
-    if isinstance(calibration, (str, Path)):
-        find_sources(calibration)  # says what is wrong with a folder before the long work begins
-    quantized = already_quantized(model)
-    graph = quantized.graph if quantized else imported(model, input_shape)
-    chosen = find_preset(preset) if isinstance(preset, str) else preset
-    plan = oriented(make_plan(graph, chosen, steps, class_names, older), orientation)
-    if quantized is None:
-        segmentation = plan.output.kind == "segmentation"
-        reader = Reader(plan.preprocessing, plan.output.class_names, segmentation, progress, plan.output.covers)
-        quantized = quantize_for_bundle(graph, calibration, reader, wanted)
-    elif method != "ptq" or max_drop is not None:
-        raise ConfigurationError(
-            "the model is quantized already, so no method can be chosen for it; deploy the trained model"
-        )
-    return _bundled(place, quantized, plan, target, vendor_source(model, quantized))
+    return _bundled(place, prepare(model, request, older=older, progress=progress), target)
 
 
-def _bundled(place: Path, quantized: QuantizedModel, plan: Plan, target: BoardTarget, q_model: Path | None) -> Bundle:
+def _bundled(place: Path, made: Prepared, target: BoardTarget) -> Bundle:
+    quantized, plan = made.quantized, made.plan
+    assert plan is not None
     try:
         scratch = tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".compiling", dir=place.parent)
     except OSError as error:
@@ -199,7 +192,7 @@ def _bundled(place: Path, quantized: QuantizedModel, plan: Plan, target: BoardTa
     name = target.board.name
     with scratch as folder:
         compiled = compile_model(quantized, board=name, output=Path(folder) / "model.xmodel", vitis_ai=target.vitis_ai)
-        fingerprint, board_xmodel = for_board(quantized, target, q_model, place, Path(folder))
+        fingerprint, board_xmodel = for_board(quantized, target, made.q_model, place, Path(folder))
         return Bundle.create(
             place,
             xmodel=compiled.path,

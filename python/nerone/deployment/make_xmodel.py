@@ -3,62 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nerone.compilation import CompiledModel
 from nerone.compilation import compile as compile_model
 from nerone.compilation.compiler import check_output
 from nerone.compilation.emit.compile import Emitted, emit_for_board
-from nerone.compilation.vendor.arch import arch_for
 from nerone.compilation.vendor.compiler import TIME_LIMIT_S, VendorCompilation, check_request, vendor_compile
-from nerone.data.sources import find_sources
-from nerone.deployment.calibration_sampling import Reader
-from nerone.deployment.quantize_model import Quantization, quantize_for_bundle
-from nerone.deployment.quantized_models import already_quantized
-from nerone.deployment.quiet_import import import_quietly
-from nerone.dpu.boards import find_board
+from nerone.deployment.board_target import BoardTarget
+from nerone.deployment.prepare import Progress, prepare
+from nerone.deployment.request import Request
 from nerone.errors import ConfigurationError
-from nerone.quantization.model import QuantizedModel
-from nerone.runtime.presets import preset as find_preset
+
+__all__ = ["OWN", "VendorRun", "compile_file"]
 
 OWN = "nerone"  # the choice of NERONE's own compiler
 
-__all__ = ["OWN", "compile_file", "quantized_from_file", "vendor_source"]
 
-_TRAINED = (".keras", ".h5", ".hdf5", ".onnx")
+@dataclass(frozen=True, kw_only=True)
+class VendorRun:
+    """How a board's file is compiled, see `nerone.compilation.vendor.compiler.vendor_compile`.
 
-Progress = Callable[[str, int, int], None]
+    Attributes
+    ----------
+    name : str, of the network
+    compiler : str, where the vendor's is, "auto", "path", "docker", "podman" or "none"; "nerone" for NERONE's own
+    image : str, the vendor's container image; None for that of the Vitis AI version
+    time_limit_s : float
+    """
+
+    name: str = "model"
+    compiler: str = "auto"
+    image: str | None = None
+    time_limit_s: float = TIME_LIMIT_S
 
 
 def compile_file(
-    model: str | Path,
+    model: Any,
+    request: Request,
+    target: BoardTarget,
     *,
     output: str | Path,
-    board: str = "host",
-    vitis_ai: str | None = None,
-    arch: str | Path | None = None,
-    name: str = "model",
-    calibration: str | Path | None = None,
-    preset: str | None = None,
-    images: int | None = None,
-    compiler: str = "auto",
-    image: str | None = None,
-    time_limit_s: float = TIME_LIMIT_S,
+    vendor: VendorRun | None = None,
     progress: Progress | None = None,
     report: Callable[[CompiledModel], None] | None = None,
-    log: Callable[[str], None] | None = None,
 ) -> tuple[CompiledModel, VendorCompilation | Emitted | None]:
-    """Compile a quantized model, or quantize a trained one first.
+    """Compile a quantized model, or quantize a trained one first, as `nerone.deploy` does.
 
     Parameters
     ----------
-    model : q_model.h5 of vai_q, a quantized ``*_int.xmodel``, or a trained .keras or .h5
+    model : q_model.h5 of vai_q, a quantized ``*_int.xmodel``, or a trained .keras, .h5 or .onnx
+    request : Request; its preprocessing and calibration are needed for a trained model
+    target : BoardTarget
     output : xmodel to write; for a board the vendor's folder lies beside it, NAME_vitis_ai, or the file that NERONE's
         own compiler makes, NAME_BOARD.xmodel
-    arch, name : the board's arch.json and the network's name, for the vendor's compiler
-    calibration, preset : images and their preprocessing; needed for a trained model
-    compiler, image, time_limit_s, log : how the vendor's compiler is run, see
-        `nerone.compilation.vendor.compiler.vendor_compile`; with compiler "nerone" NERONE's own makes the board's file
+    vendor : VendorRun
+    progress : called with (what, done, total)
     report : called with the compilation for the software DPU before the vendor's compiler starts
 
     Returns
@@ -70,77 +72,33 @@ def compile_file(
     ConfigurationError, ModelError
         one sentence with what is wrong.
     """
-    target = find_board(board)
-    target.dpu_of(vitis_ai)
+    board, vendor = target.board, vendor or VendorRun()
     check_output(output)
-    own = compiler == OWN
-    if own and target.is_host:
+    own = vendor.compiler == OWN
+    if own and board.is_host:
         raise ConfigurationError("--compiler nerone compiles for a board; name one: ultra96v2, kv260 or zcu104")
-    known = None
-    if not target.is_host:
-        check_request(name, "auto" if own else compiler, time_limit_s)
-        known = arch_for(target, arch, vitis_ai)
-    quantized = quantized_from_file(model, calibration=calibration, preset=preset, images=images, progress=progress)
-    compiled = compile_model(quantized, board=board, output=output, vitis_ai=vitis_ai)
+    if not board.is_host:
+        check_request(vendor.name, "auto" if own else vendor.compiler, vendor.time_limit_s)
+    made = prepare(model, request, with_plan=False, progress=progress)
+    compiled = compile_model(made.quantized, board=board.name, output=output, vitis_ai=target.vitis_ai)
     if report is not None:
         report(compiled)
-    if known is None:
+    if board.is_host:
         return compiled, None
     if own:
-        place = compiled.path.with_name(f"{compiled.path.stem}_{target.name}.xmodel")
-        return compiled, emit_for_board(quantized, target, place, arch=known, vitis_ai=vitis_ai)
-    vendor = vendor_compile(
-        quantized,
-        board=board,
+        place = compiled.path.with_name(f"{compiled.path.stem}_{board.name}.xmodel")
+        return compiled, emit_for_board(made.quantized, board, place, arch=target.arch, vitis_ai=target.vitis_ai)
+    compilation = vendor_compile(
+        made.quantized,
+        board=board.name,
         output=compiled.path.with_name(f"{compiled.path.stem}_vitis_ai"),
-        name=name,
-        arch=arch,
-        vitis_ai=vitis_ai,
-        q_model=vendor_source(model, quantized),
-        compiler=compiler,
-        image=image,
-        time_limit_s=time_limit_s,
-        log=log,
+        name=vendor.name,
+        arch=target.arch,
+        vitis_ai=target.vitis_ai,
+        q_model=made.q_model,
+        compiler=vendor.compiler,
+        image=vendor.image,
+        time_limit_s=vendor.time_limit_s,
+        log=target.log,
     )
-    return compiled, vendor
-
-
-def vendor_source(model: object, quantized: QuantizedModel) -> Path | None:
-    """Return the h5 of vai_q that a model was read from, which the vendor's compiler takes as it is; else None."""
-    return Path(model) if isinstance(model, (str, Path)) and quantized.report.get("method") == "vai_q" else None
-
-
-def quantized_from_file(
-    model: str | Path,
-    *,
-    calibration: str | Path | None = None,
-    preset: str | None = None,
-    images: int | None = None,
-    progress: Progress | None = None,
-) -> QuantizedModel:
-    """Read a quantized model, or quantize a trained one."""
-    path = Path(model)
-    found = already_quantized(path)
-    if found is not None:
-        return found
-    if path.is_dir() or path.suffix.lower() not in _TRAINED:
-        from nerone.graph.load import load
-
-        load(path)  # says what such a file or folder is
-    if preset is None:
-        raise ConfigurationError(
-            f"'{path}' is not quantized; give --calibration with images and --preset with their preprocessing"
-        )
-    chosen = find_preset(preset)
-    if calibration is not None:
-        find_sources(calibration)  # says what is wrong with a folder before the long work begins
-    from nerone.graph import import_model
-
-    import_quietly("tensorflow", "keras")
-    graph = import_model(path)
-    height, width = graph[graph.inputs[0]].shape[:2]
-    chosen = find_preset(preset)
-    steps = chosen.preprocessing.with_output_size(height, width)
-    segmentation = chosen.output == "segmentation"
-    reader = Reader(steps, chosen.class_names, segmentation, progress)
-    return quantize_for_bundle(graph, calibration, reader, Quantization(images=images))
+    return compiled, compilation

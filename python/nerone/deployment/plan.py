@@ -19,7 +19,7 @@ from nerone.graph.input_shapes import InputShape
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import PRESETS, Preset
 
-__all__ = ["Plan", "given_preprocessing", "imported", "make_plan", "oriented"]
+__all__ = ["Plan", "check_given", "given_preprocessing", "imported", "make_plan", "oriented"]
 
 # Colours of classes that no preset names: Okabe and Ito's palette after a black background.
 _PALETTE = (
@@ -73,6 +73,15 @@ def given_preprocessing(given: Preprocessing | str | Path | None) -> Preprocessi
         raise ConfigurationError(f"'{path}': {error}") from error
 
 
+def check_given(chosen: Preset | None, preprocessing: Preprocessing | None, older: Bundle | None) -> None:
+    """Refuse a model of which nobody said how its images are prepared."""
+    if chosen is None and preprocessing is None and older is None:
+        raise ConfigurationError(
+            f"neither a preset nor a preprocessing was given; name the preset of this network "
+            f"({', '.join(PRESETS)}), or give the steps from a stored image to the network's input as preprocessing"
+        )
+
+
 def make_plan(
     graph: Graph,
     chosen: Preset | None,
@@ -103,15 +112,12 @@ def make_plan(
             f"the network's output '{graph.outputs[0]}' has one channel, in which no class can be the largest; "
             "deploy the trained model, whose sigmoid becomes two classes, or quantize one with two channels"
         )
+    check_given(chosen, preprocessing, older)
     steps = preprocessing or (chosen.preprocessing.with_output_size(shape[0], shape[1]) if chosen else None)
     name = chosen.name if chosen else ""
     if steps is None and older is not None:
         steps, name = older.preprocessing, older.preset
-    if steps is None:
-        raise ConfigurationError(
-            f"neither a preset nor a preprocessing was given; name the preset of this network "
-            f"({', '.join(PRESETS)}), or give the steps from a stored image to the network's input as preprocessing"
-        )
+    assert steps is not None
     kept = older.output if older and not chosen and class_names is None else None
     if kept:
         kept.check_classes(int(out[-1]))

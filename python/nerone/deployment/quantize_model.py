@@ -4,55 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from nerone.deployment.calibration_sampling import ClassTargets, Drawn, Reader, draw, labelled_arrays
+from nerone.deployment.calibration_sampling import Drawn, Reader, draw, labelled_arrays
+from nerone.deployment.request import Quantization
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
 from nerone.quantization.executor import Executor
-from nerone.quantization.metrics import Metric
 from nerone.quantization.model import QuantizedModel
-from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.vendor.quantizer import VendorQuantizer
 
-__all__ = ["Quantization", "quantize_for_bundle"]
+__all__ = ["quantize_for_bundle"]
 
 # Images at most that are read for the metric, and for training with labels.
 VALIDATION_IMAGES = 200
 TRAINING_IMAGES = 1000
 # Images that the float model looks at where no labels tell their classes.
 _LOOKED_AT = 32
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quantization:
-    """What `nerone.deploy` is told about quantization; the names are those of its arguments.
-
-    Attributes
-    ----------
-    method, strategy, backend, vendor, options : as of `nerone.quantize`
-    max_drop : float, allowed fall of the metric, or None
-    validation, labelled : labelled images as `calibration_sampling.labelled_arrays` takes them, or None
-    metric : "dice", "accuracy" or a function, or None
-    images, seed, class_shares, class_factors : of the draw of calibration images
-    """
-
-    method: Any = "ptq"
-    strategy: Any = "default"
-    backend: Any = "native"
-    vendor: VendorQuantizer | None = None
-    max_drop: float | None = None
-    validation: Any = None
-    labelled: Any = None
-    metric: str | Metric | None = None
-    images: int | None = None
-    seed: int = 0
-    class_shares: ClassTargets = field(default_factory=dict)
-    class_factors: ClassTargets = field(default_factory=dict)
-    options: QuantizeOptions = field(default_factory=QuantizeOptions)
 
 
 def quantize_for_bundle(
@@ -84,17 +54,9 @@ def quantize_for_bundle(
 
     if calibration is None:
         raise ConfigurationError("no calibration images were given; give a folder with 100 to 1000 of them")
-    validation = _labelled(wanted.validation, reader, VALIDATION_IMAGES, wanted.seed, "validation images")
-    labelled = _labelled(wanted.labelled, reader, TRAINING_IMAGES, wanted.seed, "training images")
-    drawn = draw(
-        calibration,
-        graph,
-        reader,
-        images=wanted.images,
-        seed=wanted.seed,
-        class_shares=wanted.class_shares,
-        class_factors=wanted.class_factors,
-    )
+    validation = _labelled(wanted.validation, reader, VALIDATION_IMAGES, wanted.draw.seed, "validation images")
+    labelled = _labelled(wanted.labelled, reader, TRAINING_IMAGES, wanted.draw.seed, "training images")
+    drawn = draw(calibration, graph, reader, wanted.draw)
     if labelled is None and drawn.labels is not None:
         labelled = (drawn.images.arrays[0], drawn.labels)
     quantized = quantize(

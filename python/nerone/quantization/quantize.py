@@ -13,13 +13,13 @@ from nerone.quantization.methods import METHODS, Method, Task, quantize_within, 
 from nerone.quantization.metrics import Metric
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.ptq.post_training import Strategy, check_supported
+from nerone.quantization.ptq.post_training import STRATEGIES, Strategy, check_supported
 from nerone.quantization.vendor.quantizer import VendorQuantizer
 
-__all__ = ["quantize"]
+__all__ = ["BACKENDS", "Backend", "quantize"]
 
-_STRATEGIES = ("default", "vitis")
 Backend = Literal["native", "vitis"]
+BACKENDS: tuple[Backend, ...] = ("native", "vitis")
 
 
 def quantize(
@@ -82,8 +82,8 @@ def quantize(
     """
     if method not in METHODS:
         raise ConfigurationError(f"unknown method '{method}'; choose one of {', '.join(METHODS)}")
-    if strategy not in _STRATEGIES:
-        raise ConfigurationError(f"unknown strategy '{strategy}'; choose one of {', '.join(_STRATEGIES)}")
+    if strategy not in STRATEGIES:
+        raise ConfigurationError(f"unknown strategy '{strategy}'; choose one of {', '.join(STRATEGIES)}")
     _check_backend(backend, vendor, method)
     graph = import_model(model, input_shape=input_shape)
     check_supported(graph)
@@ -95,8 +95,8 @@ def quantize(
 
 
 def _check_backend(backend: str, vendor: VendorQuantizer | None, method: str) -> None:
-    if backend not in ("native", "vitis"):
-        raise ConfigurationError(f"unknown backend '{backend}'; choose one of native, vitis")
+    if backend not in BACKENDS:
+        raise ConfigurationError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)}")
     if (backend == "vitis") != (vendor is not None):
         raise ConfigurationError(
             "the backend 'vitis' and the place of the vendor's quantizer belong together; give both: its Python, or a "

@@ -73,17 +73,17 @@ class Pipeline:
     ) -> None:
         self.manifest = _manifest(bundle, preprocessing)
         options = EngineOptions(
-            backend,
-            result,
-            threads,
-            queue_size,
-            device_timeout_ms,
-            tuple(pin_to),
-            device,
-            kernels,
-            cores,
-            job_latency_us,
-            compute,
+            backend=backend,
+            result=result,
+            threads=threads,
+            queue_size=queue_size,
+            device_timeout_ms=device_timeout_ms,
+            pin_to=tuple(pin_to),
+            device=device,
+            kernels=kernels,
+            cores=cores,
+            job_latency_us=job_latency_us,
+            compute=compute,
         )
         self.backend = backend
         self._engine: Engine = open_engine(backend, self.manifest, options)

@@ -30,6 +30,7 @@ from nerone.quantization.shifts import Neighbours
 from nerone.quantization.topology import plan
 
 __all__ = [
+    "STRATEGIES",
     "Strategy",
     "check_supported",
     "finish",
@@ -41,6 +42,7 @@ __all__ = [
 
 Progress = Callable[[int, int], None]
 Strategy = Literal["default", "vitis"]
+STRATEGIES: tuple[Strategy, ...] = ("default", "vitis")
 # Images on which biases are corrected; all are in memory at once, and means settle quickly.
 _BIAS_IMAGES = 32
 # Images whose second moments kernels are rounded for.
