@@ -36,7 +36,8 @@ ConvShape shape_of(const Conv& conv) {
 
 std::vector<int> lengths_of(const std::vector<std::int8_t>& weights, std::uint8_t most_input) {
   const auto conv = pointwise(weights);
-  const ChainPlanner planner(conv, shape_of(conv), dense_channels(static_cast<int>(weights.size())), most_input);
+  const ChainPlanner planner(conv, shape_of(conv), dense_channels(static_cast<int>(weights.size())),
+                             {0, divide_up(static_cast<int>(weights.size()), group_channels)}, most_input);
   return planner.lengths(8);
 }
 
@@ -56,8 +57,19 @@ TEST(ByteChains, AddWhatFits16BitsAndNoMore) {
 TEST(ByteChains, AreNotLongerThanAsked) {
   const std::vector<std::int8_t> weights(32, 1);
   const auto conv = pointwise(weights);
-  const ChainPlanner planner(conv, shape_of(conv), dense_channels(32), 127);
+  const ChainPlanner planner(conv, shape_of(conv), dense_channels(32), {0, 8}, 127);
   EXPECT_EQ(planner.lengths(3), (std::vector<int>{3, 3, 2}));
+}
+
+TEST(ByteChains, AreLeftOutForGroupsWhoseWeightsAreTooLarge) {
+  const auto conv = pointwise({127, 127, 0, 0, 1, 1, 1, 1});
+  auto shape = shape_of(conv);
+  shape.input = shape.output = {64, 64};
+  const auto chosen = with_fastest_products(conv, shape, dense_channels(8), {false, true});
+  ASSERT_EQ(chosen.runs.size(), 2U);
+  EXPECT_FALSE(chosen.runs[0].chains.are_used());
+  EXPECT_TRUE(chosen.runs[1].chains.are_used());
+  EXPECT_EQ(chosen.runs[1].chains.most_input, 127);
 }
 
 TEST(ByteChains, AreExactAtTheLimit) {
@@ -77,7 +89,7 @@ TEST(ByteChains, AreExactAtTheLimit) {
     shape.input = {from.const_image().row_bytes, from.const_image().group_bytes};
     shape.output = {to.image().row_bytes, to.image().group_bytes};
     shape.requantize = requantization_of(conv)->rule;
-    shape.chains = {127, {2}};
+    shape.runs = {{2, {127, {2}}}};
     const auto tile = choose_tile(shape);
     const auto packed = pack_weights(conv, shape, tile, dense_channels(8), *requantization_of(conv));
     const ConvKernel kernel(shape, tile);

@@ -24,12 +24,6 @@ struct Case {
   bool never_negative = false;
 };
 
-// Weights that leave room for chains of byte products.
-Int8Data smaller(std::vector<std::int8_t> weights, int shift) {
-  for (auto& weight : weights) weight = static_cast<std::int8_t>(weight >> shift);
-  return std::make_shared<const std::vector<std::int8_t>>(std::move(weights));
-}
-
 // A random convolution that the kernels cover; counts the others.
 Case random_case(Isa isa, Random& random, int& refused) {
   for (;; ++refused) {
@@ -46,7 +40,7 @@ Case random_case(Isa isa, Random& random, int& refused) {
     if (one.never_negative) {
       for (auto& value : one.input) value = static_cast<std::int8_t>(value & 0x7F);
     }
-    if (test::chance(random, 0.7)) one.conv.weights = smaller(*one.conv.weights, test::pick(random, 1, 4));
+    if (test::chance(random, 0.7)) one.conv.weights = test::smaller(*one.conv.weights, test::pick(random, 1, 4));
     one.expected.resize(static_cast<std::size_t>(one.conv.output.element_count()));
     run_scalar(one.conv, one.input.data(), one.expected.data());
     return one;
@@ -67,15 +61,22 @@ ConvTile random_tile(Random& random, const ConvShape& shape) {
   }
 }
 
-// Words, or chains of bytes that are no longer than the weights allow.
+// Runs of groups with words, or with chains of bytes that are no longer than the weights allow.
 ConvShape with_random_products(const Case& one, const ConvShape& shape, Random& random) {
   const auto channels = dense_channels(static_cast<int>(one.conv.input.channels));
-  if (test::chance(random, 0.3)) return with_fastest_products(one.conv, shape, channels, one.never_negative);
-  if (shape.isa != Isa::avx2 || shape.depthwise || test::chance(random, 0.3)) return shape;
+  const std::vector<bool> never_negative(static_cast<std::size_t>(shape.input_groups), one.never_negative);
+  if (test::chance(random, 0.3)) return with_fastest_products(one.conv, shape, channels, never_negative);
+  if (shape.isa != Isa::avx2 || shape.depthwise) return shape;
   ConvShape chained = shape;
-  const std::uint8_t most_input = one.never_negative ? 127 : 255;
-  const ChainPlanner planner(one.conv, shape, channels, most_input);
-  chained.chains = {most_input, planner.lengths(test::pick(random, 1, 5))};
+  for (int first = 0; first < shape.input_groups;) {
+    const int count = test::pick(random, 1, shape.input_groups - first);
+    const std::uint8_t most_input = one.never_negative && test::chance(random, 0.7) ? 127 : 255;
+    const ChainPlanner planner(one.conv, shape, channels, {first, count}, most_input);
+    const bool words = test::chance(random, 0.3);
+    chained.runs.push_back(
+        {count, {most_input, words ? std::vector<int>{} : planner.lengths(test::pick(random, 1, 5))}});
+    first += count;
+  }
   return is_possible(chained, choose_tile(chained)) ? chained : shape;
 }
 

@@ -86,6 +86,11 @@ void choose_arithmetic(Random& random, Conv& conv) {
 
 }  // namespace
 
+softdpu::Int8Data smaller(std::vector<std::int8_t> weights, int shift) {
+  for (auto& weight : weights) weight = static_cast<std::int8_t>(weight >> shift);
+  return std::make_shared<const std::vector<std::int8_t>>(std::move(weights));
+}
+
 Conv random_conv(Random& random) {
   Conv conv;
   do {

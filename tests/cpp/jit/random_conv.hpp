@@ -18,6 +18,8 @@ std::uint64_t seed_of_run();
 int cases_of_run(int few);
 
 std::vector<std::int8_t> random_bytes(Random& random, std::size_t count);
+// Weights that leave room for chains of byte products.
+softdpu::Int8Data smaller(std::vector<std::int8_t> weights, int shift);
 // A convolution with random sizes of 1 to 70, channels 1 to 40, kernel, strides, pads, dilation, shifts, activation.
 softdpu::Conv random_conv(Random& random);
 // A 3x3 convolution of stride 1 that keeps the size, with random weights, shifts and activation.

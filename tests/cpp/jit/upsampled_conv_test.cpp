@@ -16,7 +16,7 @@ using test::Random;
 // The convolution's input: a small image enlarged by two and a large one, in either order.
 struct Case {
   Extents small, large;
-  bool large_first = false;
+  bool large_first = false, small_never_negative = false, large_never_negative = false;
   std::vector<std::int8_t> small_pixels, large_pixels;
   Conv conv;
 
@@ -39,6 +39,18 @@ struct Case {
   }
 };
 
+// Half of the times.
+bool make_never_negative(Random& random, std::vector<std::int8_t>& pixels) {
+  if (test::chance(random, 0.5)) return false;
+  for (auto& pixel : pixels) pixel = static_cast<std::int8_t>(pixel & 0x7F);
+  return true;
+}
+
+std::vector<bool> of_each_group(const Extents& image, bool value) {
+  return std::vector<bool>(static_cast<std::size_t>(divide_up(static_cast<int>(image.channels), group_channels)),
+                           value);
+}
+
 Case random_case(Random& random) {
   Case one;
   const int most = test::chance(random, 0.3) ? 35 : 12;
@@ -52,6 +64,9 @@ Case random_case(Random& random) {
   do {
     one.conv = test::same_conv(random, input, test::pick(random, 1, 40));
   } while (!can_read_upsampled(one.conv));
+  if (test::chance(random, 0.7)) one.conv.weights = test::smaller(*one.conv.weights, test::pick(random, 1, 4));
+  one.small_never_negative = make_never_negative(random, one.small_pixels);
+  one.large_never_negative = make_never_negative(random, one.large_pixels);
   return one;
 }
 
@@ -75,11 +90,12 @@ void check(Isa isa, const Case& one, Random& random) {
     test::PackedImage output(one.conv.output, {0, 0, test::pick(random, 0, 3)}, side);
     small.set(one.small_pixels.data());
     large.set(one.large_pixels.data());
-    const UpsampledConv kernel(one.conv,
-                               {without_data(small.image()), without_data(large.image()), without_data(output.image())},
-                               {channels_from(one.first_of_small(), one.small.channels),
-                                channels_from(one.first_of_large(), one.large.channels)},
-                               isa);
+    const UpsampledConv kernel(
+        one.conv, {without_data(small.image()), without_data(large.image()), without_data(output.image())},
+        {channels_from(one.first_of_small(), one.small.channels),
+         channels_from(one.first_of_large(), one.large.channels), of_each_group(one.small, one.small_never_negative),
+         of_each_group(one.large, one.large_never_negative)},
+        isa);
     test::GuardedBuffer scratch(kernel.scratch_bytes(), side);
     // Twice: the scratch memory holds what the first run, or another step, left there.
     for (int run = 0; run < 2; ++run) {

@@ -14,12 +14,14 @@ struct TapSums {
 // A word holds two of a group's four channels.
 constexpr int words = 2;
 
-TapSums sums_of(const Conv& conv, const ConvShape& shape, const ChannelMap& input, const GroupTap& at) {
+// Of a tap of all units of unrolled groups in a range.
+TapSums sums_of(const Conv& conv, const ConvShape& shape, const ChannelMap& input, const GroupRange& range, int unroll,
+                const GroupTap& at) {
   TapSums sums;
-  for (int first = 0; first < shape.input_groups; first += unrolled_groups(shape)) {
+  for (int first = range.first; first < range.first + range.count; first += unroll) {
     for (int phase = 0; phase < shape.grid.phases; ++phase) {
       const int source = at.tap->source[static_cast<std::size_t>(phase)];
-      for (int channel = 0; channel < shape.channels; ++channel) {
+      for (int channel = 0; channel < static_cast<int>(conv.output.channels); ++channel) {
         for (int word = 0; word < words; ++word) {
           int positive = 0, negative = 0;
           for (int i = 0; i < group_channels / words && source >= 0; ++i) {
@@ -50,13 +52,29 @@ bool fits(const TapSums& sums, int most_input) {
   return most == sums.positive.end() || (*most * most_input <= Word::max() && *least * most_input >= Word::min());
 }
 
+// Groups one behind the other of which the same is known.
+std::vector<GroupRange> ranges_of(const std::vector<bool>& never_negative) {
+  std::vector<GroupRange> ranges;
+  for (std::size_t group = 0; group < never_negative.size(); ++group) {
+    if (group == 0 || never_negative[group] != never_negative[group - 1])
+      ranges.push_back({static_cast<int>(group), 0});
+    ++ranges.back().count;
+  }
+  return ranges;
+}
+
+std::uint8_t most_input_of(bool never_negative) { return never_negative ? zero_byte - 1 : 2 * zero_byte - 1; }
+
 }  // namespace
 
-ChainPlanner::ChainPlanner(const Conv& conv, const ConvShape& shape, const ChannelMap& input, std::uint8_t most_input) {
-  ConvShape single = shape;
-  single.chains = {};
+ChainPlanner::ChainPlanner(const Conv& conv, const ConvShape& shape, const ChannelMap& input, const GroupRange& groups,
+                           std::uint8_t most_input) {
+  const GroupRun run{groups.count, {}};
+  const int unroll = unrolled_groups(shape, run);
   std::vector<TapSums> taps;
-  for (const auto& chain : chains_of(single)) taps.push_back(sums_of(conv, single, input, chain[0]));
+  for (const auto& chain : chains_of(shape, run)) {
+    taps.push_back(sums_of(conv, shape, input, groups, unroll, chain[0]));
+  }
   for (std::size_t first = 0; first < taps.size(); ++first) {
     TapSums total = taps[first];
     int reach = 0;
@@ -79,18 +97,26 @@ std::vector<int> ChainPlanner::lengths(int longest) const {
 }
 
 ConvShape with_fastest_products(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
-                                bool never_negative) {
+                                const std::vector<bool>& never_negative) {
   if (shape.isa != Isa::avx2 || shape.depthwise || shape.input_groups == 0) return shape;
-  const std::uint8_t most_input = never_negative ? zero_byte - 1 : 2 * zero_byte - 1;
-  const ChainPlanner planner(conv, shape, input, most_input);
+  const auto ranges = ranges_of(never_negative);
+  std::vector<ChainPlanner> planners;
+  for (const auto& range : ranges) {
+    const auto most_input = most_input_of(never_negative[static_cast<std::size_t>(range.first)]);
+    planners.emplace_back(conv, shape, input, range, most_input);
+  }
   ConvShape best = shape;
   double best_cost = cost_of(shape);
   constexpr int most_registers = 8;
   for (int longest = 1; longest <= most_registers; ++longest) {
     ConvShape chained = shape;
-    chained.chains = {most_input, planner.lengths(longest)};
-    if (!chained.chains.are_used()) return shape;
-    if (chained.chains.longest() < longest) break;
+    bool has_longest = false;
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      const auto most_input = most_input_of(never_negative[static_cast<std::size_t>(ranges[i].first)]);
+      chained.runs.push_back({ranges[i].count, {most_input, planners[i].lengths(longest)}});
+      has_longest = has_longest || chained.runs.back().chains.longest() == longest;
+    }
+    if (!has_longest) break;
     const double cost = cost_of(chained);
     if (cost >= best_cost) continue;
     best = chained;

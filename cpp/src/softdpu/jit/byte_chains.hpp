@@ -13,10 +13,16 @@
 
 namespace nerone::softdpu::jit {
 
+// Consecutive groups of a convolution's input.
+struct GroupRange {
+  int first = 0, count = 0;
+};
+
 // The chains that a convolution's weights allow.
 class ChainPlanner {
  public:
-  ChainPlanner(const Conv& conv, const ConvShape& shape, const ChannelMap& input, std::uint8_t most_input);
+  ChainPlanner(const Conv& conv, const ConvShape& shape, const ChannelMap& input, const GroupRange& groups,
+               std::uint8_t most_input);
 
   // Of at most `longest` taps each; none where a single tap may saturate.
   std::vector<int> lengths(int longest) const;
@@ -25,7 +31,9 @@ class ChainPlanner {
   std::vector<int> reach_;  // taps that a chain which begins at this one may have
 };
 
-// The shape with the fastest products: words, or bytes in chains where the weights allow them.
-ConvShape with_fastest_products(const Conv& conv, const ConvShape& shape, const ChannelMap& input, bool never_negative);
+// The shape with the runs of groups that are the fastest: words, or bytes in chains where the weights allow them. The
+// chains hold for all output channels of `conv`; `never_negative` says it of each input group's values.
+ConvShape with_fastest_products(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
+                                const std::vector<bool>& never_negative);
 
 }  // namespace nerone::softdpu::jit

@@ -39,8 +39,8 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   virtual void start_from_sums(const Tile& tile) = 0;
   virtual void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                         std::ptrdiff_t& weight_offset) = 0;
-  // The taps of a chain of byte products; only where the shape has such chains.
-  virtual void emit_chain(const Tile& /*tile*/, const std::vector<GroupTap>& /*chain*/,
+  // The taps of a chain of byte products; only where a run has such chains.
+  virtual void emit_chain(const Tile& /*tile*/, const ByteChains& /*of*/, const std::vector<GroupTap>& /*chain*/,
                           std::ptrdiff_t& /*weight_offset*/) {}
   // Makes bytes of the sums of up to four channels, in the first one's register, one dword a pixel.
   virtual void requantize(const Tile& tile, int phase, int channel, int count, int row, int block) = 0;
@@ -89,6 +89,7 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   void emit_channel_block(int channels);
   void emit_tile(const Tile& tile);
   void emit_groups(const Tile& tile);
+  void emit_run(const Tile& tile, const GroupRun& run, bool is_last);
   void emit_stores(const Tile& tile);
   void store_sums(const Tile& tile);
   void emit_gap(int channels);

@@ -125,6 +125,8 @@ void ConvKernel::Generator::emit_channel_runs() {
   for (const auto& tap : shape_.grid.taps) {
     for (const int source : tap.source) sources += source >= 0 ? 1 : 0;
   }
+  int weight_bytes = 0;  // of one channel and one source
+  for (const auto& run : runs_of(shape_)) weight_bytes += run.groups * weight_bytes_of(shape_, run);
   for (const auto& run : runs) {
     if (run.size == 0) continue;
     repeat(run.count, channels_left_, [&] {
@@ -132,8 +134,7 @@ void ConvKernel::Generator::emit_channel_runs() {
       const int groups = divide_up(run.size, group_channels);
       add_bytes(output_block_, groups * shape_.output.group);
       if (shape_.depthwise) add_bytes(input_block_, groups * shape_.input.group);
-      const int summed_groups = shape_.depthwise ? 1 : shape_.input_groups;
-      add_bytes(weights_, static_cast<std::ptrdiff_t>(sources) * summed_groups * run.size * weight_bytes_of(shape_));
+      add_bytes(weights_, static_cast<std::ptrdiff_t>(sources) * run.size * weight_bytes);
       const auto& sums = shape_.first_sums;
       add_bytes(bias_, sums ? groups * sums->group : static_cast<std::ptrdiff_t>(run.size) * shape_.grid.phases * 4);
       if (shape_.requantize.needs_half_bits()) add_bytes(half_bits_, static_cast<std::ptrdiff_t>(run.size) * 4);
@@ -176,21 +177,25 @@ void ConvKernel::Generator::emit_tile(const Tile& tile) {
 }
 
 void ConvKernel::Generator::emit_groups(const Tile& tile) {
-  const int groups = shape_.depthwise ? 1 : shape_.input_groups;
-  const int unroll = unrolled_groups(shape_);
-  const auto chains = chains_of(shape_);
   mov(group_input_, input_);
   mov(group_weights_, weights_);
-  repeat(groups / unroll, groups_left_, [&] {
+  const auto runs = runs_of(shape_);
+  for (std::size_t i = 0; i < runs.size(); ++i) emit_run(tile, runs[i], i + 1 == runs.size());
+}
+
+void ConvKernel::Generator::emit_run(const Tile& tile, const GroupRun& run, bool is_last) {
+  const int unroll = unrolled_groups(shape_, run);
+  const auto chains = chains_of(shape_, run);
+  repeat(run.groups / unroll, groups_left_, [&] {
     std::ptrdiff_t weight_offset = 0;
     for (const auto& chain : chains) {
-      if (shape_.chains.are_used()) {
-        emit_chain(tile, chain, weight_offset);
+      if (run.chains.are_used()) {
+        emit_chain(tile, run.chains, chain, weight_offset);
         continue;
       }
       for (const auto& at : chain) emit_tap(tile, *at.tap, at.group * shape_.input.group, weight_offset);
     }
-    if (groups == unroll) return;
+    if (is_last && run.groups == unroll) return;
     add_bytes(group_input_, unroll * shape_.input.group);
     add_bytes(group_weights_, weight_offset);
   });

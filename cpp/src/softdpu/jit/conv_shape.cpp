@@ -78,22 +78,26 @@ bool is_covered(const Conv& conv) {
 
 int ByteChains::longest() const { return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end()); }
 
-int unrolled_groups(const ConvShape& shape) {
+std::vector<GroupRun> runs_of(const ConvShape& shape) {
+  if (!shape.runs.empty()) return shape.runs;
+  return {{shape.depthwise ? 1 : shape.input_groups, {}}};
+}
+
+int unrolled_groups(const ConvShape& shape, const GroupRun& run) {
   constexpr int unrolled_taps = 9;
-  const int groups = shape.depthwise ? 1 : shape.input_groups;
   const int taps = std::max(static_cast<int>(shape.grid.taps.size()), 1);
-  int unroll = std::clamp(unrolled_taps / taps, 1, std::max(groups, 1));
-  while (groups % unroll != 0) --unroll;
+  int unroll = std::clamp(unrolled_taps / taps, 1, std::max(run.groups, 1));
+  while (run.groups % unroll != 0) --unroll;
   return unroll;
 }
 
-std::vector<std::vector<GroupTap>> chains_of(const ConvShape& shape) {
+std::vector<std::vector<GroupTap>> chains_of(const ConvShape& shape, const GroupRun& run) {
   std::vector<std::vector<GroupTap>> chains;
   int left = 0;
-  for (int group = 0; group < unrolled_groups(shape); ++group) {
+  for (int group = 0; group < unrolled_groups(shape, run); ++group) {
     for (const auto& tap : shape.grid.taps) {
       if (left == 0) {
-        left = shape.chains.are_used() ? shape.chains.lengths[chains.size()] : 1;
+        left = run.chains.are_used() ? run.chains.lengths[chains.size()] : 1;
         chains.emplace_back();
       }
       chains.back().push_back({group, &tap});

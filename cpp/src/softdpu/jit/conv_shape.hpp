@@ -54,10 +54,16 @@ struct Strides {
 // weights leave room, the products of several taps are added in 16 bits before they become 32: a chain.
 struct ByteChains {
   std::uint8_t most_input = 0;  // 127: of inputs that are never negative, unflipped; 255: of flipped ones
-  std::vector<int> lengths;     // of the taps of unrolled_groups() input groups, one behind the other
+  std::vector<int> lengths;     // of the taps of the groups that are unrolled, one behind the other
 
   bool are_used() const { return !lengths.empty(); }
   int longest() const;
+};
+
+// Input groups that a sum takes with one kind of products.
+struct GroupRun {
+  int groups = 0;
+  ByteChains chains;
 };
 
 struct ConvShape {
@@ -68,8 +74,8 @@ struct ConvShape {
   int channels = 0;        // of the output
   Strides input, output;   // from row to row of the tensors (not of the grid)
   Requantize requantize;
-  bool upsample = false;  // each pixel is stored as 2x2
-  ByteChains chains;      // of AVX2; without them it multiplies words
+  bool upsample = false;       // each pixel is stored as 2x2
+  std::vector<GroupRun> runs;  // of AVX2; where there are none, all groups are one run without chains
 
   // A convolution may be computed in two parts. The first stores its sums, int32 [channel][pixel]; the distance from
   // one channel to the next is a quarter of the output's group stride. The second starts from such sums, whose rows and
@@ -78,15 +84,18 @@ struct ConvShape {
   std::optional<Strides> first_sums;
 };
 
+// The runs of the groups that one sum runs over.
+std::vector<GroupRun> runs_of(const ConvShape& shape);
+
 // Of the weights that a sum takes from one group of input channels at one tap: four bytes; or, for products of words,
 // two words from channels 0 and 2 and two from channels 1 and 3. A depthwise sum takes the pair that has its channel.
-inline int weight_bytes_of(const ConvShape& shape) {
-  const bool words = shape.isa == Isa::avx2 && !shape.chains.are_used();
+inline int weight_bytes_of(const ConvShape& shape, const GroupRun& run) {
+  const bool words = shape.isa == Isa::avx2 && !run.chains.are_used();
   return words && !shape.depthwise ? 2 * group_channels : group_channels;
 }
 
-// Input groups whose taps are generated one behind the other, in a loop over the rest.
-int unrolled_groups(const ConvShape& shape);
+// Groups whose taps are generated one behind the other, in a loop over the rest of the run.
+int unrolled_groups(const ConvShape& shape, const GroupRun& run);
 
 // A tap of one of the unrolled groups.
 struct GroupTap {
@@ -95,7 +104,7 @@ struct GroupTap {
 };
 
 // The taps of the unrolled groups in the order in which they are multiplied, as chains; each alone where there are
-// none.
-std::vector<std::vector<GroupTap>> chains_of(const ConvShape& shape);
+// none. They point into the shape.
+std::vector<std::vector<GroupTap>> chains_of(const ConvShape& shape, const GroupRun& run);
 
 }  // namespace nerone::softdpu::jit

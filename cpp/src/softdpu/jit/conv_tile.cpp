@@ -31,11 +31,11 @@ double word_products(const ConvShape& shape, int channels, int pixels) {
 // Of one unrolled set of groups. The instructions of a chain of k taps: a load, perhaps a mask, for each of its pixels;
 // for each sum k products, k - 1 additions of words, a product and an addition that make dwords of them; a broadcast
 // for each weight.
-double chain_products(const ConvShape& shape, int channels, int pixels) {
+double chain_products(const ConvShape& shape, const ByteChains& chains, int channels, int pixels) {
   constexpr double per_half_cycle = 2.5;
-  const int loads = shape.chains.most_input < zero_byte ? 2 : 1;
+  const int loads = chains.most_input < zero_byte ? 2 : 1;
   double cost = 0;
-  for (const int length : shape.chains.lengths) {
+  for (const int length : chains.lengths) {
     const double sums = static_cast<double>(channels) * pixels * shape.grid.phases;
     const double products = sums * (length + 1);
     const double instructions =
@@ -47,18 +47,21 @@ double chain_products(const ConvShape& shape, int channels, int pixels) {
 
 // The products of one tile.
 double products_of(const ConvShape& shape, const ConvTile& tile, int channels, int pixels) {
-  const auto& grid = shape.grid;
-  const int groups = shape.depthwise ? 1 : shape.input_groups;
-  const double taps = static_cast<double>(grid.taps.size());
-  const double folding = groups * taps * pixels * (tile.fold - 1) * fold_cost;
-  if (shape.chains.are_used()) {
-    return folding + groups / unrolled_groups(shape) * chain_products(shape, channels, pixels);
-  }
+  const double taps = static_cast<double>(shape.grid.taps.size());
   const double sums = channels * pixels;
-  const double dots = shape.isa == Isa::avx2
-                          ? word_products(shape, channels, pixels)
-                          : std::max(sums, latency / grid.phases) * (pixels == 1 ? single_vector : 1.0);
-  return folding + groups * taps * dots;
+  double cost = 0;
+  for (const auto& run : runs_of(shape)) {
+    cost += run.groups * taps * pixels * (tile.fold - 1) * fold_cost;
+    if (run.chains.are_used()) {
+      cost += run.groups / unrolled_groups(shape, run) * chain_products(shape, run.chains, channels, pixels);
+      continue;
+    }
+    const double dots = shape.isa == Isa::avx2
+                            ? word_products(shape, channels, pixels)
+                            : std::max(sums, latency / shape.grid.phases) * (pixels == 1 ? single_vector : 1.0);
+    cost += run.groups * taps * dots;
+  }
+  return cost;
 }
 
 double cost_of(const ConvShape& shape, const ConvTile& tile) {
@@ -90,8 +93,12 @@ int free_registers(const ConvShape& shape) {
 
 int pixel_registers(const ConvShape& shape, const ConvTile& tile) {
   const int pixels = tile.rows * tile.blocks;
-  if (shape.chains.are_used()) return pixels * (shape.chains.longest() + 1);
-  return pixels * (shape.isa == Isa::avx2 ? 2 : 1);
+  int most = 0;
+  for (const auto& run : runs_of(shape)) {
+    const int without_chains = shape.isa == Isa::avx2 ? 2 : 1;
+    most = std::max(most, run.chains.are_used() ? run.chains.longest() + 1 : without_chains);
+  }
+  return pixels * most;
 }
 
 bool is_possible(const ConvShape& shape, const ConvTile& tile) {

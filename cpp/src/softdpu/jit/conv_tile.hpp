@@ -21,8 +21,8 @@ struct ConvTile {
 // Registers that are left for accumulators and pixels.
 int free_registers(const ConvShape& shape);
 
-// Those that hold a tile's pixels: of products of words two for each block, of chains one for each tap of the longest
-// and one for its sum.
+// Those that hold a tile's pixels, of the run that needs most: of products of words two for each block, of chains one
+// for each tap of the longest and one for its sum.
 int pixel_registers(const ConvShape& shape, const ConvTile& tile);
 
 // Whether a kernel can be generated.

@@ -25,13 +25,20 @@ class Packer {
   }
 
   void add_block(int first, int channels) {
-    const int groups = shape_.depthwise ? 1 : shape_.input_groups;
-    for (int group = 0; group < groups; group += unrolled_groups(shape_)) {
-      for (const auto& chain : chains_) {
-        for (int phase = 0; phase < phases(); ++phase) {
-          for (int channel = first; channel < first + channels; ++channel) add_chain(group, chain, channel, phase);
+    int first_group = 0;
+    for (const auto& run : runs_) {
+      const auto chains = chains_of(shape_, run);
+      const int unroll = unrolled_groups(shape_, run);
+      for (int group = first_group; group < first_group + run.groups; group += unroll) {
+        for (const auto& chain : chains) {
+          for (int phase = 0; phase < phases(); ++phase) {
+            for (int channel = first; channel < first + channels; ++channel) {
+              add_chain(run, group, chain, channel, phase);
+            }
+          }
         }
       }
+      first_group += run.groups;
     }
   }
 
@@ -39,24 +46,23 @@ class Packer {
 
  private:
   int phases() const { return shape_.grid.phases; }
-  bool has_flipped_inputs() const { return !shape_.chains.are_used() || shape_.chains.most_input >= zero_byte; }
 
-  void add_chain(int first_group, const std::vector<GroupTap>& chain, int channel, int phase) {
+  void add_chain(const GroupRun& run, int first_group, const std::vector<GroupTap>& chain, int channel, int phase) {
     for (const auto& at : chain) {
       const int source = at.tap->source[static_cast<std::size_t>(phase)];
-      if (source >= 0) add_group(first_group + at.group, source, channel, phase);
+      if (source >= 0) add_group(run, first_group + at.group, source, channel, phase);
     }
   }
 
-  void add_group(int group, int source, int channel, int phase) {
+  void add_group(const GroupRun& run, int group, int source, int channel, int phase) {
+    const bool is_flipped = !run.chains.are_used() || run.chains.most_input >= zero_byte;
     std::array<std::int8_t, group_channels> four{};
     for (int i = 0; i < group_channels; ++i) {
       auto& weight = four[static_cast<std::size_t>(i)];
       weight = weight_at(conv_, shape_, input_, {group * group_channels + i, source, channel});
-      if (has_flipped_inputs())
-        packed_.bias[static_cast<std::size_t>(channel * phases() + phase)] -= zero_byte * weight;
+      if (is_flipped) packed_.bias[static_cast<std::size_t>(channel * phases() + phase)] -= zero_byte * weight;
     }
-    if (shape_.isa != Isa::avx2 || shape_.chains.are_used()) {
+    if (shape_.isa != Isa::avx2 || run.chains.are_used()) {
       packed_.weights.insert(packed_.weights.end(), four.begin(), four.end());
       return;
     }
@@ -75,7 +81,7 @@ class Packer {
   const Conv& conv_;
   const ConvShape& shape_;
   const ChannelMap& input_;
-  const std::vector<std::vector<GroupTap>> chains_ = chains_of(shape_);
+  const std::vector<GroupRun> runs_ = runs_of(shape_);
   ConvWeights packed_;
 };
 

@@ -12,7 +12,8 @@ using ChannelMap = std::vector<int>;
 ChannelMap dense_channels(int channels);
 
 // The order a kernel reads them in.
-//   weights: [block of tile.channels][unrolled groups][chain][phase][channel of the block][tap of the chain that the
+//   weights: [block of tile.channels][run][unrolled groups][chain][phase][channel of the block][tap of the chain that
+//   the
 //            phase has][weight_bytes_of]; without chains each tap is one
 //   bias:    [channel][phase]; the 128 that flipped inputs add per weight is already taken away
 // Channels are the output's positions: of a depthwise convolution those of its input, 4 to a group.

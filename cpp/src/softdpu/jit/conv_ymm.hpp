@@ -21,7 +21,8 @@ class ConvKernel::YmmGenerator final : public Generator {
   void start_from_bias(const Tile& tile) override;
   void start_from_sums(const Tile& tile) override;
   void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset, std::ptrdiff_t& weight_offset) override;
-  void emit_chain(const Tile& tile, const std::vector<GroupTap>& chain, std::ptrdiff_t& weight_offset) override;
+  void emit_chain(const Tile& tile, const ByteChains& of, const std::vector<GroupTap>& chain,
+                  std::ptrdiff_t& weight_offset) override;
   void add_chain(int first_sum, int pixels, const std::vector<int>& elements, std::ptrdiff_t& weight_offset);
   void add_dots(int first_sum, int pixels, std::ptrdiff_t weight_offset);
   void add_word_products(int first_sum, int pixels, std::ptrdiff_t weight_offset, bool odd);
@@ -50,8 +51,6 @@ class ConvKernel::YmmGenerator final : public Generator {
   bool has_dots() const { return shape_.isa == Isa::avx_vnni; }
   // Registers behind the sums: pixels first, then what odd channels are widened to.
   Xbyak::Ymm scratch(int index) const { return Xbyak::Ymm(first_scratch() + index); }
-  // Words that a chain adds up, one register for each of a tap's pixels.
-  Xbyak::Ymm chain_sum(int pixel) const { return scratch(shape_.chains.longest() * plan_.rows * plan_.blocks + pixel); }
   Xbyak::Ymm odd_channels(int pixel) const { return scratch(plan_.rows * plan_.blocks + pixel); }
   // Constants are whole registers in memory.
   Xbyak::Address constant(int index) const;

@@ -31,13 +31,14 @@ void ConvKernel::YmmGenerator::start_from_bias(const Tile& tile) {
 void ConvKernel::YmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                                         std::ptrdiff_t& weight_offset) {
   const int pixels = plan_.rows * tile.blocks;
+  const int weight_bytes = weight_bytes_of(shape_, {});
   for (int i = 0; i < pixels; ++i) {
     load_pixels(scratch(i), group_offset + pixel_offset(tap, i / tile.blocks, i % tile.blocks));
     if (!has_dots()) widen(i);
   }
   for (int phase = 0; phase < shape_.grid.phases; ++phase) {
     if (tap.source[static_cast<std::size_t>(phase)] < 0) continue;
-    for (int channel = 0; channel < tile.channels; ++channel, weight_offset += weight_bytes_of(shape_)) {
+    for (int channel = 0; channel < tile.channels; ++channel, weight_offset += weight_bytes) {
       const int first_sum = sum_index(tile, phase, channel, 0, 0);
       if (has_dots()) {
         add_dots(first_sum, pixels, weight_offset);
@@ -48,20 +49,21 @@ void ConvKernel::YmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::p
         continue;
       }
       add_word_products(first_sum, pixels, weight_offset, false);
-      add_word_products(first_sum, pixels, weight_offset + weight_bytes_of(shape_) / 2, true);
+      add_word_products(first_sum, pixels, weight_offset + weight_bytes / 2, true);
     }
   }
 }
 
-void ConvKernel::YmmGenerator::emit_chain(const Tile& tile, const std::vector<GroupTap>& chain,
+// Registers behind the sums: the words that the chain adds up, then the pixels of its taps.
+void ConvKernel::YmmGenerator::emit_chain(const Tile& tile, const ByteChains& of, const std::vector<GroupTap>& chain,
                                           std::ptrdiff_t& weight_offset) {
   const int pixels = plan_.rows * tile.blocks;
   for (int element = 0; element < static_cast<int>(chain.size()); ++element) {
     const auto& at = chain[static_cast<std::size_t>(element)];
     for (int i = 0; i < pixels; ++i) {
-      const Ymm to = scratch(element * pixels + i);
+      const Ymm to = scratch((element + 1) * pixels + i);
       load_pixels(to, at.group * shape_.input.group + pixel_offset(*at.tap, i / tile.blocks, i % tile.blocks));
-      if (shape_.chains.most_input < zero_byte) vpand(to, to, constant(ymm::without_flip));
+      if (of.most_input < zero_byte) vpand(to, to, constant(ymm::without_flip));
     }
   }
   for (int phase = 0; phase < shape_.grid.phases; ++phase) {
@@ -83,13 +85,13 @@ void ConvKernel::YmmGenerator::add_chain(int first_sum, int pixels, const std::v
     weight_offset += group_channels;
     for (int i = 0; i < pixels; ++i) {
       const bool begins = element == elements.front();
-      vpmaddubsw(begins ? chain_sum(i) : product_, scratch(element * pixels + i), weight_);
-      if (!begins) vpaddw(chain_sum(i), chain_sum(i), product_);
+      vpmaddubsw(begins ? scratch(i) : product_, scratch((element + 1) * pixels + i), weight_);
+      if (!begins) vpaddw(scratch(i), scratch(i), product_);
     }
   }
   for (int i = 0; i < pixels; ++i) {
-    vpmaddwd(chain_sum(i), chain_sum(i), constant(ymm::word_ones));
-    vpaddd(Ymm(first_sum + i), Ymm(first_sum + i), chain_sum(i));
+    vpmaddwd(scratch(i), scratch(i), constant(ymm::word_ones));
+    vpaddd(Ymm(first_sum + i), Ymm(first_sum + i), scratch(i));
   }
 }
 

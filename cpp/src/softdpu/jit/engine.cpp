@@ -53,10 +53,10 @@ JitEngine::JitEngine(Isa isa, const Program& program, const KernelMaker& make_ke
   auto graph = build_graph(program);
   fuse(isa, graph);
   const Memory memory(graph);
-  const auto without_negatives = never_negative(graph);
+  const NeverNegative never_negative(graph);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const auto& node = graph.nodes[i];
-    tasks_.push_back(make_task(graph, memory, node, {isa, make_kernel, without_negatives}));
+    tasks_.push_back(make_task(graph, memory, node, {isa, make_kernel, never_negative}));
     for (const int root : memory.begun_by(static_cast<int>(i))) begin_with_pads(tasks_.back(), memory, root);
     scratch_bytes_ = std::max(scratch_bytes_, tasks_.back().scratch_bytes);
     most_operands_ = std::max(most_operands_, node.inputs.size());

@@ -96,9 +96,6 @@ struct TensorGraph {
 // Chooses a form for every value and a kernel for every step.
 TensorGraph build_graph(const Program& program);
 
-// Of each tensor: whether it is packed and holds no value below 0, whatever the input.
-std::vector<bool> never_negative(const TensorGraph& graph);
-
 // Merges nodes where one kernel does the work of two.
 void fuse(Isa isa, TensorGraph& graph);
 

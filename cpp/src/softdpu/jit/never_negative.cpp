@@ -1,6 +1,7 @@
+#include "softdpu/jit/never_negative.hpp"
+
 #include <algorithm>
 
-#include "softdpu/jit/graph.hpp"
 #include "softdpu/jit/requantize.hpp"
 
 namespace nerone::softdpu::jit {
@@ -17,39 +18,59 @@ bool always_meets_a_pixel(const Window& window) {
          std::max(window.pad_left, window.pad_right) < window.kernel_w;
 }
 
-// Whether a node writes no value below 0 where its inputs hold none, or hold some.
-struct WritesNoNegative {
-  bool inputs_hold_none;
+// Of each group that a node writes: whether its values are never negative, where this holds of its inputs' groups.
+struct WrittenGroups {
+  const std::vector<std::vector<bool>>& inputs;
+  std::size_t count;
 
-  bool operator()(const PackNode&) const { return inputs_hold_none; }
-  bool operator()(const UnpackNode&) const { return false; }
-  bool operator()(const ConvNode& node) const { return has_relu(node.conv); }
-  bool operator()(const UpsampledConvNode& node) const { return has_relu(node.conv); }
-  bool operator()(const MaxPoolNode& node) const { return inputs_hold_none && always_meets_a_pixel(node.window); }
-  bool operator()(const SumNode& node) const { return inputs_hold_none || node.low >= zero_byte; }
-  bool operator()(const UpsampleNode&) const { return inputs_hold_none; }
-  bool operator()(const DenseNode&) const { return false; }
+  std::vector<bool> operator()(const PackNode&) const { return all(false); }
+  std::vector<bool> operator()(const UnpackNode&) const { return {}; }
+  std::vector<bool> operator()(const ConvNode& node) const { return all(has_relu(node.conv)); }
+  std::vector<bool> operator()(const UpsampledConvNode& node) const { return all(has_relu(node.conv)); }
+  std::vector<bool> operator()(const MaxPoolNode& node) const {
+    return always_meets_a_pixel(node.window) ? inputs[0] : all(false);
+  }
+  std::vector<bool> operator()(const SumNode& node) const {
+    if (node.low >= zero_byte) return all(true);
+    auto groups = inputs[0];
+    for (const auto& other : inputs) {
+      for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = groups[i] && other[i];
+    }
+    return groups;
+  }
+  std::vector<bool> operator()(const UpsampleNode&) const { return inputs[0]; }
+  std::vector<bool> operator()(const DenseNode&) const { return {}; }
+
+ private:
+  std::vector<bool> all(bool value) const { return std::vector<bool>(count, value); }
 };
 
 }  // namespace
 
-std::vector<bool> never_negative(const TensorGraph& graph) {
-  std::vector<bool> written(graph.tensors.size(), false), negative(graph.tensors.size(), false);
-  const auto holds_none = [&](int tensor) {
-    const auto at = static_cast<std::size_t>(tensor);
-    return written[at] && !negative[at];
-  };
-  for (const auto& node : graph.nodes) {
-    const bool none_in = std::all_of(node.inputs.begin(), node.inputs.end(), holds_none);
-    const bool none_out = std::visit(WritesNoNegative{none_in}, node.work);
-    for (int tensor = node.output; tensor != none; tensor = graph.tensors[static_cast<std::size_t>(tensor)].parent) {
-      written[static_cast<std::size_t>(tensor)] = true;
-      if (!none_out) negative[static_cast<std::size_t>(tensor)] = true;
-    }
+NeverNegative::NeverNegative(const TensorGraph& graph) : graph_(graph), by_root_(graph.tensors.size()) {
+  for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
+    by_root_[i].resize(static_cast<std::size_t>(graph.tensors[i].groups()), false);
   }
-  for (std::size_t i = 0; i < written.size(); ++i)
-    written[i] = graph.tensors[i].packed && holds_none(static_cast<int>(i));
-  return written;
+  for (const auto& node : graph.nodes) {
+    std::vector<std::vector<bool>> inputs;
+    for (const int input : node.inputs) inputs.push_back(of(input));
+    const auto& output = graph.tensors[static_cast<std::size_t>(node.output)];
+    const auto groups = std::visit(WrittenGroups{inputs, static_cast<std::size_t>(output.groups())}, node.work);
+    std::copy(groups.begin(), groups.end(), begin_of(node.output));
+  }
+}
+
+std::vector<bool> NeverNegative::of(int tensor) const {
+  const auto begin = begin_of(tensor);
+  return {begin, begin + graph_.tensors[static_cast<std::size_t>(tensor)].groups()};
+}
+
+std::vector<bool>::iterator NeverNegative::begin_of(int tensor) {
+  return by_root_[static_cast<std::size_t>(graph_.root_of(tensor))].begin() + graph_.group_in_root(tensor);
+}
+
+std::vector<bool>::const_iterator NeverNegative::begin_of(int tensor) const {
+  return by_root_[static_cast<std::size_t>(graph_.root_of(tensor))].begin() + graph_.group_in_root(tensor);
 }
 
 }  // namespace nerone::softdpu::jit

@@ -54,7 +54,9 @@ class TaskMaker {
     const auto small = input(0), large = has_large ? input(1) : PackedPlace{}, to = output();
     const auto kernel = std::make_shared<const UpsampledConv>(
         node.conv, UpsampledConv::Images{small.shape, large.shape, to.shape},
-        UpsampledConv::Channels{node.small_channels, has_large ? tensor(node_.inputs[1]).channels : ChannelMap{}},
+        UpsampledConv::Channels{node.small_channels, has_large ? tensor(node_.inputs[1]).channels : ChannelMap{},
+                                never_negative_.of(node_.inputs[0]),
+                                has_large ? never_negative_.of(node_.inputs[1]) : std::vector<bool>{}},
         isa_);
     auto result =
         task("upsampled " + kind_of(node.conv), kernel->name(), [kernel, small, large, to](const Frame& frame) {
@@ -132,7 +134,7 @@ class TaskMaker {
   const Memory& memory_;
   const Node& node_;
   Isa isa_;
-  const std::vector<bool>& never_negative_;
+  const NeverNegative& never_negative_;
   const KernelMaker& make_kernel_;
 };
 
@@ -145,6 +147,15 @@ struct CompiledGrid {
 std::string name_of(const ConvTile& tile) {
   const auto size = std::to_string(tile.channels) + "x" + std::to_string(tile.rows) + "x" + std::to_string(tile.blocks);
   return tile.fold > 1 ? size + "/" + std::to_string(tile.fold) : size;
+}
+
+// " bytes3" for chains of three taps, for each run that has chains.
+std::string products_in(const ConvShape& shape) {
+  std::string text;
+  for (const auto& run : shape.runs) {
+    text += run.chains.are_used() ? " bytes" + std::to_string(run.chains.longest()) : " words";
+  }
+  return text;
 }
 
 std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requantize& rule) const {
@@ -165,9 +176,8 @@ std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requanti
     shape.requantize = rule;
     shape.upsample = node.upsample;
     const auto& channels_in = tensor(node_.inputs[0]).channels;
-    const bool holds_no_negative = never_negative_[static_cast<std::size_t>(node_.inputs[0])];
     for (const auto& part : split_columns(shape)) {
-      shapes.push_back(with_fastest_products(node.conv, part, channels_in, holds_no_negative));
+      shapes.push_back(with_fastest_products(node.conv, part, channels_in, never_negative_.of(node_.inputs[0])));
     }
   }
   return shapes;
@@ -188,7 +198,7 @@ Task TaskMaker::make(const ConvNode& node) const {
     compiled.kernel = std::make_unique<ConvKernel>(shape, tile);
     weight_bytes += static_cast<std::int64_t>(compiled.weights.weights.size());
     kernel += " " + name_of(tile);
-    if (shape.chains.are_used()) kernel += " bytes" + std::to_string(shape.chains.longest());
+    kernel += products_in(shape);
     grids->push_back(std::move(compiled));
   }
   auto result =

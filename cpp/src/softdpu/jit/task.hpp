@@ -2,11 +2,11 @@
 
 #include <functional>
 #include <memory>
-#include <vector>
 
 #include "softdpu/engine.hpp"
 #include "softdpu/jit/isa.hpp"
 #include "softdpu/jit/memory.hpp"
+#include "softdpu/jit/never_negative.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -25,7 +25,7 @@ using KernelMaker = std::function<std::unique_ptr<StepKernel>(const Operation&)>
 struct PlanOptions {
   Isa isa;
   const KernelMaker& make_kernel;
-  const std::vector<bool>& never_negative;  // by tensor
+  const NeverNegative& never_negative;
 };
 
 Task make_task(const TensorGraph& graph, const Memory& memory, const Node& node, const PlanOptions& options);

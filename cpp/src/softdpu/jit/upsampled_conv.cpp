@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "softdpu/jit/byte_chains.hpp"
+
 namespace nerone::softdpu::jit {
 namespace {
 
@@ -91,8 +93,8 @@ UpsampledConv::UpsampledConv(Isa isa, const Conv& conv, const Images& images, co
       block_channels_(block_of(conv)),
       blocks_(static_cast<int>(conv.output.channels) / block_channels_),
       summer_(isa, block_channels_, images.small.width),
-      plane_part_(plane_part(conv)),
-      part_(finishing_part(conv, requantization.rule)),
+      plane_part_(plane_part(conv, channels)),
+      part_(finishing_part(conv, requantization.rule, channels)),
       weights_(pack_weights(conv, part_.shape, part_.tile, channels.large, requantization)),
       multiply_(plane_part_.shape, plane_part_.tile),
       finish_(part_.shape, part_.tile) {
@@ -109,7 +111,7 @@ UpsampledConv::UpsampledConv(Isa isa, const Conv& conv, const Images& images, co
   }
 }
 
-UpsampledConv::Part UpsampledConv::plane_part(const Conv& conv) const {
+UpsampledConv::Part UpsampledConv::plane_part(const Conv& conv, const Channels& channels) const {
   ConvShape shape;
   shape.isa = isa_;
   shape.grid = (*grids_of(planes_of(conv, images_.small, 0, block_channels_)))[0];
@@ -123,10 +125,14 @@ UpsampledConv::Part UpsampledConv::plane_part(const Conv& conv) const {
   shape.input = {images_.small.row_bytes, images_.small.group_bytes};
   shape.output = {0, group_channels * summer_.plane_stride()};
   shape.stores_sums = true;
+  // One code for the weights of all blocks.
+  const auto planes_of_all = planes_of(conv, images_.small, 0, static_cast<int>(conv.output.channels));
+  shape = with_fastest_products(planes_of_all, shape, channels.small, channels.small_never_negative);
   return {shape, choose_tile(shape)};
 }
 
-UpsampledConv::Part UpsampledConv::finishing_part(const Conv& conv, const Requantize& rule) const {
+UpsampledConv::Part UpsampledConv::finishing_part(const Conv& conv, const Requantize& rule,
+                                                  const Channels& channels) const {
   ConvShape shape;
   shape.isa = isa_;
   shape.grid = (*grids_of(conv))[0];
@@ -138,6 +144,7 @@ UpsampledConv::Part UpsampledConv::finishing_part(const Conv& conv, const Requan
   shape.output = {images_.output.row_bytes, images_.output.group_bytes};
   shape.requantize = rule;
   shape.first_sums = Strides{static_cast<std::ptrdiff_t>(row_bytes()), group_channels * summer_.sums_stride()};
+  shape = with_fastest_products(conv, shape, channels.large, channels.large_never_negative);
   return {shape, choose_tile(shape)};
 }
 

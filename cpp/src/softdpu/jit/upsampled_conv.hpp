@@ -26,9 +26,10 @@ class UpsampledConv {
   struct Images {
     Image small, large, output;
   };
-  // By position in the image: the convolution's input channel.
+  // By position in the image: the convolution's input channel. By group: whether its values are never negative.
   struct Channels {
     ChannelMap small, large;
+    std::vector<bool> small_never_negative, large_never_negative;
   };
 
   UpsampledConv(const Conv& conv, const Images& images, const Channels& channels, Isa isa = Isa::avx512_vnni);
@@ -49,9 +50,9 @@ class UpsampledConv {
   };
   UpsampledConv(Isa isa, const Conv& conv, const Images& images, const Channels& channels,
                 const Requantization& requantization);
-  Part plane_part(const Conv& conv) const;
+  Part plane_part(const Conv& conv, const Channels& channels) const;
   std::size_t row_bytes() const { return static_cast<std::size_t>(blocks_) * summer_.row_bytes(); }
-  Part finishing_part(const Conv& conv, const Requantize& rule) const;
+  Part finishing_part(const Conv& conv, const Requantize& rule, const Channels& channels) const;
 
   Isa isa_;
   std::int64_t outputs_ = 0, small_channels_ = 0, large_channels_ = 0;
