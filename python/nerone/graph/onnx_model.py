@@ -118,7 +118,8 @@ class _Importer:
         handler = OPERATORS.get(node.op_type)
         if node.op_type in _QUANTIZED:
             raise ModelError(
-                f"ONNX node '{name}' ({node.op_type}) is of a quantized model; give the float model, which NERONE quantizes"
+                f"ONNX node '{name}' ({node.op_type}) is of a quantized model; give the float model, which NERONE "
+                "quantizes"
             )
         if handler is None or node.domain not in ("", "ai.onnx"):
             raise ModelError(
