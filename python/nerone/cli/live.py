@@ -67,6 +67,8 @@ def register(application: typer.Typer) -> None:
                 stack.callback(float_model.close)
             session = open_session(opened, source, device=device, threads=count, watch=watch, power=power)
             stack.callback(session.close)
+            if session.source.note:
+                print(f"note: {session.source.name}: {session.source.note}", flush=True)
             if terminal:
                 _show_status(session, opened, for_seconds)
             else:

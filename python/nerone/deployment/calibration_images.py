@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source, find_sources
+from nerone.data.value_range import StoredValues
 from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.preprocessing.numpy_steps import apply
@@ -29,6 +30,7 @@ def calibration_images(
     images: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    values: StoredValues | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Read, choose and preprocess calibration images, one after the other.
 
@@ -38,6 +40,7 @@ def calibration_images(
     preprocessing : Preprocessing of the bundle, so that calibration and inference see the same values
     images : int, optional, how many at most; they are spread evenly over all frames. 200 where not given
     seed : int, shifts which ones are taken
+    values : StoredValues, which takes in what was stored
 
     Yields
     ------
@@ -53,8 +56,8 @@ def calibration_images(
     wanted = wanted_images(images)
     if isinstance(source, (str, Path)):
         found, _ = find_sources(source, steps=preprocessing)
-        return _from_sources(found, preprocessing, wanted, seed, progress)
-    return _from_arrays(source, preprocessing, wanted, seed, progress)
+        return _from_sources(found, preprocessing, wanted, seed, progress, values)
+    return _from_arrays(source, preprocessing, wanted, seed, progress, values)
 
 
 def wanted_images(images: int | None) -> int:
@@ -77,7 +80,12 @@ def spread(count: int, wanted: int, seed: int) -> NDArray[np.int64]:
 
 
 def _from_sources(
-    sources: Sequence[Source], preprocessing: Preprocessing, wanted: int, seed: int, progress: Progress | None
+    sources: Sequence[Source],
+    preprocessing: Preprocessing,
+    wanted: int,
+    seed: int,
+    progress: Progress | None,
+    values: StoredValues | None,
 ) -> Iterator[NDArray[np.float32]]:
     total = sum(source.count for source in sources)
     picked = spread(total, wanted, seed)
@@ -90,6 +98,8 @@ def _from_sources(
         statistics = source_statistics(source, preprocessing)
         for index, frame in enumerate(source.read()):
             if index in own:
+                if values is not None:
+                    values.add(frame.image)
                 try:
                     yield apply(preprocessing, frame.image, spacing_mm=frame.spacing_mm, statistics=statistics)
                 except Error as error:
@@ -100,7 +110,12 @@ def _from_sources(
 
 
 def _from_arrays(
-    arrays: Iterable[Any], preprocessing: Preprocessing, wanted: int, seed: int, progress: Progress | None
+    arrays: Iterable[Any],
+    preprocessing: Preprocessing,
+    wanted: int,
+    seed: int,
+    progress: Progress | None,
+    values: StoredValues | None,
 ) -> Iterator[NDArray[np.float32]]:
     if not isinstance(arrays, Iterable):
         raise ConfigurationError(
@@ -112,6 +127,8 @@ def _from_arrays(
     picked = spread(len(listed), wanted, seed)
     for done, index in enumerate(picked):
         image = np.asarray(listed[int(index)])
+        if values is not None and image.ndim in (2, 3) and image.size and image.dtype.kind in "biuf":
+            values.add(image)
         yield apply(preprocessing, image.astype(np.float32) if image.dtype == np.float64 else image)
         if progress:
             progress("calibration images", done + 1, len(picked))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from nerone.data.labelled import (
 )
 from nerone.data.prepared import source_statistics, truth_on_grid
 from nerone.data.sources import find_sources
+from nerone.data.value_range import StoredValues
 from nerone.deployment.calibration_images import Progress, calibration_images, spread, wanted_images
 from nerone.deployment.request import CalibrationDraw, ClassTargets
 from nerone.errors import ConfigurationError, Error, ShapeError
@@ -31,6 +32,7 @@ from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.preprocessing.numpy_steps import apply
 
 __all__ = ["Drawn", "Reader", "draw", "labelled_arrays"]
+_CALIBRATION = "calibration images"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Reader:
     segmentation : bool, labels are masks; one class per image otherwise
     progress : called with (what, done, total), or None
     covers : (rows, columns) in the middle of the input that the output tells of; empty where that is all of it
+    values : takes in the stored values of the calibration images
     """
 
     steps: Preprocessing
@@ -51,6 +54,7 @@ class Reader:
     segmentation: bool
     progress: Progress | None = None
     covers: tuple[int, ...] = ()
+    values: StoredValues = field(default_factory=StoredValues)
 
     def truth(self, item: LabelledFrame) -> NDArray[np.uint8]:
         """Return class numbers: (h, w) on the grid of the network's input as far as the output covers it, or ()."""
@@ -71,6 +75,8 @@ class Reader:
             statistics = source_statistics(pair.source, self.steps)
             for item in _taken(pair, own):
                 frame = item.frame
+                if what == _CALIBRATION:
+                    self.values.add(frame.image)
                 values = apply(self.steps, frame.image, spacing_mm=frame.spacing_mm, statistics=statistics)
                 yield values, self.truth(item)
                 done += 1
@@ -130,7 +136,12 @@ def draw(source: Any, graph: Graph, reader: Reader, wanted: CalibrationDraw) -> 
             if isinstance(source, LabelledFrames):
                 raise
     arrays = calibration_images(
-        source, reader.steps, images=sampling.images, seed=wanted.seed, progress=reader.progress
+        source,
+        reader.steps,
+        images=sampling.images,
+        seed=wanted.seed,
+        progress=reader.progress,
+        values=reader.values,
     )
     return Drawn(CalibrationSet(graph, arrays), None, facts)
 
@@ -274,7 +285,7 @@ def _gathered(
     labels: list[NDArray[np.uint8]] = []
 
     def images() -> Iterator[NDArray[np.float32]]:
-        for image, label in reader.read(pairs, chosen, "calibration images"):
+        for image, label in reader.read(pairs, chosen, _CALIBRATION):
             labels.append(label)
             yield image
 

@@ -76,7 +76,7 @@ def quantize_for_bundle(
     found = [*quantized.report.get("warnings", ()), *drawn.warnings, *_one_class(graph, drawn, reader)]
     for warning in found:
         warnings.warn(warning, stacklevel=4)
-    facts = {"images": len(drawn.images), **drawn.facts}
+    facts = {"images": len(drawn.images), **drawn.facts, "values": reader.values.summary()}
     return replace(quantized, report={**quantized.report, "calibration": facts, "warnings": found})
 
 

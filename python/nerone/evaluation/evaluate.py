@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from nerone.data import bccd, brats, prostate_3t
 from nerone.data.geometry import GeometryNotes
 from nerone.data.labelled import LabelledFrame, LabelledFrames, labelled_frames
 from nerone.data.prepared import prepared_frames
+from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError
 from nerone.evaluation.float_model import float_model
 from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
@@ -177,6 +178,7 @@ def evaluate(
     *,
     segmentation: bool = True,
     covers: Sequence[int] = (),
+    values_of_calibration: Mapping[str, Any] | None = None,
     skip_bad: bool = False,
     seen: Callable[[Scored], None] | None = None,
     progress: Progress | None = None,
@@ -191,6 +193,7 @@ def evaluate(
     class_names : class 0 first
     segmentation : bool, masks or one class per image
     covers : (rows, columns) in the middle of the input that the outputs tell of; all of it where empty
+    values_of_calibration : what `Bundle.calibration_values` gives, for a note on scans of another modality or scale
     skip_bad : leave out what is damaged or has no labels, and list it
     seen : called with every frame, for pictures and masks
     progress : called with ("evaluating", done, total)
@@ -205,7 +208,7 @@ def evaluate(
     make = SegmentationCounts if segmentation else ClassificationCounts
     result = Evaluation(class_names, {name: make(len(class_names)) for name in networks})
     unfit: list[tuple[Path, str]] | None = [] if skip_bad else None
-    geometry = GeometryNotes()
+    geometry, unusual = GeometryNotes(), ValueNotes(values_of_calibration, steps)
     for frame, values, truth in prepared_frames(found, steps, class_names, covers=covers, skipped=unfit):
         classes = {name: network.scores(values).argmax(-1) for name, network in networks.items()}
         classes = {
@@ -214,6 +217,7 @@ def evaluate(
         scored = Scored(frame, values, truth, classes)
         result.add(scored)
         geometry.add(frame.frame)
+        unusual.add(frame.frame)
         if seen is not None:
             seen(scored)
         if progress is not None:
@@ -221,7 +225,7 @@ def evaluate(
     if not result.frames:
         raise ConfigurationError("no labelled frame was left to evaluate")
     result.skipped = [*getattr(found, "skipped", []), *(unfit or [])]
-    result.notes = geometry.notes
+    result.notes = [*geometry.notes, *unusual.all_notes()]
     return result
 
 
@@ -300,6 +304,7 @@ def evaluate_bundle(
         bundle.output.class_names,
         segmentation=bundle.output.kind == "segmentation",
         covers=bundle.output.covers,
+        values_of_calibration=bundle.calibration_values(),
         skip_bad=skip_bad,
         seen=seen,
         progress=progress,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,7 @@ class LiveServer:
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
         self._float_model = float_model
         self._steps = steps
+        self.values: Mapping[str, Any] | None = None
         self._screen = Screen(session, self._encoder, float_model)
 
     @property
@@ -152,11 +153,11 @@ class LiveServer:
         from aiohttp import web
 
         try:
-            source = await receive(request, self.access.max_upload_bytes, self._steps)
+            source = await receive(request, self.access.max_upload_bytes, self._steps, self.values)
         except Error as error:
             return web.Response(status=400, text=str(error))
         self.session.use_source(source)
-        return web.Response(text=f"playing {source.name}")
+        return web.Response(text=f"playing {source.name}" + (f"; {source.note}" if source.note else ""))
 
     async def _masks(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web

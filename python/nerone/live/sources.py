@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nerone.data.frame import Frame
 from nerone.data.sources import Source, find_sources
+from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError, Error
 from nerone.runtime.preprocessing import Preprocessing, Statistics
 
@@ -66,6 +67,7 @@ class LiveSource(ABC):
     hounsfield : bool, whether the values are Hounsfield units, for which there are window presets
     live : bool, whether there is but one frame, the newest, as of a camera
     affine : (4, 4) float64 of the one volume that the frames are slices of, or None
+    note : str, what is unusual about it, or ""
     first : Frame, the first one, or None where its file is damaged or frames come from elsewhere
     """
 
@@ -74,6 +76,7 @@ class LiveSource(ABC):
     live: bool = False
     affine: NDArray[np.float64] | None = None
     first: Frame | None = None
+    note: str = ""
 
     def __init__(self) -> None:
         self._closers: list[Callable[[], None]] = []
@@ -223,10 +226,11 @@ def open_source(
     truths: Truths = no_truths,
     statistics: VolumeStatistics = no_statistics,
     steps: Preprocessing | None = None,
+    values: ValueNotes | None = None,
 ) -> LiveSource:
     """Open a file or folder of scans or pictures; ``truths`` and ``statistics`` as for :class:`ScanSource`.
 
-    With ``steps`` volumes are turned to the orientation that they declare.
+    With ``steps`` volumes are turned to the orientation that they declare; ``values`` makes the source's note.
 
     Of a folder, files that cannot be opened are frames that say so.
 
@@ -237,6 +241,9 @@ def open_source(
     sources, skipped = find_sources(path, skip_bad=path.is_dir(), steps=steps)
     sources += [damaged_source(file, reason) for file, reason in skipped]
     opened = ScanSource(path.name, sources, truths, statistics)
+    if values is not None and opened.first is not None:
+        values.add(opened.first)
+        opened.note = " ".join(note for _, note in values.all_notes())
     if len(sources) == 1:
         opened.frame(0)
     return opened

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nerone.data.dicom import is_dicom
 from nerone.data.extent import unpacked_bytes
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source
+from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError, Error
 from nerone.live.sources import LiveSource, no_truths, open_source
 from nerone.runtime.preprocessing import Preprocessing, Statistics
@@ -28,7 +29,9 @@ _MAX_NAME = 60
 _MAX_UNPACKED_BYTES = 1 << 31
 
 
-async def receive(request: web.Request, max_bytes: int, steps: Preprocessing | None = None) -> LiveSource:
+async def receive(
+    request: web.Request, max_bytes: int, steps: Preprocessing | None = None, values: Mapping[str, Any] | None = None
+) -> LiveSource:
     """Store uploaded scans and open them as a source, which deletes them when closed.
 
     Parameters
@@ -36,6 +39,7 @@ async def receive(request: web.Request, max_bytes: int, steps: Preprocessing | N
     request : its body is one file, called as the query's ``name`` says, or multipart/form-data with several, such as
         the slices of a DICOM series
     max_bytes : int, size of all files at which the upload is refused
+    values : what `Bundle.calibration_values` gives, for a note on scans of another modality or scale
     steps : Preprocessing, to turn volumes to the orientation that it declares
 
     Raises
@@ -43,7 +47,7 @@ async def receive(request: web.Request, max_bytes: int, steps: Preprocessing | N
     ConfigurationError : another type than NIfTI, DICOM, PNG, JPEG, TIFF or BMP, too large, empty, or not readable
     """
     folder = tempfile.TemporaryDirectory(prefix="nerone-upload-")
-    store = _Store(Path(folder.name), max_bytes, steps)
+    store = _Store(Path(folder.name), max_bytes, steps, values)
     try:
         if request.content_type.startswith("multipart/"):
             await _receive_parts(request, store)
@@ -84,9 +88,12 @@ async def _chunks(part: object) -> AsyncIterator[bytes]:
 class _Store:
     """The files of one upload, under names of our own."""
 
-    def __init__(self, folder: Path, max_bytes: int, steps: Preprocessing | None) -> None:
+    def __init__(
+        self, folder: Path, max_bytes: int, steps: Preprocessing | None, values: Mapping[str, Any] | None
+    ) -> None:
         self._folder = folder
         self._steps = steps
+        self._notes = ValueNotes(values, steps) if steps is not None else None
         self._max_bytes = max_bytes
         self._size = 0
         self._files: list[Path] = []
@@ -126,7 +133,7 @@ class _Store:
         try:
             _check_unpacked(self._files)
             place = self._files[0] if len(self._files) == 1 else self._folder
-            source = open_source(place, no_truths, self._statistics, self._steps)
+            source = open_source(place, no_truths, self._statistics, self._steps, self._notes)
         except Error as error:
             text = str(error).replace(f"{self._folder}/", "").replace(str(self._folder), "the upload")
             raise ConfigurationError(text) from error

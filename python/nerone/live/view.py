@@ -15,6 +15,7 @@ from nerone.data.labelled import LabelledSource, pair_sources
 from nerone.data.phantom_sets import PHANTOM_TASKS, write_phantoms
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source
+from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError
 from nerone.evaluation.devices import find_device
 from nerone.evaluation.power import open_meter
@@ -78,7 +79,12 @@ def open_live_source(bundle: Bundle, source: str | Path, *, watch: bool = False)
         return WatchedFolder(path, truths, lambda one: source_statistics(one, steps), steps=steps)
     if is_video(path) and not path.is_dir():
         return VideoSource(path, grey=grey)
-    return open_source(path, truths, lambda one: source_statistics(one, steps), steps)
+    return open_source(path, truths, lambda one: source_statistics(one, steps), steps, value_notes(bundle))
+
+
+def value_notes(bundle: Bundle) -> ValueNotes:
+    """Return what compares scans with the calibration images of a bundle."""
+    return ValueNotes(bundle.calibration_values(), bundle.preprocessing)
 
 
 def _phantoms(bundle: Bundle) -> LiveSource:
@@ -144,6 +150,7 @@ async def view(
     labels = labels_of(bundle, find_device(device, bundle.host_model_path, preset=bundle.preset))
     steps = bundle.preprocessing
     server = LiveServer(session, access, title=bundle.name, bundle=labels, float_model=float_model, steps=steps)
+    server.values = bundle.calibration_values()
     await server.start()
     told(server.url)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from nerone.data.grid import written_grid
 from nerone.data.nifti import write_mask
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source, find_sources
+from nerone.data.value_range import ValueNotes
 from nerone.errors import Error
 from nerone.runtime.frame import Frame as PipelineFrame
 from nerone.runtime.pipeline import Pipeline
@@ -101,7 +102,19 @@ def predict_files(
                 raise write_error(Path(output), error) from error
     if bundle.output.kind == "classification":
         _write_table(work, written)
+    written = [
+        replace(one, notes=(*one.notes, *work.values.notes(one.source.parent))) if first else one
+        for one, first in _firsts(written)
+    ]
     return written, skipped
+
+
+def _firsts(written: list[Written]) -> Iterator[tuple[Written, bool]]:
+    """Give each result and whether it is the first of its folder."""
+    seen: set[Path] = set()
+    for one in written:
+        yield one, one.source.parent not in seen
+        seen.add(one.source.parent)
 
 
 class _Work:
@@ -112,6 +125,7 @@ class _Work:
         self.progress, self.total, self.done = progress, total, 0
         self.rows: list[list[str]] = []
         self._used: set[Path] = set()
+        self.values = ValueNotes(bundle.calibration_values(), bundle.preprocessing)
         ids = bundle.output.label_ids or tuple(range(len(bundle.output.class_names)))
         self.ids = np.asarray(ids, np.uint8)
 
@@ -134,12 +148,13 @@ class _Work:
             target = self._target(source.path, ".nii.gz", single)
             with replacing_file(target) as file:
                 write_mask(file, *written_grid(self.ids[np.stack(masks, axis=-1)], first))
-            notes = tuple(geometry_notes(first.affine))
+            notes = (*geometry_notes(first.affine), *self.values.notes(source.path))
             return [Written(source.path, target, self._counts(np.stack(masks)), notes)]
         return [self._picture(source.path, mask, number, len(masks), single) for number, mask in enumerate(masks)]
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
+            self.values.add(frame)
             yield frame
             self.done += 1
             if self.progress:
