@@ -13,6 +13,8 @@ from nerone.errors import ModelError
 
 __all__ = ["convolution_tasks", "depthwise_tasks", "stored_taps", "transposed_tasks", "weights_of"]
 
+_MASKED, _MASK = 64, 31  # bytes of a piece that masks apply to, and of a mask, at most
+_FEW = 4  # channels of an input whose kernel lines are folded: a first layer
 _KERNEL = 16  # lines or columns of a CONV, and of ISA0's DPTWISE
 
 
@@ -66,11 +68,39 @@ def _dilated(
 def _windows(legal: Legal, op: Operation, kind: str, weights: Weights) -> list[Task]:
     kernel, stride, dilation, pad = op.pair("kernel"), op.pair("stride"), op.pair("dilation"), op.pads()
     source, target = legal.source_view(op), legal.views[op.name]
+    if kind == "conv" and dilation == (1, 1):
+        folded = _folded(legal, op, source, target)
+        if folded is not None:
+            phases = (Phase(0, (kernel[0], 1), (pad[0], 0, 0, 0), target.width),)
+            return [Window(op.name, kind, folded, target, (stride[0], 1), phases, 1, weights)]
     parts = [(source, target, pad)] if dilation == (1, 1) else _dilated(source, target, stride, dilation, pad)
     return [
         Window(op.name, kind, view, part, stride, (Phase(0, kernel, where, part.width),), 1, weights)
         for view, part, where in parts
     ]
+
+
+def _folded(legal: Legal, op: Operation, source: View, target: View) -> View | None:
+    """Return the input with a line of the kernel as the channels of a pixel, where that fills the rows better.
+
+    Pixels overlap then, and the first and last ones stick out of the line, so their LOADs are masked; None where the
+    masks' fields cannot hold it.
+    """
+    (_, kernel), (_, stride), (_, _, left, _) = op.pair("kernel"), op.pair("stride"), op.pads()
+    channels, groups = source.channels, legal.machine.groups
+    wide = kernel * channels
+    fewer = channels <= _FEW and groups(wide) < kernel * groups(channels)
+    if kernel == 1 or not fewer or wide > _MASKED or source.pixel != channels or source.real:
+        return None
+    before, step = left * channels, stride * channels
+    behind = [piece * step - before + wide - source.width * channels for piece in range(target.width)]
+    outside = [size for size in behind if size > 0]
+    if before > _MASK or len(outside) > 1 or max(outside, default=0) + -wide % legal.machine.channels > _MASK:
+        return None
+    source.buffer.front = max(source.buffer.front, before)
+    source.buffer.back = max(source.buffer.back, max(outside, default=0))
+    offset, height = source.offset - before, source.height
+    return View(source.buffer, offset, height, target.width, wide, source.line, step, before, source.width * channels)
 
 
 def convolution_tasks(legal: Legal, op: Operation) -> list[Task]:

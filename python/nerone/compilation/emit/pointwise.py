@@ -11,7 +11,7 @@ from nerone.compilation.emit.tasks import Copy, Eltwise
 from nerone.compilation.emit.transfers import load_line, paired, save_line
 from nerone.compilation.emit.views import View
 
-__all__ = ["emit_copy", "emit_eltwise"]
+__all__ = ["compute_eltwise", "emit_copy", "emit_eltwise"]
 
 _COLUMNS = 512
 
@@ -49,42 +49,57 @@ def _emit_slice(machine: Machine, program: Program, task: Eltwise) -> None:
         for line in range(lines):
             for source, start in zip(task.sources, starts, strict=True):
                 step.loads += load_line(machine, source, y + line, x, columns, line, start, groups)
-        most = machine.misc_lines if machine.isa == 1 else 1  # as the vendor does
-        for first in range(0, lines, most):
-            count = min(most, lines - first)
-            _compute(machine, step, task, (first, count, columns, groups), starts, base)
+        compute_eltwise(machine, step, task, (0, machine.pixels), (lines, columns), starts, base)
         saves: list[Instruction] = []
         for line in range(lines):
             saves += save_line(machine, task.target, y + line, x, columns, machine.pixels + line, base, groups)
         step.saves += paired(saves)
 
 
-def _compute(
-    machine: Machine, step: Step, task: Eltwise, tile: tuple[int, int, int, int], starts: list[int], base: int
+def compute_eltwise(
+    machine: Machine,
+    step: Step,
+    task: Eltwise,
+    banks: tuple[int, int],
+    tile: tuple[int, int],
+    starts: list[int],
+    base: int,
 ) -> None:
-    first, lines, columns, groups = tile
-    rows = columns * groups
-    reads: list[Access] = []
-    for number, (start, shift) in enumerate(zip(starts, task.shifts, strict=True)):
-        fields = {"bank_in": first, "in": start, "jump_read": groups, "shift_read": shift, "id": number}
-        step.computes.append(Instruction("ELEWINIT", fields | {"jump_read_endl": 1}))
-        reads += [access for line in range(first, first + lines) for access in bank_rows(line, start, rows)]
-    bank = machine.pixels + first
-    fields = {
-        "length": columns,
-        "act": int(task.relu),
-        "type": int(task.product),
-        "bank_out": bank,
-        "out": base,
-        "num": len(task.sources),
-        "vpp": lines,
-        "jump_write": groups,
-        "jump_write_endl": 1,
-        "shift_write": task.shift,
-        "cg": groups,
-    }
-    writes = [access for line in range(lines) for access in bank_rows(bank + line, base, rows)]
-    step.computes.append(Instruction("ELEW", fields, reads, writes))
+    """Append the instructions of a tile.
+
+    Parameters
+    ----------
+    banks : of the first line of the sources, and of the result
+    tile : lines and columns
+    starts, base : rows of the sources and of the result
+    """
+    lines, columns = tile
+    groups = machine.groups(task.target.channels)
+    most = machine.misc_lines if machine.isa == 1 else 1  # as the vendor does
+    for first in range(0, lines, most):
+        count = min(most, lines - first)
+        reads: list[Access] = []
+        for number, (start, shift) in enumerate(zip(starts, task.shifts, strict=True)):
+            bank = banks[0] + first
+            fields = {"bank_in": bank, "in": start, "jump_read": groups, "shift_read": shift, "id": number}
+            step.computes.append(Instruction("ELEWINIT", fields | {"jump_read_endl": 1}))
+            reads += [access for line in range(count) for access in bank_rows(bank + line, start, columns * groups)]
+        bank = banks[1] + first
+        fields = {
+            "length": columns,
+            "act": int(task.relu),
+            "type": int(task.product),
+            "bank_out": bank,
+            "out": base,
+            "num": len(task.sources),
+            "vpp": count,
+            "jump_write": groups,
+            "jump_write_endl": 1,
+            "shift_write": task.shift,
+            "cg": groups,
+        }
+        writes = [access for line in range(count) for access in bank_rows(bank + line, base, columns * groups)]
+        step.computes.append(Instruction("ELEW", fields, reads, writes))
 
 
 def emit_copy(machine: Machine, program: Program, task: Copy) -> None:

@@ -21,6 +21,7 @@ __all__ = ["Simulator"]
 Fields = Mapping[str, int]
 Values = NDArray[np.float64]
 _SLACK = 3  # bytes behind a register that masked LOADs of first layers may read
+_MASKED = 64  # bytes of a piece that masks apply to, at most
 _AVERAGES = {(3, 3): 28 / 256, (5, 5): 10 / 256, (6, 6): 7 / 256, (7, 7): 21 / 1024}
 
 
@@ -103,8 +104,14 @@ class Simulator:
         self.order.read((1, fields["reg"]), ddr)
         data = np.zeros((*rows.shape, self.machine.channels), np.int8).reshape(len(rows), -1)
         data[:, :size] = np.where(ddr < register.size, register[np.minimum(ddr, register.size - 1)], 0)
-        if fields["pad_start"] or fields["pad_end"] or fields["pad_idx"] != 1:
-            raise IndexError("masked bytes, which this compiler does not emit")
+        if fields["jump_read"] <= size <= _MASKED:
+            for piece in range(len(rows)):
+                data[piece, : max(0, fields["pad_start"] - piece * fields["jump_read"])] = 0
+            for number in range(fields["pad_idx"]):
+                count = fields["pad_end"] + number * fields["jump_read"]
+                data[len(rows) - fields["pad_idx"] + number, data.shape[1] - count :] = 0
+        elif fields["pad_start"] or fields["pad_end"]:
+            raise IndexError("a mask on pieces that it does not apply to")
         self._put(fields["bank"], rows, data.reshape(*rows.shape, -1))
 
     def _save(self, fields: Fields) -> None:

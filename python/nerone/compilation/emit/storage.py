@@ -75,8 +75,8 @@ class Placement:
 
     def append(self, buffer: Buffer) -> None:
         """Put a buffer behind the others of its register."""
-        buffer.address = self.sizes.get(buffer.register, 0)
-        self.sizes[buffer.register] = buffer.address + _round(buffer.size)
+        buffer.address = self.sizes.get(buffer.register, 0) + _round(buffer.front)
+        self.sizes[buffer.register] = buffer.address + _round(buffer.size + buffer.back)
 
 
 def _round(size: int) -> int:
@@ -105,7 +105,7 @@ def place_workspace(tasks: list[Task], views: dict[str, View], sub: SubgraphOps)
         for buffer in _buffers(task):
             if buffer.register not in (INPUT, OUTPUT, WEIGHTS):
                 first, _ = lives.get(buffer, (number, number))
-                lives[buffer] = (first, number)
+                lives[buffer] = (first, number + 1)  # two tasks may be computed tile by tile
     for view in views.values():
         if view.buffer.register == 1 and view.buffer not in lives:
             lives[view.buffer] = (0, len(tasks))
@@ -119,15 +119,15 @@ def _pack(lives: dict[Buffer, tuple[int, int]]) -> int:
     total = 0
     for buffer in sorted(lives, key=lambda entry: -entry.size):
         begin, end = lives[buffer]
-        address = 0
+        address = _round(buffer.front)
         for other in sorted(placed, key=lambda entry: entry.address):
             first, last = lives[other]
             if last < begin or end < first:
                 continue
-            if address + buffer.size <= other.address:
+            if address + buffer.size + buffer.back <= other.address - other.front:
                 break
-            address = max(address, other.address + _round(other.size))
+            address = max(address, other.address + _round(other.size + other.back) + _round(buffer.front))
         buffer.address = address
         placed.append(buffer)
-        total = max(total, address + _round(buffer.size))
+        total = max(total, address + _round(buffer.size + buffer.back))
     return total

@@ -13,10 +13,11 @@ from nerone.compilation.emit.program import Instruction, Program
 from nerone.compilation.emit.rings import Rings
 from nerone.compilation.emit.schedule import schedule
 from nerone.compilation.emit.storage import assign_storage, place_workspace
+from nerone.compilation.emit.tails import find_tail
 from nerone.compilation.emit.tasks import Copy, Eltwise, Task, Window
 from nerone.compilation.emit.tiling import plan_window
 from nerone.compilation.emit.tokens import assign_tokens
-from nerone.compilation.emit.views import View
+from nerone.compilation.emit.views import OUTPUT, View
 from nerone.compilation.emit.window import emit_window
 from nerone.errors import ModelError
 
@@ -59,8 +60,15 @@ def compile_subgraph(machine: Machine, sub: SubgraphOps) -> Stream:
     tasks = [part for task in legalize(machine, sub, views, parameters) for part in _fitting(machine, task)]
     placement = place_workspace(tasks, views, sub)
     program, rings = Program(), Rings()
-    for task in tasks:
-        if isinstance(task, Window):
+    place = 0
+    while place < len(tasks):
+        task, place = tasks[place], place + 1
+        follower = tasks[place] if place < len(tasks) else None
+        found = find_tail(machine, program, rings, task, follower, _is_kept(tasks, place)) if follower else None
+        if isinstance(task, Window) and found is not None:
+            emit_window(machine, program, rings, task, *found)
+            place += 1
+        elif isinstance(task, Window):
             emit_window(machine, program, rings, task)
         elif isinstance(task, Eltwise):
             emit_eltwise(machine, program, task)
@@ -71,6 +79,19 @@ def compile_subgraph(machine: Machine, sub: SubgraphOps) -> Stream:
     busy = frozenset(task.name for task in tasks)
     sizes = {register: placement.sizes.get(register, 0) for register in (1, 2, 3)}
     return Stream(instructions, tokens, parameters.to_bytes(), parameters.addresses, views, sizes, busy)
+
+
+def _is_kept(tasks: list[Task], place: int) -> bool:
+    """Whether the output of the task before ``place`` is read by another task than the one at ``place``."""
+    task = tasks[place - 1]
+    if not isinstance(task, Window) or task.target.buffer.register == OUTPUT:
+        return True
+    readers = [other for number, other in enumerate(tasks) if number != place]
+    return any(view.buffer is task.target.buffer for other in readers for view in _sources(other))
+
+
+def _sources(task: Task) -> tuple[View, ...]:
+    return task.sources if isinstance(task, Eltwise) else (task.source,)
 
 
 def _fitting(machine: Machine, task: Task) -> list[Task]:

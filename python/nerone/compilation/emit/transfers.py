@@ -26,7 +26,8 @@ def load(
     step : rows from one to the next
     """
     if pieces == 1:
-        step, jump = 1, channels
+        step = 1
+        jump = channels
     fields = {
         "reg": register,
         "ddr": ddr,
@@ -54,20 +55,39 @@ def load_line(
     A view whose pixels are all the same one (``pixel`` is 0) is loaded pixel by pixel.
     """
     most = 1 if view.pixel == 0 else _PIECES
-    return [
-        load(
-            machine,
-            view.buffer.register,
-            view.at(y, x + first),
-            bank,
-            row + first * groups,
-            pieces=min(most, columns - first),
-            jump=view.pixel or view.channels,
-            channels=view.channels,
-            step=groups,
+    found = []
+    for first in range(0, columns, most):
+        pieces = min(most, columns - first)
+        found.append(
+            load(
+                machine,
+                view.buffer.register,
+                view.at(y, x + first),
+                bank,
+                row + first * groups,
+                pieces=pieces,
+                jump=view.pixel or view.channels,
+                channels=view.channels,
+                step=groups,
+            )
         )
-        for first in range(0, columns, most)
-    ]
+        if view.real:
+            found[-1].fields.update(_masks(machine, view, x + first, pieces))
+    return found
+
+
+def _masks(machine: Machine, view: View, first: int, pieces: int) -> dict[str, int]:
+    """Return the fields that mask what sticks out of a line, of overlapping pixels.
+
+    Bytes behind the line are counted from the end of the last row, which the pixel need not fill.
+    """
+    begin = view.before - first * view.pixel
+    ends = [piece * view.pixel - begin + view.channels - view.real for piece in range(pieces)]
+    outside = [size for size in ends if size > 0]
+    fields = {"pad_start": max(0, begin)}
+    if outside:
+        fields |= {"pad_end": outside[0] + -view.channels % machine.channels, "pad_idx": len(outside)}
+    return fields
 
 
 def save_line(

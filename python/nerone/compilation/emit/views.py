@@ -20,11 +20,14 @@ class Buffer:
     size : int, bytes
     register : int, WORKSPACE until it proves to be an input or output
     address : int, first byte within the register; -1 until it is placed
+    front, back : int, bytes before and behind it that a masked LOAD may touch
     """
 
     size: int
     register: int = WORKSPACE
     address: int = -1
+    front: int = 0
+    back: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class View:
     offset : int, byte of the first pixel
     height, width, channels : int
     line, pixel : int, bytes from one line and pixel to the next
+    before, real : int, of pixels that overlap and stick out of the line: bytes of the first one in front of the line,
+        and bytes of the line itself; 0 where nothing sticks out
     """
 
     buffer: Buffer
@@ -46,6 +51,8 @@ class View:
     channels: int
     line: int
     pixel: int
+    before: int = 0
+    real: int = 0
 
     def at(self, y: int, x: int, channel: int = 0) -> int:
         """Return the address of a byte within the register."""

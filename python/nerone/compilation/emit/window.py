@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from nerone.compilation.emit.machine import BANK_ROWS, Machine
 from nerone.compilation.emit.program import Access, Instruction, Program, Step, bank_rows
@@ -11,10 +12,28 @@ from nerone.compilation.emit.rings import Rings
 from nerone.compilation.emit.tasks import Phase, Window
 from nerone.compilation.emit.tiling import Plan, plan_window
 from nerone.compilation.emit.transfers import load_line, paired, save_line
-from nerone.compilation.emit.window_codes import Reach, compute, set_up
+from nerone.compilation.emit.window_codes import Reach, Target, compute, set_up
 from nerone.compilation.emit.window_weights import Chunk, load_weights
 
-__all__ = ["emit_window"]
+__all__ = ["Tail", "emit_window"]
+
+
+class Tail(Protocol):
+    """What is computed from a tile while it lies in the banks.
+
+    Attributes
+    ----------
+    keep : bool, whether the tile itself is saved too
+    stride : int, lines of the tile that share a bank
+    rows : int, rows behind the tile that it needs
+    """
+
+    keep: bool
+    stride: int
+    rows: int
+
+    def emit(self, step: Step, line: int, lines: int, target: Target) -> list[Instruction]:
+        """Append loads and computation for the lines of a tile, and return the saves."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +83,11 @@ class _Lines:
 
 
 class _Emitter:
-    def __init__(self, machine: Machine, program: Program, rings: Rings, task: Window) -> None:
+    def __init__(
+        self, machine: Machine, program: Program, rings: Rings, task: Window, plan: Plan, tail: Tail | None
+    ) -> None:
         self.machine, self.program, self.rings, self.task = machine, program, rings, task
-        self.plan = plan_window(machine, task)
+        self.plan, self.tail = plan, tail
         self.lines = _Lines(machine, task, self.plan)
         self.chunk: Chunk | None = None
         self.groups = machine.groups(task.target.channels)
@@ -77,11 +98,22 @@ class _Emitter:
             step = self.program.step()
             self._begin(tile)
             self._load(step, tile)
-            room = self.plan.columns * self.task.step * self.plan.groups
-            base = self._turn % (BANK_ROWS // room) * room
-            self._turn += 1
-            self._compute(step, tile, base)
-            self._save(step, tile, base)
+            target = self._target(tile)
+            self._compute(step, tile, target)
+            saves = [] if self.tail and not self.tail.keep else self._saves(tile, target)
+            if self.tail:
+                saves += self.tail.emit(step, tile.y, tile.lines, target)
+            step.saves += paired(saves)
+
+    def _target(self, tile: _Tile) -> Target:
+        """Return where a tile goes: behind the one before, where two have room."""
+        many = min(self.plan.groups, self.groups - tile.first_group)
+        stride = self.tail.stride if self.tail else 1
+        line = self.plan.columns * self.task.step * many
+        room = self.plan.columns * self.task.step * self.plan.groups * stride + (self.tail.rows if self.tail else 0)
+        row = self._turn % (BANK_ROWS // room) * room
+        self._turn += 1
+        return Target(self.machine.pixels, row, self.task.step * many, stride, line if stride > 1 else 1)
 
     def _tiles(self) -> Iterator[_Tile]:
         plan, height = self.plan, self.task.target.height
@@ -112,28 +144,29 @@ class _Emitter:
         begin = tile.y * task.stride[0] - task.phases[0].pad[0]
         self.lines.need(step, begin, begin + (tile.lines - 1) * task.stride[0] + task.phases[0].kernel[0])
 
-    def _compute(self, step: Step, tile: _Tile, base: int) -> None:
+    def _compute(self, step: Step, tile: _Tile, target: Target) -> None:
         """Emit the instructions of all groups, phases and lines of a tile."""
         many = min(self.plan.groups, self.groups - tile.first_group)
-        for phase_number, phase in enumerate(self.task.phases):
+        for number, phase in enumerate(self.task.phases):
             columns = min(tile.columns, phase.width - tile.x)
             if columns <= 0:
                 continue
             for first in range(0, tile.lines, self.plan.per):
-                lines = min(self.plan.per, tile.lines - first)
-                reach = self._reach(phase, tile, first, lines, columns)
-                set_up(self.machine, self.program, step, self.task, reach, self.task.step * many)
+                reach = self._reach(phase, tile, first, min(self.plan.per, tile.lines - first), columns)
+                set_up(self.machine, self.program, step, self.task, reach, target, first)
                 for group in range(many if self.task.kind == "conv" else 1):
-                    out = base + phase.column * many + group
-                    bank = self.machine.pixels + first
-                    writes = self._written(bank, lines, out, columns, many)
+                    shift = phase.column * many + group
+                    writes = self._written(target, first, reach.lines, shift, columns, many)
+                    bank = target.at(first)[0]
+                    where = (bank, target.row + shift, target.line)
                     step.computes.append(
-                        compute(self.machine, self.task, reach, (bank, out), self.chunk, (group, phase_number), writes)
+                        compute(self.machine, self.task, reach, where, self.chunk, (group, number), writes)
                     )
 
-    def _written(self, bank: int, lines: int, out: int, columns: int, many: int) -> list[Access]:
-        rows = (columns - 1) * self.task.step * many + (1 if self.task.kind == "conv" else many)
-        return [access for line in range(lines) for access in bank_rows(bank + line, out, rows)]
+    def _written(self, target: Target, first: int, lines: int, shift: int, columns: int, many: int) -> list[Access]:
+        rows = (columns - 1) * target.column + (1 if self.task.kind == "conv" else many)
+        places = [target.at(line) for line in range(first, first + lines)]
+        return [access for bank, row in places for access in bank_rows(bank, row + shift, rows)]
 
     def _reach(self, phase: Phase, tile: _Tile, first: int, lines: int, columns: int) -> Reach:
         """Describe the windows of some lines of a tile."""
@@ -165,7 +198,7 @@ class _Emitter:
             reads,
         )
 
-    def _save(self, step: Step, tile: _Tile, base: int) -> None:
+    def _saves(self, tile: _Tile, target: Target) -> list[Instruction]:
         many = min(self.plan.groups, self.groups - tile.first_group)
         channel = tile.first_group * self.machine.channels
         channels = min(many * self.machine.channels, self.task.target.channels - channel)
@@ -174,11 +207,13 @@ class _Emitter:
         columns = min((tile.x + tile.columns) * self.task.step, part.width) - first
         saves: list[Instruction] = []
         for line in range(tile.lines):
-            bank = self.machine.pixels + line
-            saves += save_line(self.machine, part, tile.y + line, first, columns, bank, base, many)
-        step.saves += paired(saves)
+            bank, row = target.at(line)
+            saves += save_line(self.machine, part, tile.y + line, first, columns, bank, row, many)
+        return saves
 
 
-def emit_window(machine: Machine, program: Program, rings: Rings, task: Window) -> None:
-    """Append a convolution, pool or hard sigmoid to a program."""
-    _Emitter(machine, program, rings, task).emit()
+def emit_window(
+    machine: Machine, program: Program, rings: Rings, task: Window, plan: Plan | None = None, tail: Tail | None = None
+) -> None:
+    """Append a convolution, pool or hard sigmoid to a program, and what follows it tile by tile."""
+    _Emitter(machine, program, rings, task, plan or plan_window(machine, task), tail).emit()

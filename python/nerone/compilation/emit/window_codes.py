@@ -9,7 +9,7 @@ from nerone.compilation.emit.program import Access, Instruction, Program, Step, 
 from nerone.compilation.emit.tasks import Phase, Window
 from nerone.compilation.emit.window_weights import Chunk
 
-__all__ = ["Reach", "compute", "set_up"]
+__all__ = ["Reach", "Target", "compute", "set_up"]
 
 _ALU_MODES = {"depthwise": 0, "average": 2, "max": 3, "sigmoid": 7}
 _POOL_TYPES = {"max": 0, "average": 1}
@@ -55,18 +55,43 @@ class Reach:
         }
 
 
-def set_up(machine: Machine, program: Program, step: Step, task: Window, reach: Reach, write: int) -> None:
-    """Append the set-up of an instruction where it changes; ``write`` is the rows from one column to the next."""
+@dataclass(frozen=True)
+class Target:
+    """Where the lines of a tile go.
+
+    Attributes
+    ----------
+    bank, row : int, of the first line
+    column : int, rows from one column to the next
+    stride, line : int, lines that share a bank, and rows from one of them to the next
+    """
+
+    bank: int
+    row: int
+    column: int
+    stride: int = 1
+    line: int = 1
+
+    def at(self, line: int) -> tuple[int, int]:
+        """Return bank and row of a line."""
+        return self.bank + line // self.stride, self.row + line % self.stride * self.line
+
+
+def set_up(
+    machine: Machine, program: Program, step: Step, task: Window, reach: Reach, target: Target, first: int
+) -> None:
+    """Append the set-up of an instruction that writes a tile from its ``first`` line on, where it changes."""
     kernel_h, kernel_w = reach.phase.kernel
     fields = {
         "jump_read": reach.groups,
-        "jump_write": write,
+        "jump_write": target.column,
         "kernel_h": kernel_h,
         "kernel_w": kernel_w,
         "stride_h": reach.line_stride,
         "stride_w": task.stride[1],
         "stride_offset_in": reach.offset,
-        "stride_out": 1,
+        "stride_out": target.stride,
+        "stride_offset_out": first % target.stride,
     }
     name = {"conv": "CONVINIT", "depthwise": "DWINIT"}.get(task.kind, "POOLINIT")
     if machine.isa == 1 and task.kind != "conv":
@@ -76,7 +101,7 @@ def set_up(machine: Machine, program: Program, step: Step, task: Window, reach: 
     else:
         fields["vpp"] = reach.lines
     if name != "POOLINIT":
-        fields |= {"jump_read_endl": reach.line_rows, "jump_write_endl": 1}
+        fields |= {"jump_read_endl": reach.line_rows, "jump_write_endl": target.line}
     if task.weights is not None:
         fields |= {"shift_cut": task.weights.shift_cut, "shift_bias": task.weights.shift_bias}
         if name != "DWINIT":
@@ -100,12 +125,16 @@ def compute(
     machine: Machine,
     task: Window,
     reach: Reach,
-    target: tuple[int, int],
+    target: tuple[int, int, int],
     chunk: Chunk | None,
     which: tuple[int, int],
     writes: list[Access],
 ) -> Instruction:
-    """Return the instruction that computes some lines; ``which`` is the group within the chunk and the phase."""
+    """Return the instruction that computes some lines.
+
+    ``target`` is the bank, the row, and the rows between lines of a bank; ``which`` the group of the chunk, and the
+    phase.
+    """
     fields = dict(zip(("in0", "in1", "in2", "in3"), reach.starts, strict=True))
     fields |= {"bank_in": reach.bank, "bank_out": target[0], "out": target[1] % BANK_ROWS}
     reads = list(reach.reads)
@@ -131,6 +160,6 @@ def compute(
         assert task.weights is not None
         fields |= reach.pads(15) | {"act": task.weights.activation, "ch_off": _unused(machine, task)}
         return Instruction("DPTWISE", fields, reads, writes)
-    fields |= reach.pads(7) | {"jump_read_endl": reach.line_rows, "jump_write_endl": 1}
+    fields |= reach.pads(7) | {"jump_read_endl": reach.line_rows, "jump_write_endl": target[2]}
     fields |= {"ds_kw": reach.phase.kernel[1], "ds_kh": reach.phase.kernel[0]}
     return Instruction("POOL", fields, reads, writes)
