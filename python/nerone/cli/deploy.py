@@ -28,7 +28,7 @@ def register(application: typer.Typer) -> None:
     @application.command()
     def deploy(
         model: str = typer.Argument(
-            None, help="Trained .keras, .h5 or .onnx, quantized q_model.h5, compiled .xmodel, or a bundle to send."
+            None, help="Trained .keras, .h5 or .onnx, quantized .h5 or .onnx, compiled .xmodel, or a bundle to send."
         ),
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),

@@ -16,7 +16,8 @@ def already_quantized(model: Any) -> QuantizedModel | None:
 
     Parameters
     ----------
-    model : a `QuantizedModel`, the path of an h5 file of vai_q or of a quantized, uncompiled xmodel, or anything else
+    model : a `QuantizedModel`, the path of an h5 file of vai_q, of a quantized ONNX model (QDQ) or of a
+        quantized, uncompiled xmodel, or anything else
     """
     if isinstance(model, QuantizedModel):
         return model
@@ -25,6 +26,11 @@ def already_quantized(model: Any) -> QuantizedModel | None:
     path = Path(model)
     if path.suffix.lower() == ".xmodel":
         return load_quantized_xir(path)
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        from nerone.graph.onnx_file import is_quantized
+        from nerone.quantization.vendor.qdq import load_qdq
+
+        return load_qdq(path) if is_quantized(path) else None
     if path.suffix.lower() not in (".h5", ".hdf5") or not path.is_file():
         return None
     from nerone.graph.h5_model import read_h5

@@ -62,6 +62,10 @@ class GraphBuilder:
         """Shape of the output of node ``name``, without the batch axis."""
         return self._nodes[name].shape
 
+    def names(self) -> tuple[str, ...]:
+        """Names of all nodes so far."""
+        return tuple(self._nodes)
+
     def op(self, name: str) -> Op:
         """Kind of node ``name``."""
         return self._nodes[name].op

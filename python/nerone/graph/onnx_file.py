@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.graph.h5_arrays import MOST_BYTES
 
-__all__ = ["fold", "import_onnx", "opset_of", "read_onnx"]
+__all__ = ["fold", "import_onnx", "is_quantized", "opset_of", "read_onnx"]
 
 OLDEST_OPSET = 11
 _MOST_VALUES = 1 << 27
@@ -72,6 +72,16 @@ def read_onnx(path: Path) -> Any:
     if opset_of(model) < OLDEST_OPSET:
         raise ModelError(f"'{path}' has opset {opset_of(model)}; export it with opset {OLDEST_OPSET} or newer")
     return model
+
+
+def is_quantized(path: Path) -> bool:
+    """Whether an ONNX file has operators that quantize; False where it cannot be read."""
+    onnx = import_onnx()
+    try:
+        nodes = onnx.load(str(path), load_external_data=False).graph.node
+    except Exception:
+        return False  # whoever loads it says why
+    return any("QuantizeLinear" in node.op_type or "quantizeLinear" in node.op_type for node in nodes)
 
 
 def opset_of(model: Any) -> int:

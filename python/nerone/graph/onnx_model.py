@@ -14,6 +14,7 @@ from nerone.graph.graph import Graph, Op
 from nerone.graph.input_shapes import InputShape, input_shapes
 from nerone.graph.onnx_file import fold, import_onnx, opset_of, read_onnx
 from nerone.graph.onnx_ops import OPERATORS
+from nerone.graph.onnx_qdq import DEQUANTIZE, QUANTIZE, FixPoints
 from nerone.graph.onnx_values import FIRST, Call, Value
 
 __all__ = ["from_onnx"]
@@ -21,7 +22,7 @@ __all__ = ["from_onnx"]
 Array = NDArray[Any]
 
 
-def from_onnx(path: str | Path, *, input_shape: InputShape = None) -> Graph:
+def from_onnx(path: str | Path, *, input_shape: InputShape = None, fix_points: FixPoints | None = None) -> Graph:
     """Import an ONNX model.
 
     Images are channels last in the graph: a model that takes (N, C, H, W) is fed with (N, H, W, C), and its image
@@ -31,6 +32,7 @@ def from_onnx(path: str | Path, *, input_shape: InputShape = None) -> Graph:
     ----------
     path : .onnx file, opset 11 or newer
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
+    fix_points : collects those of a quantized model (QDQ), which is refused without
 
     Raises
     ------
@@ -40,14 +42,12 @@ def from_onnx(path: str | Path, *, input_shape: InputShape = None) -> Graph:
         The file or one of its nodes cannot be imported; the message names the node and what to do.
     """
     model = read_onnx(Path(path))
-    return _Importer(import_onnx(), model, Path(path).stem).run(input_shape)
-
-
-_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger")
+    return _Importer(import_onnx(), model, Path(path).stem, fix_points).run(input_shape)
 
 
 class _Importer:
-    def __init__(self, onnx: Any, model: Any, name: str) -> None:
+    def __init__(self, onnx: Any, model: Any, name: str, fix_points: FixPoints | None) -> None:
+        self._fix_points = fix_points
         graph = model.graph
         self._onnx, self._graph, self._opset = onnx, graph, opset_of(model)
         self._builder = GraphBuilder(graph.name or name)
@@ -106,29 +106,42 @@ class _Importer:
 
     def _add(self, node: Any) -> None:
         inputs = [self._values.get(name) if name else None for name in node.input]
-        if node.op_type == "Shape" and isinstance(inputs[0], Value):
+        name, attrs = node.name or node.output[0], self._attributes(node)
+        call = Call(self._builder, name, node.op_type, attrs, inputs, self._opset, len(node.output))
+        if node.op_type in (*QUANTIZE, *DEQUANTIZE):
+            self._values[node.output[0]] = self._quantized(call, node)
+        elif node.op_type == "Shape" and isinstance(inputs[0], Value):
             self._values[node.output[0]] = self._shape(inputs[0])
-            return
-        if not any(isinstance(value, Value) for value in inputs):
+        elif not any(isinstance(value, Value) for value in inputs):
             constants = [None if isinstance(value, Value) else value for value in inputs]
-            computed = fold(node, constants, self._attributes(node), self._opset)
-            self._values.update(zip(node.output, computed, strict=False))
-            return
-        name = node.name or node.output[0]
-        handler = OPERATORS.get(node.op_type)
-        if node.op_type in _QUANTIZED:
-            raise ModelError(
-                f"ONNX node '{name}' ({node.op_type}) is of a quantized model; give the float model, which NERONE "
-                "quantizes"
-            )
+            self._values.update(zip(node.output, fold(node, constants, attrs, self._opset), strict=False))
+        else:
+            self._values.update(zip(node.output, self._computed(call, node), strict=False))
+
+    def _computed(self, call: Call, node: Any) -> list[Value]:
+        handler = OPERATORS.get(call.kind)
         if handler is None or node.domain not in ("", "ai.onnx"):
             raise ModelError(
-                f"ONNX node '{name}' ({node.op_type}) has no counterpart on the DPU; replace the layer before exporting"
+                f"ONNX node '{call.name}' ({call.kind}) has no counterpart on the DPU; "
+                "replace the layer before exporting"
             )
-        call = Call(self._builder, name, node.op_type, self._attributes(node), inputs, self._opset, len(node.output))
+        before = set(self._builder.names()) if self._fix_points is not None else set()
         results = handler(call)
-        found = results if isinstance(results, list) else [results]
-        self._values.update(zip(node.output, found, strict=False))
+        if self._fix_points is not None:
+            self._fix_points.note_weights(node, before, call)
+        return results if isinstance(results, list) else [results]
+
+    def _quantized(self, call: Call, node: Any) -> Value | Array:
+        if self._fix_points is None:
+            raise ModelError(
+                f"ONNX node '{call.name}' ({call.kind}) belongs to a quantized model; import it with "
+                "nerone.quantization.load_qdq, or give the float model"
+            )
+        if isinstance(call.inputs[0], Value):
+            return self._fix_points.pass_on(call)
+        if call.kind in DEQUANTIZE:
+            return self._fix_points.constant(call, node.output[0])
+        raise call.refuse("a constant that is quantized while the model runs; store it as int8")
 
     def _shape(self, value: Value) -> Array:
         sizes = (1, *self._builder.shape(value.node))

@@ -9,6 +9,7 @@ from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.quantize import quantize
 from nerone.quantization.training.trainable import from_trainable, to_trainable
+from nerone.quantization.vendor.qdq import load_qdq
 from nerone.quantization.vendor.quantizer import VendorQuantizer
 from nerone.quantization.vendor.vai_q import load_vai_q
 
@@ -21,6 +22,7 @@ __all__ = [
     "class_presence",
     "coverage",
     "from_trainable",
+    "load_qdq",
     "load_vai_q",
     "quantize",
     "quantize_array",
