@@ -25,7 +25,9 @@ def register(application: typer.Typer) -> None:
 
     @application.command()
     def compile(
-        model: str = typer.Argument(None, help="q_model.h5, quantized .onnx, *_int.xmodel, or trained with --calibration."),
+        model: str = typer.Argument(
+            None, help="q_model.h5, quantized .onnx, *_int.xmodel, or trained with --calibration."
+        ),
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
         output: str = typer.Option(
             ...,
