@@ -28,6 +28,8 @@ def register(application: typer.Typer) -> None:
     """Add the verb."""
     import typer
 
+    from nerone.dpu.boards import SIMULATED
+
     @application.command()
     def bench(
         bundle: str = typer.Argument(None, help="Bundle NAME.nerone."),
@@ -36,7 +38,7 @@ def register(application: typer.Typer) -> None:
         image_dir: str = typer.Option(None, "--image_dir", help="The frames, as an option."),
         backend: str = typer.Option("vart,pynq", "--backend", help="Of vart, pynq and keras, side by side."),
         device: str = typer.Option(
-            "softdpu", "--device", help="softdpu, board, or simulated: zcu104-sim, kv260-sim, ultra96v2-sim."
+            "softdpu", "--device", help=f"softdpu, board, or simulated: {', '.join(SIMULATED)}."
         ),
         threads: str = typer.Option(None, "-t", "--threads", help="Workers: a number, or 1..N to sweep."),
         runs: int = typer.Option(5, "--runs", help="Independent runs."),

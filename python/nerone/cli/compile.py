@@ -23,6 +23,8 @@ def register(application: typer.Typer) -> None:
     """Add the verb."""
     import typer
 
+    from nerone.dpu.boards import board_names
+
     @application.command()
     def compile(
         model: str = typer.Argument(
@@ -36,7 +38,7 @@ def register(application: typer.Typer) -> None:
             "--output_dir",
             help="The xmodel to write; for a board NAME_vitis_ai/ lies beside it.",
         ),
-        board: str = typer.Option("host", "--board", help="host, ultra96v2, kv260 or zcu104."),
+        board: str = typer.Option("host", "--board", help=f"{board_names()}."),
         vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
         name: str = typer.Option("model", "-n", "--net_name", help="Name for the vendor's compiler."),

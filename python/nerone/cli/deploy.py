@@ -25,6 +25,8 @@ def register(application: typer.Typer) -> None:
     """Add the verb."""
     import typer
 
+    from nerone.dpu.boards import board_names
+
     @application.command()
     def deploy(
         model: str = typer.Argument(
@@ -41,7 +43,7 @@ def register(application: typer.Typer) -> None:
         orientation: str = typer.Option(
             None, "--orientation", help="How the slices lie that the network was trained on: RAS, LPS, PLS ..."
         ),
-        board: str = typer.Option(None, "--board", help="host (the default), ultra96v2, kv260 or zcu104."),
+        board: str = typer.Option(None, "--board", help=f"{board_names()}; host where not given."),
         output: str = typer.Option(
             None, "-o", "--output", help="The bundle to make: NAME.nerone; what is not given is kept from an older one."
         ),

@@ -21,12 +21,14 @@ def register(application: typer.Typer) -> None:
     """Add the verb."""
     import typer
 
+    from nerone.dpu.boards import board_names
+
     @application.command()
     def estimate(
         file: str = typer.Argument(None, help="An xmodel or a bundle."),
         model_option: str = typer.Option(None, "-m", "--model", help="The file, as an option."),
         board: str = typer.Option(
-            None, "--board", help="ultra96v2, kv260 or zcu104; the board of a bundle, else zcu104, where not given."
+            None, "--board", help=f"{board_names(host=False)}; the board of a bundle, else zcu104, where not given."
         ),
         vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
         watts: float = typer.Option(None, "--watts", help="Power of the running board, from a meter."),

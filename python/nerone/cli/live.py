@@ -29,6 +29,8 @@ def register(application: typer.Typer) -> None:
     """Add the verb."""
     import typer
 
+    from nerone.dpu.boards import SIMULATED
+
     @application.command()
     def live(
         bundle: str = typer.Argument(None, help="Bundle NAME.nerone."),
@@ -40,7 +42,7 @@ def register(application: typer.Typer) -> None:
         port: int = typer.Option(8080, "--port", help="Port to listen on; 0 takes a free one."),
         token: str = typer.Option("", "--token", help="What a visitor must give; made at random where it is needed."),
         device: str = typer.Option(
-            "softdpu", "--device", help="softdpu, board, or simulated: zcu104-sim, kv260-sim, ultra96v2-sim."
+            "softdpu", "--device", help=f"softdpu, board, or simulated: {', '.join(SIMULATED)}."
         ),
         threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
         watch: bool = typer.Option(False, "--watch", help="Play the pictures that appear in the folder."),

@@ -15,6 +15,7 @@ from nerone.compilation.vendor.compiler import TIME_LIMIT_S, VendorCompilation, 
 from nerone.deployment.board_target import BoardTarget
 from nerone.deployment.prepare import Progress, prepare
 from nerone.deployment.request import Request
+from nerone.dpu.boards import board_names
 from nerone.errors import ConfigurationError
 
 __all__ = ["OWN", "VendorRun", "compile_file"]
@@ -76,7 +77,7 @@ def compile_file(
     check_output(output)
     own = vendor.compiler == OWN
     if own and board.is_host:
-        raise ConfigurationError("--compiler nerone compiles for a board; name one: ultra96v2, kv260 or zcu104")
+        raise ConfigurationError(f"--compiler nerone compiles for a board; name one: {board_names(host=False)}")
     if not board.is_host:
         check_request(vendor.name, "auto" if own else vendor.compiler, vendor.time_limit_s)
     made = prepare(model, request, with_plan=False, progress=progress)

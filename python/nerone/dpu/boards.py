@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["BOARDS", "DPUS", "Board", "Dpu", "find_board", "vitis_ai_image"]
+__all__ = ["BOARDS", "DPUS", "SIMULATED", "Board", "Dpu", "board_names", "find_board", "vitis_ai_image"]
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,9 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
 )
 
 
+SIMULATED = tuple(f"{board.name}-sim" for board in reversed(tuple(BOARDS.values())) if not board.is_host)
+"""Devices that take a board's time and compute nothing."""
+
 _IMAGES = {
     "1.4": "xilinx/vitis-ai-cpu:1.4.1.978",
     "2.5": "xilinx/vitis-ai-cpu:2.5",
@@ -183,6 +186,18 @@ _IMAGES = {
 def vitis_ai_image(version: str) -> str:
     """Return the container image with the vendor's tools of a Vitis AI version."""
     return _IMAGES[version]
+
+
+def board_names(*, host: bool = True) -> str:
+    """Return the names of the boards in words, for help and messages.
+
+    Examples
+    --------
+    >>> board_names(host=False)
+    'ultra96v2, kv260 or zcu104'
+    """
+    *first, last = [board.name for board in BOARDS.values() if host or not board.is_host]
+    return f"{', '.join(first)} or {last}"
 
 
 def find_board(name: str) -> Board:

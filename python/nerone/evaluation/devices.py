@@ -8,13 +8,12 @@ from pathlib import Path
 
 from nerone.compilation.estimate import estimate
 from nerone.compilation.paper.table import paper_row
-from nerone.dpu.boards import find_board
+from nerone.dpu.boards import SIMULATED, find_board
 from nerone.errors import ConfigurationError
 
 __all__ = ["DEVICES", "Device", "find_device"]
 
-_SIMULATED = ("zcu104-sim", "kv260-sim", "ultra96v2-sim")
-DEVICES = ("softdpu", "board", *_SIMULATED)
+DEVICES = ("softdpu", "board", *SIMULATED)
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def find_device(name: str, model: str | Path, *, preset: str = "") -> Device:
     """
     if name in ("softdpu", "board"):
         return Device(name, name)
-    if name not in _SIMULATED:
+    if name not in SIMULATED:
         near = difflib.get_close_matches(name, DEVICES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(DEVICES)}"
         raise ConfigurationError(f"there is no device {name!r}; {hint}")

@@ -12,7 +12,7 @@ from nerone.compilation.vendor.check import VendorCheck, check_vendor_model
 from nerone.compilation.vendor.folder import FOR_H5, FOR_XIR, SCRIPT, VendorFolder, check_name, prepare_folder
 from nerone.compilation.vendor.run import Feed
 from nerone.compilation.vendor.tools import Compiler, check_choice, find_compiler, run_compiler
-from nerone.dpu.boards import find_board, vitis_ai_image
+from nerone.dpu.boards import board_names, find_board, vitis_ai_image
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.quantization.model import QuantizedModel
 
@@ -103,7 +103,7 @@ def vendor_compile(
     """
     target = find_board(board)
     if target.is_host:
-        raise ConfigurationError("the host needs no vendor compiler; name a board: ultra96v2, kv260 or zcu104")
+        raise ConfigurationError(f"the host needs no vendor compiler; name a board: {board_names(host=False)}")
     check_request(name, compiler, time_limit_s)
     known = arch if isinstance(arch, Arch) else arch_for(target, arch, vitis_ai)
     found_image = image or vitis_ai_image(vitis_ai or target.vitis_ai)
