@@ -128,7 +128,7 @@ const Kernels& kernel_table() {
   static const Kernels table = [] {
     Kernels all;
     for (auto& part : {elementwise_kernels(), arithmetic_kernels(), crossing_kernels(), layout_kernels(),
-                       window_kernels(), dense_kernels(), reduction_kernels(), resize_kernels()}) {
+                       window_kernels(), dense_kernels(), reduction_kernels(), resize_kernels(), priorbox_kernels()}) {
       all.insert(part.begin(), part.end());
     }
     return all;

@@ -58,6 +58,7 @@ Kernels window_kernels();
 Kernels dense_kernels();
 Kernels reduction_kernels();
 Kernels resize_kernels();
+Kernels priorbox_kernels();
 const Kernels& kernel_table();
 
 // Integer ops ("conv2d-fix" ...) that the compiler left on the CPU: the software DPU's arithmetic.

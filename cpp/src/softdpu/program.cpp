@@ -194,6 +194,8 @@ class Parser {
     if (op.type == "upsample-fix") return parse_upsample(op, first, output);
     if (op.type == "downsample-fix") return parse_downsample(op, first, output);
     if (op.type == "pad-fix") return parse_pad(op, first, output);
+    if (op.type == "tile-fix") return parse_tile(op, first, output);
+    if (op.type == "reduction_max") return parse_reduction_max(op, first, output);
     if (op.type == "hard-sigmoid-fix") return parse_hard_sigmoid(op, first, output);
     refuse(op, "the software DPU does not know this op");
   }

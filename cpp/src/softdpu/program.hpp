@@ -18,13 +18,14 @@
 #include "softdpu/ops/hard_sigmoid.hpp"
 #include "softdpu/ops/pad.hpp"
 #include "softdpu/ops/pool.hpp"
+#include "softdpu/ops/tile.hpp"
 #include "softdpu/ops/upsample.hpp"
 #include "softdpu/value.hpp"
 
 namespace nerone::softdpu {
 
 using Operation =
-    std::variant<Conv, Pool, Eltwise, Concat, Copy, Upsample, Downsample, Pad, HardSigmoid, Quantize, Dequantize>;
+    std::variant<Conv, Pool, Eltwise, Concat, Copy, Upsample, Downsample, Pad, Tile, HardSigmoid, Quantize, Dequantize>;
 
 // One op to execute. A convolution's weights and bias are not among its inputs: Conv points to them.
 struct Step {

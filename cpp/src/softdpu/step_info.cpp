@@ -24,6 +24,7 @@ std::string kind_of(const Operation& operation) {
         if constexpr (std::is_same_v<T, Upsample>) return "upsample";
         if constexpr (std::is_same_v<T, Downsample>) return "downsample";
         if constexpr (std::is_same_v<T, Pad>) return "pad";
+        if constexpr (std::is_same_v<T, Tile>) return op.to_space ? "depth to space" : "space to depth";
         if constexpr (std::is_same_v<T, HardSigmoid>) return "hard sigmoid";
         if constexpr (std::is_same_v<T, Quantize>) return "quantize";
         return "dequantize";

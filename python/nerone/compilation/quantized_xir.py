@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nerone.compilation.quantized_xir_nodes import XirNodes
 from nerone.compilation.xir_attrs import Attrs, Pads, constant_array, window_pads
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Graph, Node, Op
@@ -82,15 +82,11 @@ def from_quantized_xir(xir: Mapping[str, Any]) -> QuantizedModel:
     )
 
 
-class _Importer:
-    """Collects nodes; ``alias`` names the node whose value an op's output is."""
+class _Importer(XirNodes):
+    """Turns ops into nodes, each type by its handler."""
 
     def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.alias: dict[str, str] = {}
-        self.positions: dict[str, int] = {}
-        self.weight_positions: dict[str, dict[str, int]] = {}
-        self._constants: dict[str, tuple[NDArray[np.float32], int | None]] = {}
+        super().__init__()
         self._handlers: dict[str, Callable[[Mapping[str, Any]], Node]] = {
             **dict.fromkeys(_PLAIN, self._plain),
             **dict.fromkeys(_RESHAPES, self._reshape),
@@ -107,17 +103,18 @@ class _Importer:
             "strided_slice": self._slice,
             "transpose": self._transpose,
             "reduction_mean": self._mean,
+            "reduction_max": self._max,
         }
 
     def add(self, op: Mapping[str, Any]) -> None:
         """Import one op."""
         kind, name = op["type"], op["name"]
         if kind == "const":
-            self._constants[name] = (constant_array(op), None)
+            self.constants[name] = (constant_array(op), None)
         elif kind in _FIX:
-            self._fix(op)
+            self.fix(op)
         elif kind in _PASS:
-            self.alias[name] = self._source(op)
+            self.alias[name] = self.source(op)
         elif kind in self._handlers:
             node = self._handlers[kind](op)
             self.nodes.append(node)
@@ -125,80 +122,41 @@ class _Importer:
         elif kind not in _IGNORED:
             raise ModelError(f"op '{name}' is a {kind}, which has no equivalent here; replace the layer it came from")
 
-    def _source(self, op: Mapping[str, Any], number: int = 0) -> str:
-        sources = op["inputs"].get("input", [])
-        if len(sources) <= number or sources[number] not in self.alias:
-            raise ModelError(
-                f"op '{op['name']}' ({op['type']}) reads no value that was imported; export the model again"
-            )
-        return self.alias[sources[number]]
-
-    def _fix(self, op: Mapping[str, Any]) -> None:
-        source = op["inputs"]["input"][0]
-        position = Attrs(op).integer("fix_point")
-        if Attrs(op).integer("bit_width") != 8:
-            raise ModelError(f"op '{op['name']}' quantizes to {Attrs(op).integer('bit_width')} bit; the DPU has 8")
-        if source in self._constants:
-            self._constants[op["name"]] = (self._constants[source][0], position)
-            return
-        node = self.alias[source]
-        if self.positions.setdefault(node, position) != position:
-            raise ModelError(
-                f"'{node}' is quantized to positions {self.positions[node]} and {position}; one is possible"
-            )
-        self.alias[op["name"]] = node
-
-    def _node(
-        self,
-        op: Mapping[str, Any],
-        kind: Op,
-        attrs: Mapping[str, Any] | None = None,
-        weights: Mapping[str, NDArray[np.float32]] | None = None,
-        sources: int = 1,
-    ) -> Node:
-        shape = tuple(int(size) for size in op["output"]["shape"][1:])
-        inputs = tuple(self._source(op, number) for number in range(sources))
-        return Node(op["name"], kind, inputs, shape, attrs or {}, weights or {}, op["name"])
-
-    def _input_shape(self, op: Mapping[str, Any]) -> tuple[int, ...]:
-        name = self._source(op)
-        return next(node.shape for node in self.nodes if node.name == name)
-
     def _data(self, op: Mapping[str, Any]) -> Node:
-        return self._node(op, Op.INPUT, sources=0)
+        return self.node(op, Op.INPUT, sources=0)
 
     def _plain(self, op: Mapping[str, Any]) -> Node:
         kind = _PLAIN[op["type"]]
         count = len(op["inputs"]["input"])
         if kind is Op.SOFTMAX and Attrs(op).integer("axis", -1) not in (-1, len(op["output"]["shape"]) - 1):
             raise ModelError(f"softmax '{op['name']}' is not over the last axis; move the classes there")
-        return self._node(op, kind, sources=count)
+        return self.node(op, kind, sources=count)
 
     def _eltwise(self, op: Mapping[str, Any]) -> Node:
         kinds = {"ADD": Op.ADD, "MUL": Op.MULTIPLY}
         found = str(op["attrs"].get("type", "ADD"))
         if found not in kinds:
             raise ModelError(f"op '{op['name']}' is an eltwise {found}; the DPU has ADD and MUL")
-        return self._node(op, kinds[found], sources=len(op["inputs"]["input"]))
+        return self.node(op, kinds[found], sources=len(op["inputs"]["input"]))
 
     def _leaky_relu(self, op: Mapping[str, Any]) -> Node:
-        return self._node(op, Op.LEAKY_RELU, {"alpha": float(op["attrs"]["alpha"])})
+        return self.node(op, Op.LEAKY_RELU, {"alpha": float(op["attrs"]["alpha"])})
 
     def _elu(self, op: Mapping[str, Any]) -> Node:
-        return self._node(op, Op.ELU, {"alpha": float(op["attrs"].get("alpha", 1.0))})
+        return self.node(op, Op.ELU, {"alpha": float(op["attrs"].get("alpha", 1.0))})
 
     def _concat(self, op: Mapping[str, Any]) -> Node:
         axis = Attrs(op).integer("axis") % len(op["output"]["shape"])
-        return self._node(op, Op.CONCAT, {"axis": axis}, sources=len(op["inputs"]["input"]))
+        return self.node(op, Op.CONCAT, {"axis": axis}, sources=len(op["inputs"]["input"]))
 
     def _reshape(self, op: Mapping[str, Any]) -> Node:
-        return self._node(op, Op.RESHAPE, {"shape": tuple(op["output"]["shape"][1:])})
+        return self.node(op, Op.RESHAPE, {"shape": tuple(op["output"]["shape"][1:])})
 
     def _transpose(self, op: Mapping[str, Any]) -> Node:
         axes = tuple(int(axis) for axis in op["attrs"]["order"])
         if axes[0] != 0:
             raise ModelError(f"transpose '{op['name']}' moves the batch axis; keep it first")
-        return self._node(op, Op.PERMUTE, {"axes": axes})
+        return self.node(op, Op.PERMUTE, {"axes": axes})
 
     def _pad(self, op: Mapping[str, Any]) -> Node:
         paddings = [int(size) for size in op["attrs"]["paddings"]]
@@ -209,11 +167,11 @@ class _Importer:
         mode = str(op["attrs"].get("mode", "CONSTANT")).lower()
         if mode == "constant" and any(op["attrs"].get("constant_values", ())):
             raise ModelError(f"pad '{op['name']}' fills with other values than 0; pad with 0")
-        return self._node(op, Op.PAD, {"pad": tuple(paddings[2:6]), "mode": mode})
+        return self.node(op, Op.PAD, {"pad": tuple(paddings[2:6]), "mode": mode})
 
     def _slice(self, op: Mapping[str, Any]) -> Node:
         begin, end, strides = ([int(size) for size in op["attrs"][key]] for key in ("begin", "end", "strides"))
-        before, after = (1, *self._input_shape(op)), op["output"]["shape"]
+        before, after = (1, *self.input_shape(op)), op["output"]["shape"]
         first = [at + size if at < 0 else at for at, size in zip(begin, before, strict=False)]
         whole = len(after) == 4 and after[0] == before[0] and after[3] == before[3] and begin[0] == begin[3] == 0
         if not whole or any(step != 1 for step in strides):
@@ -223,11 +181,15 @@ class _Importer:
             )
         top, left = first[1], first[2]
         crop = (top, before[1] - top - after[1], left, before[2] - left - after[2])
-        return self._node(op, Op.CROP, {"crop": crop})
+        return self.node(op, Op.CROP, {"crop": crop})
 
     def _resize(self, op: Mapping[str, Any]) -> Node:
-        height, width, _ = self._input_shape(op)
+        height, width, _ = self.input_shape(op)
         out = op["output"]["shape"]
+        if height % out[1] == 0 and width % out[2] == 0 and (height > out[1] or width > out[2]):
+            # The DPU takes the first pixel of each block, whatever the mode.
+            steps = height // out[1], width // out[2]
+            return self.node(op, Op.MAX_POOL, {"kernel": (1, 1), "strides": steps, "pad": (0, 0, 0, 0)})
         if out[1] % height or out[2] % width:
             raise ModelError(
                 f"op '{op['name']}' resizes {height}x{width} to {out[1]}x{out[2]}; the factor must be whole"
@@ -238,7 +200,7 @@ class _Importer:
             "align_corners": bool(op["attrs"].get("align_corners", False)),
             "half_pixel_centers": bool(op["attrs"].get("half_pixel_centers", False)),
         }
-        return self._node(op, Op.UPSAMPLE, attrs)
+        return self.node(op, Op.UPSAMPLE, attrs)
 
     def _mean(self, op: Mapping[str, Any]) -> Node:
         rank = len(op["output"]["shape"])
@@ -246,13 +208,33 @@ class _Importer:
             raise ModelError(
                 f"op '{op['name']}' averages over axes {op['attrs']['axis']}; rows and columns, kept, are possible"
             )
-        height, width, _ = self._input_shape(op)
+        height, width, _ = self.input_shape(op)
         attrs = {"kernel": (height, width), "strides": (1, 1), "pad": (0, 0, 0, 0), "count_include_pad": True}
-        return self._node(op, Op.AVG_POOL, attrs)
+        return self.node(op, Op.AVG_POOL, attrs)
+
+    def _max(self, op: Mapping[str, Any]) -> Node:
+        """Return a pool as long as the reduced rows or columns; a reshape drops their axes where they are not kept."""
+        shape = self.input_shape(op)
+        axes = sorted(axis % (len(shape) + 1) for axis in op["attrs"]["axis"])
+        if len(shape) != 3 or axes not in ([1], [2], [1, 2]):
+            raise ModelError(
+                f"op '{op['name']}' takes the maximum over axes {op['attrs']['axis']} of {(1, *shape)}; rows and "
+                "columns of an image are possible"
+            )
+        kernel = (shape[0] if 1 in axes else 1, shape[1] if 2 in axes else 1)
+        pooled = (1 if 1 in axes else shape[0], 1 if 2 in axes else shape[1], shape[2])
+        attrs = {"kernel": kernel, "strides": (1, 1), "pad": (0, 0, 0, 0)}
+        if len(op["output"]["shape"]) == len(shape) + 1:
+            return self.node(op, Op.MAX_POOL, attrs)
+        name = f"{op['name']}_pool"
+        self.nodes.append(Node(name, Op.MAX_POOL, (self.source(op),), pooled, attrs, {}, op["name"]))
+        self.reshaped[op["name"]] = name
+        kept = tuple(int(size) for size in op["output"]["shape"][1:])
+        return Node(op["name"], Op.RESHAPE, (name,), kept, {"shape": kept}, {}, op["name"])
 
     def _pool(self, op: Mapping[str, Any]) -> Node:
         attrs = Attrs(op)
-        height, width, _ = self._input_shape(op)
+        height, width, _ = self.input_shape(op)
         whole = bool(op["attrs"].get("global", False))
         kernel = (height, width) if whole else attrs.pair("kernel")
         strides = (1, 1) if whole else attrs.pair("stride", kernel)
@@ -261,42 +243,28 @@ class _Importer:
         if _POOLS[op["type"]] is Op.AVG_POOL:
             # The DPU divides by the whole window, and so did the quantizer.
             found["count_include_pad"] = True
-        return self._node(op, _POOLS[op["type"]], found)
-
-    def _weights(self, op: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-        weights, positions = {}, {}
-        for role, key in (("weights", "kernel"), ("bias", "bias")):
-            for name in op["inputs"].get(role, []):
-                if name not in self._constants:
-                    raise ModelError(f"the {role} of op '{op['name']}' are computed, not constant; fold them first")
-                weights[key], position = self._constants[name]
-                if position is not None:
-                    positions[key] = position
-        if "kernel" not in weights:
-            raise ModelError(f"op '{op['name']}' has no weights; export the model again")
-        self.weight_positions[op["name"]] = positions
-        return weights
+        return self.node(op, _POOLS[op["type"]], found)
 
     def _convolution(self, op: Mapping[str, Any]) -> Node:
-        kind, attrs, weights = _CONVOLUTIONS[op["type"]], Attrs(op), self._weights(op)
+        kind, attrs, weights = _CONVOLUTIONS[op["type"]], Attrs(op), self.weights(op)
         kernel, strides, dilation = attrs.pair("kernel"), attrs.pair("stride"), attrs.pair("dilation", (1, 1))
-        size = self._input_shape(op)[:2]
+        size = self.input_shape(op)[:2]
         if kind is Op.TRANSPOSED_CONV2D:
             # XIR correlates with the kernel as stored, Keras's definition mirrors it.
             weights["kernel"] = np.ascontiguousarray(weights["kernel"].transpose(1, 2, 0, 3)[::-1, ::-1])
-            return self._node(op, kind, {"strides": strides, "pad": attrs.pads()}, weights)
+            return self.node(op, kind, {"strides": strides, "pad": attrs.pads()}, weights)
         weights["kernel"] = np.ascontiguousarray(weights["kernel"].transpose(1, 2, 3, 0))
         pad = window_pads(op, (size[0], size[1]), kernel, strides, dilation)
-        return self._node(op, kind, {"strides": strides, "pad": pad, "dilation": dilation}, weights)
+        return self.node(op, kind, {"strides": strides, "pad": pad, "dilation": dilation}, weights)
 
     def _dense(self, op: Mapping[str, Any]) -> Node:
         sources = op["inputs"].get("input", [])
         if len(sources) == 2:
-            if bool(op["attrs"].get("transpose_a", False)) or sources[1] not in self._constants:
+            if bool(op["attrs"].get("transpose_a", False)) or sources[1] not in self.constants:
                 raise ModelError(f"op '{op['name']}' multiplies two computed matrices; only a dense layer is possible")
             op = {**op, "inputs": {**op["inputs"], "input": sources[:1], "weights": sources[1:]}}
-        weights = self._weights(op)
+        weights = self.weights(op)
         kernel = weights["kernel"].reshape(weights["kernel"].shape[0], -1)
         stored_as_rows = op["type"] == "inner-product" or bool(op["attrs"].get("transpose_b", False))
         weights["kernel"] = np.ascontiguousarray(kernel.T if stored_as_rows else kernel)
-        return self._node(op, Op.DENSE, {}, weights)
+        return self.node(op, Op.DENSE, {}, weights)

@@ -64,6 +64,25 @@ TEST_P(EveryOp, ReadsOneTensorTwice) {
   EXPECT_EQ(run(build.graph, GetParam(), {{3, 100}}), (Bytes8{6, 6, 127, 127}));
 }
 
+TEST_P(EveryOp, TileBringsChannelsToSpaceAndBack) {
+  const xmodel::Attrs to_space{{"stride", std::int32_t{2}}, {"reverse", true}};
+  GraphBuilder build;
+  const auto x = build.input("x", {1, 1, 2, 4}, 3);
+  build.op("tile-fix", "y", {1, 2, 4, 1}, 3, to_space, {{"input", {x}}});
+  EXPECT_EQ(run(build.graph, GetParam(), {{1, 2, 3, 4, 5, 6, 7, 8}}), (Bytes8{1, 2, 5, 6, 3, 4, 7, 8}));
+  GraphBuilder inverse;
+  const auto z = inverse.input("z", {1, 2, 4, 1}, 3);
+  inverse.op("tile-fix", "y", {1, 1, 2, 4}, 3, {{"stride", std::int32_t{2}}, {"reverse", false}}, {{"input", {z}}});
+  EXPECT_EQ(run(inverse.graph, GetParam(), {{1, 2, 5, 6, 3, 4, 7, 8}}), (Bytes8{1, 2, 3, 4, 5, 6, 7, 8}));
+}
+
+TEST_P(EveryOp, ReductionMaxIsAPoolOverAWholeAxis) {
+  GraphBuilder build;
+  const auto x = build.input("x", {1, 3, 2, 1}, 3);
+  build.op("reduction_max", "y", {1, 2, 1}, 2, {{"axis", Dims{1}}, {"keep_dims", false}}, {{"input", {x}}});
+  EXPECT_EQ(run(build.graph, GetParam(), {{-8, 1, -6, 20, -7, 3}}), (Bytes8{-3, 10}));
+}
+
 TEST_P(EveryOp, UpsampleRepeatsOrInterpolates) {
   GraphBuilder nearest;
   auto x = nearest.input("x", {1, 1, 2, 1}, 0);

@@ -77,6 +77,11 @@ TEST(Refusal, NamesOtherOps) {
   with("upsample-fix", {{"scale", std::vector<float>{2, 2}}, {"mode", Text("NEAREST")}}, {1, 7, 8, 2}, 4, "scale");
   with("downsample-fix", {{"scale", std::vector<float>{1.5F, 2}}}, {1, 2, 2, 2}, 4, "scale 1.5");
   with("pad-fix", {{"paddings", Dims{0, 0, 4, 0, 0, 0, 0, 0}}, {"mode", Text("REFLECT")}}, {1, 8, 4, 2}, 4, "mirror");
+  with("tile-fix", {{"stride", std::int32_t{3}}, {"reverse", true}}, {1, 12, 12, 1}, 4, "stride 3 cannot become");
+  with("tile-fix", {{"stride", std::int32_t{0}}, {"reverse", false}}, same, 4, "stride 0");
+  with("tile-fix", {{"stride", std::int32_t{2}}, {"reverse", false}}, {1, 2, 2, 8}, 5, "fix point 4 cannot become 5");
+  with("reduction_max", {{"axis", Dims{3}}, {"keep_dims", true}}, {1, 4, 4, 1}, 4, "rows and columns");
+  with("reduction_max", {{"axis", Dims{1}}, {"keep_dims", true}}, {1, 4, 2}, 4, "its attributes give (1, 1, 4, 2)");
   with("reshape-fix", {}, {1, 5, 4, 2}, 4, "cannot become");
   with("reshape-fix", {}, same, 5, "fix point 4 cannot become 5");
   with("float2fix", {}, same, 4, "expected float32");

@@ -298,3 +298,60 @@ def test_an_op_on_another_dtype_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "op.xmodel", ops, [subgraph("in", "USER", ["x"]), subgraph("cpu", "CPU", ["y"])])
     with pytest.raises(ModelError, match=r"'y' \(relu\).*int8"):
         Model.load(path)
+
+
+def default_boxes(rows: int, columns: int, image: tuple[int, int], **attrs: Any) -> Array:
+    """The default boxes of an SSD as Caffe defines them: (2, boxes * 4), corners and variances."""
+    step = attrs["step"] if len(attrs["step"]) == 2 else attrs["step"] * 2
+    boxes = []
+    for y, x in product(range(rows), range(columns)):
+        cy, cx = (y + attrs["offset"]) * step[0], (x + attrs["offset"]) * step[1]
+        for number, smallest in enumerate(attrs["min_sizes"]):
+            sizes = [(smallest, smallest)]
+            if attrs["max_sizes"]:
+                sizes += [(np.sqrt(smallest * attrs["max_sizes"][number]),) * 2]
+            for ratio in attrs["aspect_ratio"]:
+                root = np.sqrt(ratio)
+                sizes += [(smallest * root, smallest / root)]
+                sizes += [(smallest / root, smallest * root)] if attrs["flip"] else []
+            for width, height in sizes:
+                boxes.append([cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2])
+    corners = np.array(boxes) / ([image[1], image[0]] * 2)
+    corners = np.clip(corners, 0, 1) if attrs["clip"] else corners
+    variances = np.tile(attrs["variance"], 4 * len(boxes) // len(attrs["variance"]))
+    return np.stack([corners.reshape(-1), variances]).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"max_sizes": [45.0], "aspect_ratio": [2.0], "flip": True, "clip": False, "step": [8.0], "min_sizes": [21.0]},
+        {"max_sizes": [], "aspect_ratio": [2.0, 3.0], "flip": False, "clip": True, "step": [16.0, 12.0]},
+        {"max_sizes": [60.0, 90.0], "aspect_ratio": [], "flip": True, "clip": False, "step": [16.0], "variance": [0.1]},
+    ],
+)
+def test_prior_boxes(attrs: dict[str, Any], tmp_path: Path) -> None:
+    attrs = {"min_sizes": [20.0, 44.0], "offset": 0.5, "variance": [0.1, 0.1, 0.2, 0.2]} | attrs
+    expected = default_boxes(3, 4, (50, 70), **attrs)
+    ops = [
+        data_float("map", (1, 3, 4, 6)),
+        data_float("image", (1, 50, 70, 3)),
+        op("y", "priorbox", real((1, *expected.shape)), {"input": ["map", "image"]}, **attrs),
+    ]
+    path = write(
+        tmp_path / "net.xmodel", ops, [subgraph("in", "USER", ["map", "image"]), subgraph("cpu", "CPU", ["y"])]
+    )
+    zeros = {"map_t": np.zeros((1, 3, 4, 6), np.float32), "image_t": np.zeros((1, 50, 70, 3), np.float32)}
+    np.testing.assert_allclose(Model.load(path).run(zeros)[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_prior_boxes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    attrs = {"min_sizes": [20.0], "aspect_ratio": [2.0], "flip": True, "clip": False, "variance": [0.1, 0.2]}
+    attrs |= {"max_sizes": [], "step": [8.0], "offset": 0.5}
+    ops = [
+        data_float("map", (1, 3, 4, 6)),
+        op("y", "priorbox", real((1, 2, 144)), {"input": ["map", "map"]}, **attrs),
+    ]
+    path = write(tmp_path / "net.xmodel", ops, [subgraph("in", "USER", ["map"]), subgraph("cpu", "CPU", ["y"])])
+    with pytest.raises(ModelError, match=r"op 'y' .*2 variances, expected one or four"):
+        Model.load(path)

@@ -176,8 +176,25 @@ class Builder:
         sw, sh = self.pick(1, min(3, w)), self.pick(1, min(3, h))
         shape = [1, -(-h // sh), -(-w // sw), c]
         fo = self.near(self.fixes[source])
-        attrs = {"scale": [float(sw), float(sh)], "mode": "NEAREST"}
+        attrs = {"scale": [float(sw), float(sh)], "mode": self.choose(["NEAREST", "BILINEAR"])}
         return self.op("downsample-fix", {"input": [source]}, shape, fo, attrs)
+
+    def tile(self, source: str) -> str:
+        """Depth to space where the channels allow it, else the inverse; the source's shape has to allow either."""
+        n, h, w, c = self.shapes[source]
+        step = next(step for step in (3, 2, 1) if c % step**2 == 0 or (h % step == 0 and w % step == 0))
+        reverse = c % step**2 == 0
+        shape = [n, h * step, w * step, c // step**2] if reverse else [n, h // step, w // step, c * step**2]
+        attrs = {"stride": step, "reverse": reverse}
+        return self.op("tile-fix", {"input": [source]}, shape, self.fixes[source], attrs)
+
+    def reduction_max(self, source: str) -> str:
+        axes, kept = self.choose([[1], [2], [1, 2]]), self.choose([True, False])
+        shape = [
+            1 if axis in axes else extent for axis, extent in enumerate(self.shapes[source]) if kept or axis not in axes
+        ]
+        attrs = {"axis": axes, "keep_dims": kept}
+        return self.op("reduction_max", {"input": [source]}, shape, self.near(self.fixes[source]), attrs)
 
     def pad(self, source: str) -> str:
         shape = self.shapes[source]

@@ -178,6 +178,16 @@ def pad(x: Array, attrs: Attrs) -> Array:
     return np.pad(x, widths, mode=attrs["mode"].lower())
 
 
+def tile(x: Array, step: int, reverse: bool) -> Array:
+    """Depth to space where ``reverse``, channel (ky * step + kx) * C + c of the coarse pixel; else the inverse."""
+    n, h, w, c = x.shape
+    if reverse:
+        blocks = x.reshape(n, h, w, step, step, c // step**2)
+        return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(n, h * step, w * step, -1)
+    blocks = x.reshape(n, h // step, step, w // step, step, c)
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(n, h // step, w // step, -1)
+
+
 def quantize(x: Array, attrs: Attrs) -> Array:
     scaled = x.astype(np.float64) * 2.0 ** attrs["fix_point"]
     rounding = {
@@ -220,6 +230,10 @@ def run_op(node: Mapping[str, Any], values: Mapping[str, Array], fixes: Mapping[
             return requantize(xs[0][:, ::h, ::w], fis[0], fo)
         case "pad-fix":
             return pad(xs[0], attrs)
+        case "tile-fix":
+            return tile(xs[0], attrs["stride"], attrs["reverse"])
+        case "reduction_max":
+            return requantize(xs[0].max(tuple(attrs["axis"]), keepdims=attrs["keep_dims"]), fis[0], fo)
         case "reshape-fix":
             return xs[0].reshape(attrs["shape"])
         case "upload" | "download":

@@ -19,6 +19,9 @@ SINGLE_OPS = [
     "upsample-fix",
     "downsample-fix",
     "pad-fix",
+    "tile-fix",
+    "tile-fix",
+    "reduction_max",
     "reshape-fix",
     "hard-sigmoid-fix",
     "float2fix",
@@ -56,6 +59,15 @@ def random_op(rng: Rng, number: int) -> tuple[dict[str, Any], dict[str, Array]]:
             build.downsample(build.input(shape))
         case "pad-fix":
             build.pad(build.input(shape))
+        case "tile-fix":
+            step = build.pick(1, 3)
+            rows, columns, channels = (build.pick(1, 5) for _ in range(3))
+            if build.pick(0, 1):
+                build.tile(build.input([1, rows, columns, channels * step**2]))
+            else:
+                build.tile(build.input([1, rows * step, columns * step, channels]))
+        case "reduction_max":
+            build.reduction_max(build.input(shape))
         case "reshape-fix":
             build.copy(build.input(shape), kind)
         case "hard-sigmoid-fix":

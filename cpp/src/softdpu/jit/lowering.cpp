@@ -87,6 +87,7 @@ void GraphBuilder::add_conv(const Step& step, const Conv& conv, int input) {
 
 bool GraphBuilder::lower_step(const Step& step, const Pool& pool) {
   if (pool.kind != Pool::Kind::max || pool.shift != 0 || pool.factor != 1 || !image(step.inputs[0])) return false;
+  if (!image(step.output)) return false;
   if (pool.window.dilation_h != 1 || pool.window.dilation_w != 1) return false;
   const int input = packed(step.inputs[0]);
   const int output = packed_[step.output] = add_packed(*image(step.output), tensor(input).channels);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <utility>
 
 #include "softdpu/attributes.hpp"
 #include "softdpu/fixed.hpp"
@@ -71,6 +73,32 @@ Pool parse_pool(const xmodel::Op& op, const Value& input, const Value& output) {
   } else if (type != "MAX") {
     refuse(op, "type '" + type + "' is not supported, expected MAX or AVG");
   }
+  return pool;
+}
+
+Pool parse_reduction_max(const xmodel::Op& op, const Value& input, const Value& output) {
+  constexpr int rows = 1, columns = 2, rank = 4;
+  Pool pool;
+  pool.input = extents_of(op, input);
+  pool.output = pool.input;
+  Shape kept{pool.input.batch};
+  std::set<int> axes;
+  const auto listed = xmodel::attr_or<std::vector<std::int32_t>>(op.attrs, "axis", {});
+  for (const int axis : listed) axes.insert(axis < 0 ? axis + rank : axis);
+  if (axes.empty() || *axes.begin() < rows || *axes.rbegin() > columns) {
+    refuse(op, "reduces other axes than rows and columns; the DPU takes the maximum over these");
+  }
+  if (axes.count(rows) != 0) pool.window.kernel_h = static_cast<int>(std::exchange(pool.output.height, 1));
+  if (axes.count(columns) != 0) pool.window.kernel_w = static_cast<int>(std::exchange(pool.output.width, 1));
+  if (axes.count(rows) == 0) kept.push_back(pool.output.height);
+  if (axes.count(columns) == 0) kept.push_back(pool.output.width);
+  kept.push_back(pool.output.channels);
+  if (bool_attr(op, "keep_dims", false)) {
+    require_shape(op, output, pool.output);
+  } else {
+    require_shape(op, output, kept);
+  }
+  pool.shift = input.fix_point - output.fix_point;
   return pool;
 }
 

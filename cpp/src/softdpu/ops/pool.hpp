@@ -31,6 +31,8 @@ struct Reciprocal {
 Reciprocal average_reciprocal(int kernel_h, int kernel_w);
 
 Pool parse_pool(const xmodel::Op& op, const Value& input, const Value& output);
+// reduction_max over all rows, all columns or both of an image: a MAX pool whose window is as long as these axes.
+Pool parse_reduction_max(const xmodel::Op& op, const Value& input, const Value& output);
 void run_scalar(const Pool& pool, const std::int8_t* input, std::int8_t* output);
 
 }  // namespace nerone::softdpu

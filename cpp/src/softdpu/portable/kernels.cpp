@@ -40,6 +40,8 @@ std::unique_ptr<StepKernel> make_fast(const Operation& operation) {
           return portable::make_upsample(op);
         } else if constexpr (std::is_same_v<T, Downsample>) {
           return portable::make_downsample(op);
+        } else if constexpr (std::is_same_v<T, Tile>) {
+          return portable::make_tile(op);
         } else {
           return nullptr;
         }

@@ -59,6 +59,31 @@ class DownsampleKernel final : public StepKernel {
   Narrow narrow_;
 };
 
+class TileKernel final : public StepKernel {
+ public:
+  explicit TileKernel(const Tile& tile) : op_(tile) {}
+
+  void run(KernelState*, const void* const* inputs, void* output, void*) const override {
+    const auto& coarse = op_.coarse;
+    // What one coarse pixel gives to one fine row stands together in both.
+    const auto run = op_.step * op_.fine.channels;
+    const auto* source = static_cast<const std::int8_t*>(inputs[0]);
+    auto* destination = static_cast<std::int8_t*>(output);
+    for (std::int64_t row = 0; row < op_.fine.batch * op_.fine.height; ++row) {
+      const auto at = row / op_.step * coarse.width * coarse.channels + row % op_.step * run;
+      const auto fine_at = row * coarse.width * run;
+      if (op_.to_space) {
+        copy_blocks(source + at, coarse.channels, destination + fine_at, run, run, coarse.width);
+      } else {
+        copy_blocks(source + fine_at, run, destination + at, coarse.channels, run, coarse.width);
+      }
+    }
+  }
+
+ private:
+  Tile op_;
+};
+
 // Whole factors are repeated pixel by pixel, and rows that show the same source row are copied.
 class NearestKernel final : public StepKernel {
  public:
@@ -113,6 +138,8 @@ std::unique_ptr<StepKernel> make_concat(const Concat& concat) { return std::make
 std::unique_ptr<StepKernel> make_downsample(const Downsample& downsample) {
   return std::make_unique<DownsampleKernel>(downsample);
 }
+
+std::unique_ptr<StepKernel> make_tile(const Tile& tile) { return std::make_unique<TileKernel>(tile); }
 
 std::unique_ptr<StepKernel> make_upsample(const Upsample& upsample) {
   return upsample.bilinear ? nullptr : std::make_unique<NearestKernel>(upsample);

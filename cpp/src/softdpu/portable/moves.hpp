@@ -9,6 +9,7 @@ namespace nerone::softdpu::portable {
 
 std::unique_ptr<StepKernel> make_concat(const Concat& concat);
 std::unique_ptr<StepKernel> make_downsample(const Downsample& downsample);
+std::unique_ptr<StepKernel> make_tile(const Tile& tile);
 // Null for BILINEAR.
 std::unique_ptr<StepKernel> make_upsample(const Upsample& upsample);
 

@@ -1,0 +1,97 @@
+"""What every op of a quantized XIR graph needs on its way to a node: its sources, constants and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nerone.compilation.xir_attrs import Attrs
+from nerone.errors import ModelError
+from nerone.graph import Node, Op
+
+__all__ = ["XirNodes"]
+
+
+class XirNodes:
+    """Collects nodes.
+
+    Attributes
+    ----------
+    nodes : list of Node, in topological order
+    alias : dict, for each op the node whose value its output is
+    positions : dict, node to fix point
+    weight_positions : dict, node to the fix points of its weights
+    reshaped : dict, for a reshape that an op brings along the node before it, which has the same fix point
+    constants : dict, for each constant op its values and, once a fix op followed, their fix point
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.alias: dict[str, str] = {}
+        self.positions: dict[str, int] = {}
+        self.weight_positions: dict[str, dict[str, int]] = {}
+        self.reshaped: dict[str, str] = {}
+        self.constants: dict[str, tuple[NDArray[np.float32], int | None]] = {}
+
+    def source(self, op: Mapping[str, Any], number: int = 0) -> str:
+        """Return the node whose value an op reads."""
+        sources = op["inputs"].get("input", [])
+        if len(sources) <= number or sources[number] not in self.alias:
+            raise ModelError(
+                f"op '{op['name']}' ({op['type']}) reads no value that was imported; export the model again"
+            )
+        return self.alias[sources[number]]
+
+    def fix(self, op: Mapping[str, Any]) -> None:
+        """Take the position of a fix op for what it quantizes."""
+        source = op["inputs"]["input"][0]
+        position = Attrs(op).integer("fix_point")
+        if Attrs(op).integer("bit_width") != 8:
+            raise ModelError(f"op '{op['name']}' quantizes to {Attrs(op).integer('bit_width')} bit; the DPU has 8")
+        if source in self.constants:
+            self.constants[op["name"]] = (self.constants[source][0], position)
+            return
+        node = self.alias[source]
+        if self.positions.setdefault(node, position) != position:
+            raise ModelError(
+                f"'{node}' is quantized to positions {self.positions[node]} and {position}; one is possible"
+            )
+        if node in self.reshaped:
+            self.positions[self.reshaped[node]] = position
+        self.alias[op["name"]] = node
+
+    def node(
+        self,
+        op: Mapping[str, Any],
+        kind: Op,
+        attrs: Mapping[str, Any] | None = None,
+        weights: Mapping[str, NDArray[np.float32]] | None = None,
+        sources: int = 1,
+    ) -> Node:
+        """Return a node of the op's name and output shape."""
+        shape = tuple(int(size) for size in op["output"]["shape"][1:])
+        inputs = tuple(self.source(op, number) for number in range(sources))
+        return Node(op["name"], kind, inputs, shape, attrs or {}, weights or {}, op["name"])
+
+    def input_shape(self, op: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return the shape of what an op reads, without the batch axis."""
+        name = self.source(op)
+        return next(node.shape for node in self.nodes if node.name == name)
+
+    def weights(self, op: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+        """Return the constants of an op by their names here, and keep their positions."""
+        weights, positions = {}, {}
+        for role, key in (("weights", "kernel"), ("bias", "bias")):
+            for name in op["inputs"].get(role, []):
+                if name not in self.constants:
+                    raise ModelError(f"the {role} of op '{op['name']}' are computed, not constant; fold them first")
+                weights[key], position = self.constants[name]
+                if position is not None:
+                    positions[key] = position
+        if "kernel" not in weights:
+            raise ModelError(f"op '{op['name']}' has no weights; export the model again")
+        self.weight_positions[op["name"]] = positions
+        return weights
