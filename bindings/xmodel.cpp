@@ -9,6 +9,7 @@
 #include "attributes.hpp"
 #include "register.hpp"
 #include "waiting.hpp"
+#include "xmodel/registers.hpp"
 
 namespace py = pybind11;
 
@@ -117,11 +118,12 @@ xmodel::Graph to_graph(const py::dict& dict) {
   return graph;
 }
 
-py::dict read_xmodel(const std::filesystem::path& file) {
+py::dict read_xmodel(const std::filesystem::path& file, bool any_family) {
   xmodel::Graph graph;
   {
     const ReleaseGil release;
     graph = xmodel::read(file);
+    if (!any_family) xmodel::check_family(graph, file);
   }
   return from_graph(graph);
 }
@@ -144,7 +146,9 @@ py::dict from_graph(const xmodel::Graph& graph) {
 
 void register_xmodel(py::module_& module) {
   register_number_types(module);
-  module.def("read_xmodel", &read_xmodel, py::arg("path"), "Read and check a model file; return it as plain values.");
+  module.def(
+      "read_xmodel", &read_xmodel, py::arg("path"), py::arg("any_family") = false,
+      "Read and check a model file; return it as plain values. ModelError for another family of DPUs, unless asked.");
   module.def("write_xmodel", &write_xmodel, py::arg("graph"), py::arg("path"),
              "Write a graph of plain values as a model file.");
 }

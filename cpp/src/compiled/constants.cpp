@@ -4,7 +4,7 @@
 #include <map>
 #include <nerone/error.hpp>
 
-#include "compiled/taps.hpp"
+#include "compiled/phases.hpp"
 #include "xmodel/handle.hpp"
 
 namespace nerone::compiled {
@@ -37,10 +37,39 @@ xmodel::Op* operand(xmodel::Graph& graph, const xmodel::Op& op, const char* role
   return found == op.inputs.end() || found->second.size() != 1 ? nullptr : &graph.ops[found->second.front()];
 }
 
+// The instructions of a subgraph, decoded when they are asked for.
+class Instructions {
+ public:
+  explicit Instructions(const xmodel::Subgraph& subgraph) : subgraph_(subgraph) {}
+
+  PhaseOrder order_for(const StoredWeights& weights, const TransposedKernel& kernel) {
+    if (!read_) read();
+    return stream_.empty() ? PhaseOrder::by_first_tap(kernel) : order_of_phases(stream_, machine_, weights, kernel);
+  }
+
+ private:
+  void read() {
+    read_ = true;
+    for (const char* key : {"mc_code_preload", "mc_code"}) {
+      const auto code = xmodel::attr_or<xmodel::Bytes>(subgraph_.attrs, key, {});
+      if (code.empty()) continue;
+      machine_ = isa::machine_of(xmodel::attr_or<std::uint64_t>(subgraph_.attrs, "dpu_fingerprint", 0),
+                                 xmodel::attr_or<std::string>(subgraph_.attrs, "dpu_name", {}));
+      const auto part = isa::decode(code.data(), code.size(), machine_.version);
+      stream_.insert(stream_.end(), part.begin(), part.end());
+    }
+  }
+
+  const xmodel::Subgraph& subgraph_;
+  bool read_ = false;
+  isa::Machine machine_;
+  isa::Stream stream_;
+};
+
 // Each constant is changed once, whoever reads it.
 class Restorer {
  public:
-  explicit Restorer(xmodel::Graph& graph) : graph_(graph) {}
+  Restorer(xmodel::Graph& graph, const xmodel::Subgraph& subgraph) : graph_(graph), instructions_(subgraph) {}
 
   void run() {
     for (const auto& op : graph_.ops) {
@@ -77,15 +106,27 @@ class Restorer {
     auto* weights = operand(graph_, op, "weights");
     if (weights == nullptr || !stands_in_register(*weights)) return;
     const auto stride = xmodel::attr_or<Ints>(op.attrs, "stride", {1, 1});
+    const auto pad = xmodel::attr_or<Ints>(op.attrs, "pad", {0, 0, 0, 0});
     const auto& shape = weights->output.shape;
-    if (stride.size() != 2 || shape.size() != 4) return;  // the engine refuses them
-    const KernelShape kernel{shape[1], shape[2], stride[1], stride[0]};
+    const bool is_known = stride.size() == 2 && pad.size() == 4 && shape.size() == 4;
+    if (!is_known || std::min(stride[0], stride[1]) < 1) return;  // the engine refuses them
+    const TransposedKernel kernel{shape[1], shape[2], stride[1], stride[0], pad[2], pad[0]};
+    if (kernel.kernel_h <= kernel.stride_h && kernel.kernel_w <= kernel.stride_w) return;
     const auto [entry, is_new] = strides_.emplace(weights, stride);
     if (!is_new && entry->second != stride) {
       throw ModelError("weights '" + weights->name +
                        "' are read by two transposed convolutions of different strides; compile the model again");
     }
-    if (is_new) reorder(std::get<xmodel::Bytes>(weights->attrs.at("data")), shape, stored_taps(kernel));
+    if (!is_new) return;
+    const auto order = instructions_.order_for(place_of(op, *weights), kernel);
+    reorder(std::get<xmodel::Bytes>(weights->attrs.at("data")), shape, stored_taps(kernel, order));
+  }
+
+  static StoredWeights place_of(const xmodel::Op& op, const xmodel::Op& weights) {
+    const auto& attrs = weights.output.attrs;
+    return {op.name, xmodel::attr_or<std::int32_t>(attrs, "reg_id", 0),
+            xmodel::attr_or<std::int32_t>(attrs, "ddr_addr", 0), weights.output.shape[3],
+            op.type.find("depthwise") != std::string::npos};
   }
 
   static void reorder(xmodel::Bytes& data, const Ints& shape, const std::vector<int>& taps) {
@@ -101,6 +142,7 @@ class Restorer {
   }
 
   xmodel::Graph& graph_;
+  Instructions instructions_;
   std::map<const xmodel::Op*, std::optional<int>> declared_;
   std::map<const xmodel::Op*, std::int64_t> fix_points_;
   std::map<const xmodel::Op*, Ints> strides_;
@@ -110,9 +152,8 @@ class Restorer {
 
 void restore_constants(xmodel::Graph& graph) {
   for (const auto& child : graph.root.children) {
-    if (!follows_instructions(child)) return;
+    if (follows_instructions(child)) Restorer(graph, child).run();
   }
-  Restorer(graph).run();
 }
 
 }  // namespace nerone::compiled

@@ -4,6 +4,7 @@
 #include <nerone/error.hpp>
 
 #include "xmodel/libxir.hpp"
+#include "xmodel/registers.hpp"
 #include "xmodel/texts.hpp"
 
 namespace nerone::xmodel {
@@ -17,6 +18,7 @@ struct Handle::State {
 Handle Handle::load(const std::filesystem::path& file, const Limits& limits) {
   auto state = std::make_shared<State>();
   state->graph = read(file, limits);
+  check_family(state->graph, file);
   try {
     state->libxir_graph = to_libxir(state->graph);
     call_libxir([&] {

@@ -6,6 +6,7 @@
 
 #include "xmodel/check.hpp"
 #include "xmodel/decode.hpp"
+#include "xmodel/registers.hpp"
 #include "xmodel/resolve.hpp"
 #include "xmodel/texts.hpp"
 
@@ -39,7 +40,12 @@ Graph read_bytes(const void* data, std::size_t size_bytes, const Limits& limits)
     if (size_bytes == 0) throw ModelError("it is empty");
     if (size_bytes > limits.max_file_bytes) throw ModelError("it has too many bytes");
     auto graph = resolve(decode({static_cast<const char*>(data), size_bytes}, limits));
-    check(graph, limits);
+    try {
+      check(graph, limits);
+    } catch (const ModelError&) {
+      check_family(graph);  // says more than the rule of ours that another family breaks
+      throw;
+    }
     return graph;
   } catch (const ModelError& error) {
     throw ModelError("not a usable xmodel: " + one_line(error.what()) + "; fetch or compile it again");

@@ -31,6 +31,20 @@ void check_family(const Subgraph& subgraph) {
                    " (ZCU104, KV260, Ultra96)");
 }
 
+void check_family(const Graph& graph) {
+  for (const auto& child : graph.root.children) {
+    if (child.device() == "DPU") check_family(child);
+  }
+}
+
+void check_family(const Graph& graph, const std::filesystem::path& file) {
+  try {
+    check_family(graph);
+  } catch (const ModelError& error) {
+    throw ModelError("'" + file.string() + "': " + error.what());
+  }
+}
+
 Span find_in_register(const Op& op, const Subgraph& subgraph) {
   const std::string start = "constant '" + op.name + "' ";
   const auto& attrs = op.output.attrs;

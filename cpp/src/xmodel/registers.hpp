@@ -12,6 +12,8 @@ bool has_plain_registers(const Subgraph& subgraph);
 
 // ModelError for the DPU families that cannot be executed here, with the remedy.
 void check_family(const Subgraph& subgraph);
+void check_family(const Graph& graph);  // of all its DPU subgraphs
+void check_family(const Graph& graph, const std::filesystem::path& file);
 
 // Where a constant without data of its own lies. Bounds are checked; ModelError names the op.
 struct Span {

@@ -40,7 +40,7 @@ def inspect_xmodel(path: str | Path) -> dict[str, Any]:
     """
     from nerone import _core
 
-    graph = _core.read_xmodel(str(path))
+    graph = _core.read_xmodel(str(path), any_family=True)
     ops: dict[str, Mapping[str, Any]] = {op["name"]: op for op in graph["ops"]}
     children = graph["root"]["children"]
     where = {name: child for child in children for name in _all_ops(child)}

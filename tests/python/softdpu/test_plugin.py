@@ -36,6 +36,39 @@ def test_other_families_are_refused_in_one_sentence(family: str, tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
+def test_every_entry_point_names_the_family_first(tmp_path: Path) -> None:
+    """Whole models of other families end in ops of the vendor's own, which are not what is wrong with them."""
+    from nerone.deployment.compiled import is_compiled, wrap_compiled
+
+    from nerone.compilation.estimate import estimate
+    from nerone.compilation.inspection import inspect_xmodel
+
+    path = tmp_path / "other.xmodel"
+    child = xmodels.subgraph("dpu", "DPU", ["y"])
+    child["attrs"]["dpu_name"] = "DPUCVDX8G_ISA3_C32B6"
+    ops = [
+        xmodels.data_fix("x", SHAPE, 4),
+        addition(),
+        xmodels.op("boxes", "my-detections", xmodels.real((1, 4)), ["y"], shape=[1, 4], data_type="FLOAT32"),
+    ]
+    children = [xmodels.subgraph("in", "USER", ["x"]), child, xmodels.subgraph("cpu", "CPU", ["boxes"])]
+    xmodels.write(path, ops, children)
+    assert inspect_xmodel(path)["dpu"] == "DPUCVDX8G_ISA3_C32B6"
+    doors = [
+        lambda: nerone.Model.load(path),
+        lambda: nerone.Model.load(path, until="dpu"),
+        lambda: _core.XmodelFile(path),
+        lambda: _core.read_xmodel(path),
+        lambda: estimate(path, board="zcu104"),
+        lambda: is_compiled(path),
+        lambda: wrap_compiled(path, preset="bccd", output=tmp_path / "net.nerone"),
+    ]
+    for door in doors:
+        with pytest.raises(errors.ModelError, match=r"other.xmodel.*the DPU family of DPUCVDX8G") as caught:
+            door()
+        assert "my-detections" not in str(caught.value)
+
+
 @pytest.mark.parametrize("attrs", [{"nonlinear": "PRELU"}, {"nonlinear": "TANH"}, {"type": "DIV"}])
 def test_unknown_arithmetic_is_refused_with_the_ops_name(attrs: dict[str, str], tmp_path: Path) -> None:
     path = write(tmp_path / "unknown.xmodel", addition(**attrs))
