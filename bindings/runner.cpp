@@ -7,6 +7,7 @@
 
 #include "arrays.hpp"
 #include "attributes.hpp"
+#include "compiled/constants.hpp"
 #include "register.hpp"
 #include "vart/dpu_runner.hpp"
 #include "waiting.hpp"
@@ -33,6 +34,21 @@ std::unique_ptr<SharedRunner> create(const xmodel::Handle& file, const std::stri
                                      const DeviceOptions& options) {
   const ReleaseGil release;
   return std::unique_ptr<SharedRunner>(new SharedRunner{vart::Runner::create(file, subgraph, options), {}});
+}
+
+// {op: (bytes, fix point)} in the form that the tensors declare, whatever a register holds.
+py::dict constants(const xmodel::Handle& file) {
+  std::vector<xmodel::Op> found;
+  {
+    const ReleaseGil release;
+    found = compiled::declared_constants(file);
+  }
+  py::dict values;
+  for (const auto& op : found) {
+    const auto& data = std::get<xmodel::Bytes>(op.attrs.at("data"));
+    values[py::str(op.name)] = py::make_tuple(py::bytes(data.data(), data.size()), op.output.fix_point());
+  }
+  return values;
 }
 
 std::vector<TensorInfo> infos(const std::vector<vart::Port>& ports) {
@@ -76,7 +92,8 @@ void finish(SharedRunner& shared, std::uint32_t job, int timeout_ms) {
 void register_runner(py::module_& module) {
   py::class_<xmodel::Handle>(module, "XmodelFile", "A checked model file that libxir has deserialized.")
       .def(py::init(&load), py::arg("path"))
-      .def("graph", [](const xmodel::Handle& file) { return from_graph(file.graph()); });
+      .def("graph", [](const xmodel::Handle& file) { return from_graph(file.graph()); })
+      .def("constants", &constants, "Constants of the DPU subgraphs as their tensors declare them.");
   py::class_<SharedRunner>(module, "Runner", "A VART runner of one DPU subgraph.")
       .def(py::init(&create), py::arg("file"), py::arg("subgraph"), py::arg("options"))
       .def_property_readonly("inputs", [](const SharedRunner& shared) { return infos(shared.runner.inputs()); })

@@ -89,6 +89,8 @@ class XmodelFile:
 
     def __init__(self, path: _Path) -> None: ...
     def graph(self) -> dict[str, Any]: ...
+    def constants(self) -> dict[str, tuple[bytes, int | None]]:
+        """Constants of the DPU subgraphs by op, with their fix point: as their tensors declare them."""
 
 @final
 class Runner:

@@ -5,7 +5,6 @@
 #include <nerone/error.hpp>
 
 #include "compiled/phases.hpp"
-#include "xmodel/handle.hpp"
 
 namespace nerone::compiled {
 
@@ -154,6 +153,19 @@ void restore_constants(xmodel::Graph& graph) {
   for (const auto& child : graph.root.children) {
     if (follows_instructions(child)) Restorer(graph, child).run();
   }
+}
+
+std::vector<xmodel::Op> declared_constants(const xmodel::Handle& file) {
+  std::vector<xmodel::Op> constants;
+  for (const auto& child : file.graph().root.children) {
+    if (child.device() != "DPU") continue;
+    auto graph = xmodel::describe(file.subgraph(child.name));
+    restore_constants(graph);
+    for (auto& op : graph.ops) {
+      if (op.is_constant()) constants.push_back(std::move(op));
+    }
+  }
+  return constants;
 }
 
 }  // namespace nerone::compiled

@@ -10,6 +10,9 @@
 // declared and says so: attribute constant_layout = "declared" of the DPU subgraph.
 
 #include <nerone/xmodel.hpp>
+#include <vector>
+
+#include "xmodel/handle.hpp"
 
 namespace nerone::compiled {
 
@@ -19,5 +22,8 @@ inline constexpr const char* layout_attr = "constant_layout";
 // fix point that their bytes have. ModelError names the constant that cannot be read, a layout that is not known, or
 // the convolution whose instructions do not fit it.
 void restore_constants(xmodel::Graph& graph);
+
+// The constants of all DPU subgraphs of a file, with their bytes and fix points in the declared form.
+std::vector<xmodel::Op> declared_constants(const xmodel::Handle& file);
 
 }  // namespace nerone::compiled

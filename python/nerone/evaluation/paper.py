@@ -51,11 +51,21 @@ class PublishedModel:
 
 
 PUBLISHED_MODELS = (
-    PublishedModel("ct-org", ("nerone_ct_org.xmodel", "unetCTORG.xmodel"), "paper-ct-org", 6),
+    PublishedModel(
+        "ct-org",
+        ("nerone_ct_org.xmodel", "NERONE4ctorgZCU104.xmodel", "nerone_ctorg_isa0_b4096.xmodel", "unetCTORG.xmodel"),
+        "paper-ct-org",
+        6,
+    ),
     PublishedModel(
         "brats", ("nerone_brats.xmodel", "NERONE4BraTSZCU104.xmodel", "mobilenetBraTS.xmodel"), "paper-brats", 4
     ),
-    PublishedModel("brats", ("nerone_brats_sc.xmodel", "NERONE4BraTSZCU104single_class.xmodel"), "paper-brats", 2),
+    PublishedModel(
+        "brats",
+        ("nerone_brats_sc.xmodel", "NERONE4BraTSZCU104single_class.xmodel", "nerone_brats_isa0_b4096.xmodel"),
+        "paper-brats",
+        2,
+    ),
     PublishedModel(
         "prostate",
         ("nerone_prostate_double.xmodel", "prostate.xmodel"),

@@ -28,7 +28,8 @@ xmodel::Op constant(const std::string& name, std::vector<std::int32_t> shape, in
 }
 
 // Input of fix point 1, weights of 5, bias of 9: the last convolution of a published U-Net.
-xmodel::Graph convolution(const std::string& type, bool from_register, xmodel::Attrs dpu = {{"mc_code", Bytes{1}}}) {
+xmodel::Graph convolution(const std::string& type, bool from_register,
+                          xmodel::Attrs dpu = {{layout_attr, std::string("instructions")}}) {
   xmodel::Graph graph;
   graph.ops.push_back({"input", "data-fix", {}, {}, {"input", {1, 4, 4, 2}, "XINT8", fixed(1)}});
   graph.ops.push_back(constant("weights", {2, 3, 3, 2}, 5, from_register));
@@ -51,14 +52,15 @@ int fix_point_of(const xmodel::Graph& graph, const char* op) {
 }
 
 TEST(Taps, OfThreeByThreeAndStrideTwo) {
-  EXPECT_EQ(stored_taps({3, 3, 2, 2}), (std::vector<int>{0, 2, 6, 8, 1, 7, 3, 5, 4}));
+  const TransposedKernel kernel{3, 3, 2, 2, 0, 0};
+  EXPECT_EQ(stored_taps(kernel, PhaseOrder::by_first_tap(kernel)), (std::vector<int>{0, 2, 6, 8, 1, 7, 3, 5, 4}));
 }
 
 TEST(Taps, KernelUpToStrideIsInItsOwnOrder) {
-  for (const auto& shape : {KernelShape{2, 2, 2, 2}, {3, 2, 4, 2}, {1, 1, 2, 3}, {4, 4, 4, 4}}) {
-    std::vector<int> in_order(static_cast<std::size_t>(shape.kernel_h * shape.kernel_w));
+  for (const auto& kernel : {TransposedKernel{2, 2, 2, 2, 0, 0}, {3, 2, 4, 2, 0, 1}, {1, 1, 2, 3, 0, 0}}) {
+    std::vector<int> in_order(static_cast<std::size_t>(kernel.kernel_h * kernel.kernel_w));
     std::iota(in_order.begin(), in_order.end(), 0);
-    EXPECT_EQ(stored_taps(shape), in_order);
+    EXPECT_EQ(stored_taps(kernel, PhaseOrder::by_first_tap(kernel)), in_order);
   }
 }
 
@@ -80,7 +82,8 @@ TEST(Constants, TransposedWeightsGetTheirDeclaredOrder) {
   auto graph = convolution("transposed-conv2d-fix", true);
   restore_constants(graph);
   const auto& weights = data_of(graph, "weights");
-  const auto taps = stored_taps({3, 3, 2, 2});
+  const TransposedKernel kernel{3, 3, 2, 2, 0, 0};
+  const auto taps = stored_taps(kernel, PhaseOrder::by_first_tap(kernel));
   for (std::size_t filter = 0; filter < 2; ++filter) {
     for (std::size_t place = 0; place < taps.size(); ++place) {
       EXPECT_EQ(weights[filter * 18 + static_cast<std::size_t>(taps[place]) * 2],

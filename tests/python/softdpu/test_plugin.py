@@ -38,10 +38,9 @@ def test_other_families_are_refused_in_one_sentence(family: str, tmp_path: Path)
 
 def test_every_entry_point_names_the_family_first(tmp_path: Path) -> None:
     """Whole models of other families end in ops of the vendor's own, which are not what is wrong with them."""
-    from nerone.deployment.compiled import is_compiled, wrap_compiled
-
     from nerone.compilation.estimate import estimate
     from nerone.compilation.inspection import inspect_xmodel
+    from nerone.deployment.wrap_xmodel import is_compiled, wrap_compiled
 
     path = tmp_path / "other.xmodel"
     child = xmodels.subgraph("dpu", "DPU", ["y"])

@@ -12,7 +12,8 @@ from typing import Any
 from nerone.compilation.compiler import CompiledModel
 from nerone.compilation.compiler import compile as compile_for_host
 from nerone.compilation.vendor.arch import Arch
-from nerone.compilation.vendor.difference import first_difference
+from nerone.compilation.vendor.constants import read_declared, with_rescaled_biases
+from nerone.compilation.vendor.difference import first_difference, op_pairs
 from nerone.compilation.vendor.run import Feed, paired, random_feeds, run_model
 from nerone.errors import ConfigurationError, ModelError
 from nerone.quantization.model import QuantizedModel
@@ -29,21 +30,29 @@ class VendorCheck:
     fingerprint : int, of its DPU subgraphs
     dpu_subgraphs, host_dpu_subgraphs : int, in this file and in the host compilation
     images : int, on how many images the results were compared, bit for bit
+    rescaled : tuple of str, convolutions whose bias the vendor's compiler had to round to the fix point of their sum
     """
 
     fingerprint: int
     dpu_subgraphs: int
     host_dpu_subgraphs: int
     images: int
+    rescaled: tuple[str, ...] = ()
 
     def notes(self) -> tuple[str, ...]:
         """Return one sentence for each thing worth knowing."""
-        if self.dpu_subgraphs == self.host_dpu_subgraphs:
-            return ()
-        return (
-            f"the vendor's compiler made {self.dpu_subgraphs} DPU subgraphs, the host compilation has "
-            f"{self.host_dpu_subgraphs}; each further one costs a round trip between DPU and CPU",
-        )
+        notes = []
+        if self.dpu_subgraphs != self.host_dpu_subgraphs:
+            notes.append(
+                f"the vendor's compiler made {self.dpu_subgraphs} DPU subgraphs, the host compilation has "
+                f"{self.host_dpu_subgraphs}; each further one costs a round trip between DPU and CPU"
+            )
+        if self.rescaled:
+            notes.append(
+                f"the vendor's compiler rounded the biases of {', '.join(self.rescaled)}, which are finer than the "
+                "sums that they are added to; the software DPU adds them unrounded until it runs the vendor's file"
+            )
+        return tuple(notes)
 
 
 def check_vendor_model(
@@ -85,9 +94,9 @@ def check_vendor_model(
     found = _check_dpu(name, parts, Arch(fingerprint, target))
     with tempfile.TemporaryDirectory(prefix="nerone-") as scratch:
         own = compile_for_host(quantized, board=board, output=Path(scratch) / "host.xmodel", vitis_ai=vitis_ai)
-        count = _compare(name, xmodel, own, images)
+        count, rescaled = _compare(name, xmodel, own, images)
         host_parts = len(_dpu_parts(_core.read_xmodel(str(own.path))))
-    return VendorCheck(found, len(parts), host_parts, count)
+    return VendorCheck(found, len(parts), host_parts, count, rescaled)
 
 
 def _dpu_parts(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -111,10 +120,17 @@ def _check_dpu(title: str, parts: Sequence[Mapping[str, Any]], arch: Arch) -> in
     return int(parts[0]["attrs"].get("dpu_fingerprint", 0))
 
 
-def _compare(title: str, xmodel: Path, own: CompiledModel, images: Sequence[Sequence[Feed]]) -> int:
-    """Run both files on the given and on random images; return on how many they agreed."""
+def _compare(
+    title: str, xmodel: Path, own: CompiledModel, images: Sequence[Sequence[Feed]]
+) -> tuple[int, tuple[str, ...]]:
+    """Run both files on the given and on random images; return on how many they agreed, and the rounded biases."""
     from nerone import _core
 
+    made = read_declared(xmodel)
+    graph = read_declared(own.path)
+    graph, rescaled = with_rescaled_biases(graph, made, op_pairs(graph, made))
+    if rescaled:
+        _core.write_xmodel(graph, str(own.path))
     until_dpu = False
     try:
         theirs = _core.Model(str(xmodel), _core.DeviceOptions())
@@ -131,12 +147,11 @@ def _compare(title: str, xmodel: Path, own: CompiledModel, images: Sequence[Sequ
         if any(first.tobytes() != second.tobytes() for first, second in zip(expected.values(), got, strict=True)):
             rows = [row for row in own.report["layers"] if not row["fused_into"]]
             layers = {op: str(row["layer"]) for row in rows for op in row["xir_ops"]}
-            graphs = (_core.read_xmodel(str(own.path)), _core.read_xmodel(str(xmodel)))
             kind = f"image {number}" if number < len(images) else f"random image {number - len(images)}"
             raise ModelError(
-                f"{title} and the host compilation differ on {kind}: {first_difference(*graphs, layers, feeds)}"
+                f"{title} and the host compilation differ on {kind}: {first_difference(graph, made, layers, feeds)}"
             )
-    return len(trials)
+    return len(trials), rescaled
 
 
 def _check_interface(title: str, mine: Any, theirs: Any) -> None:

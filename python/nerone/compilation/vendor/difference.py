@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compilation.vendor.constants import constant
 from nerone.compilation.vendor.run import Feed, plain_name, run_model
 from nerone.errors import ModelError
 
-__all__ = ["first_difference"]
+__all__ = ["first_difference", "op_pairs"]
 
 Graph = Mapping[str, Any]
 Op = Mapping[str, Any]
@@ -31,7 +32,7 @@ def first_difference(own: Graph, other: Graph, layers: Mapping[str, str], feeds:
 
     Parameters
     ----------
-    own, other : graphs in the schema of `nerone._core.read_xmodel`
+    own, other : graphs as `nerone.compilation.vendor.constants.read_declared` gives them
     layers : layer of the user's model for an op of ``own``
     feeds : the image on which the results differ
 
@@ -43,7 +44,7 @@ def first_difference(own: Graph, other: Graph, layers: Mapping[str, str], feeds:
         first, second = _values(own, feeds), _values(other, feeds)
     except ModelError:
         first, second = {}, {}
-    for mine, theirs in _pairs(own, other):
+    for mine, theirs in op_pairs(own, other):
         found = _declared(mine, theirs)
         if not found and mine["name"] in first and theirs["name"] in second:
             found = _counted(mine, first[mine["name"]], second[theirs["name"]])
@@ -71,7 +72,8 @@ def _fixed(graph: Graph) -> list[Op]:
     ]
 
 
-def _pairs(own: Graph, other: Graph) -> list[tuple[Op, Op]]:
+def op_pairs(own: Graph, other: Graph) -> list[tuple[Op, Op]]:
+    """Return the computing ops of two compilations that have the same plain name."""
     by_name = {plain_name(op["name"]): op for op in _fixed(other)}
     by_name |= {plain_name(op["output"]["name"]): op for op in _fixed(other) if plain_name(op["name"]) not in by_name}
     found = [(op, by_name.get(plain_name(op["name"]))) for op in _fixed(own)]
@@ -94,7 +96,7 @@ def _fact(op: Op, what: str) -> Any:
 
 def _why(own: Graph, other: Graph, mine: Op, theirs: Op) -> str:
     for role in ("weights", "bias"):
-        expected, got = _constant(own, mine, role), _constant(other, theirs, role)
+        expected, got = constant(own, mine, role), constant(other, theirs, role)
         if expected is None or got is None or expected[0].size != got[0].size:
             continue
         if expected[1] != got[1]:
@@ -106,22 +108,6 @@ def _why(own: Graph, other: Graph, mine: Op, theirs: Op) -> str:
         if None not in (expected, got) and expected != got:
             return f"; its {key} is {got} instead of {expected}"
     return ""
-
-
-def _constant(graph: Graph, op: Op, role: str) -> tuple[NDArray[np.int8], int | None] | None:
-    """Return an op's weights and their fix point; in the vendor's files they lie in a register of the subgraph."""
-    for name in op["inputs"].get(role, ()):
-        source = next(candidate for candidate in graph["ops"] if candidate["name"] == name)
-        attrs, size = source["output"]["attrs"], int(np.prod(source["output"]["shape"]))
-        data = bytes(source["attrs"].get("data", b""))
-        if not data:
-            part = next((part for part in graph["root"]["children"] if op["name"] in part["ops"]), None)
-            registers = part["attrs"].get("reg_id_to_parameter_value", {}) if part else {}
-            start = int(attrs.get("ddr_addr", 0))
-            data = bytes(registers.get(f"REG_{attrs.get('reg_id', 0)}", b""))[start : start + size]
-        if len(data) == size:
-            return np.frombuffer(data, np.int8), attrs.get("fix_point")
-    return None
 
 
 def _values(graph: Graph, feeds: Sequence[Feed]) -> dict[str, NDArray[np.float32]]:
