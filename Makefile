@@ -46,8 +46,8 @@ lint: develop
 	scripts/lint.sh
 
 format: venv
-	$(BIN)/ruff check --fix python tests benchmarks
-	$(BIN)/ruff format python tests benchmarks
+	$(BIN)/ruff check --fix python tests benchmarks scripts
+	$(BIN)/ruff format python tests benchmarks scripts
 	git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
 
 asan tsan: packages

@@ -155,3 +155,31 @@ def _circle(imports: dict[str, set[str]]) -> str:
     while path[-1] not in path[:-1]:
         path.append(min(imports[path[-1]] & imports.keys()))
     return " -> ".join(path[path.index(path[-1]) :])
+
+
+def _walk_steps() -> list[tuple[str, str]]:
+    """Return (caller, called) files of the walks of docs/architecture.md."""
+    pairs, above = [], [""]
+    for line in (ROOT / "docs/architecture.md").read_text().splitlines():
+        if line.startswith("## "):
+            above = [""]
+        if match := re.match(r"( *)- `([^`]+)`", line):
+            depth = len(match[1]) // 4
+            above[depth + 1 :] = [match[2]]
+            pairs.append((above[depth], match[2]))
+    return pairs
+
+
+@pytest.mark.parametrize(("caller", "called"), _walk_steps())
+def test_no_step_of_a_walk_goes_up(caller: str, called: str) -> None:
+    assert (ROOT / called).is_file(), f"docs/architecture.md names {called}"
+    kinds = {"python": 0, "bindings": 1, "cpp": 2}
+    if not caller or kinds[caller.split("/")[0]] < kinds[called.split("/")[0]]:
+        return
+    assert caller.split("/")[0] == called.split("/")[0], f"{called} is above {caller}"
+    if called.startswith("cpp/"):
+        (one, other), uses = (path.split("/")[2] for path in (caller, called)), CPP_USES
+    else:
+        one, other = (_package(path[len("python/") : -len(".py")].replace("/", ".")) for path in (caller, called))
+        uses = PYTHON_USES
+    assert other == one or other in uses[one], f"{caller} is not to use {called}"
