@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, module) {
   register_tensors(module);
   register_xmodel(module);
   register_isa(module);
+  register_isa_run(module);
   register_model(module);
   register_runner(module);
   register_preprocess(module);

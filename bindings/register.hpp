@@ -9,6 +9,7 @@ void register_errors();
 void register_tensors(pybind11::module_& module);
 void register_xmodel(pybind11::module_& module);
 void register_isa(pybind11::module_& module);
+void register_isa_run(pybind11::module_& module);
 void register_model(pybind11::module_& module);
 void register_runner(pybind11::module_& module);
 void register_preprocess(pybind11::module_& module);

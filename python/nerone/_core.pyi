@@ -208,6 +208,26 @@ def instruction_formats(version: int) -> list[dict[str, Any]]:
 def dpu_machine(fingerprint: int, dpu_name: str = "") -> dict[str, Any]:
     """Read size and banks of a DPU from its fingerprint."""
 
+def run_instructions(
+    code: bytes, fingerprint: int, registers: Mapping[int, bytes], dpu_name: str = ""
+) -> dict[int, bytes]:
+    """Run mc_code on copies of the registers' contents; return these."""
+
+def check_instructions(
+    code: bytes,
+    fingerprint: int,
+    dpu_name: str = "",
+    register_bytes: Mapping[int, int] = {},
+    order: bool = True,
+    tokens: bool = True,
+    unwritten: bool = True,
+    most_findings: int = 100,
+) -> dict[str, Any]:
+    """Check mc_code without running it."""
+
+def instruction_sources(code: bytes, fingerprint: int, dpu_name: str = "") -> list[list[int]]:
+    """Find, for each instruction, the earlier ones that wrote the rows that it reads."""
+
 def volume_statistics(declaration: dict[str, Any], slices: Iterable[_Image]) -> _Statistics: ...
 
 @final

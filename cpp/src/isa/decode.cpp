@@ -65,7 +65,7 @@ std::string title_of(const Stream& stream, std::size_t index) {
   return "instruction " + std::to_string(index) + " (" + stream[index].format->name + ")";
 }
 
-Stream decode(const void* code, std::size_t size_bytes, int version) {
+Stream decode(const void* code, std::size_t size_bytes, int version, bool several) {
   if (version < 0 || version >= version_count) {
     throw ModelError("version " + std::to_string(version) +
                      " of the instruction set is not known, expected 0 or 1; the file is for another DPU");
@@ -74,7 +74,7 @@ Stream decode(const void* code, std::size_t size_bytes, int version) {
   Stream stream;
   stream.reserve(size_bytes / 16);
   std::size_t at = 0;
-  while (stream.empty() || stream.back().format->opcode != Opcode::end) {
+  while (stream.empty() || stream.back().format->opcode != Opcode::end || (several && at < size_bytes)) {
     const auto where = place(stream.size(), at);
     const auto& format = format_at(bytes + at, size_bytes - at, version, where);
     stream.push_back(instruction_at(bytes + at, format, where));

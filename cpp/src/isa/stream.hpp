@@ -27,8 +27,9 @@ struct Instruction {
 using Stream = std::vector<Instruction>;
 
 // All instructions, END included. ModelError names the first instruction that is none, or that is cut off; unknown
-// bits must be zero, and nothing may follow END. A decoded stream encodes to the same bytes.
-Stream decode(const void* code, std::size_t size_bytes, int version);
+// bits must be zero, and nothing may follow END but, where there are `several`, the next stream. A decoded stream
+// encodes to the same bytes.
+Stream decode(const void* code, std::size_t size_bytes, int version, bool several = false);
 
 // ModelError names the first instruction with a field out of its range.
 std::vector<std::uint8_t> encode(const Stream& stream);

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <nerone/error.hpp>
 
+#include "softdpu/instruction_engine.hpp"
 #include "softdpu/planned_engine.hpp"
 #include "softdpu/program.hpp"
 #include "softdpu/scalar_engine.hpp"
@@ -39,17 +40,22 @@ const char* name_of(Kernels kernels) {
       return "jit-avx-vnni";
     case Kernels::jit_avx2:
       return "jit-avx2";
+    case Kernels::isa:
+      return "isa";
   }
   return "unknown";
 }
 
 Kernels kernels_from(const std::string& name) {
-  if (name == name_of(Kernels::automatic)) return Kernels::automatic;
+  for (const auto kernels : {Kernels::automatic, Kernels::isa}) {
+    if (name == name_of(kernels)) return kernels;
+  }
   for (const auto kernels : all_kernels) {
     if (name == name_of(kernels)) return kernels;
   }
-  throw ConfigurationError("kernels '" + name +
-                           "' are not known, expected auto, scalar, portable, onednn, jit, jit-avx-vnni or jit-avx2");
+  throw ConfigurationError(
+      "kernels '" + name +
+      "' are not known, expected auto, scalar, portable, onednn, jit, jit-avx-vnni, jit-avx2 or isa");
 }
 
 namespace {
@@ -114,6 +120,7 @@ std::vector<Kernels> available_kernels() {
 }
 
 std::shared_ptr<const Engine> make_engine(const xmodel::Graph& graph, const EngineOptions& options) {
+  if (options.kernels == Kernels::isa) return make_instruction_engine(graph, options);
   const auto kernels = resolve(options.kernels);
   auto program = parse_program(graph, options.outputs);
   switch (kernels) {

@@ -14,14 +14,14 @@ namespace nerone::softdpu {
 
 // scalar: the readable references; portable: vectorised loops for every processor; onednn: its convolutions with the
 // portable rest; jit: kernels generated at plan time for AVX-512 VNNI, jit_avx_vnni and jit_avx2 for processors without
-// it. automatic: the fastest that this processor has.
-enum class Kernels { automatic, scalar, portable, onednn, jit, jit_avx_vnni, jit_avx2 };
+// it. isa: the instructions of a vendor's file, as a board runs them. automatic: the fastest that this processor has.
+enum class Kernels { automatic, scalar, portable, onednn, jit, jit_avx_vnni, jit_avx2, isa };
 
-// "auto", "scalar", "portable", "onednn", "jit", "jit-avx-vnni" or "jit-avx2"; ConfigurationError otherwise.
+// "auto", "scalar", "portable", "onednn", "jit", "jit-avx-vnni", "jit-avx2" or "isa"; ConfigurationError otherwise.
 Kernels kernels_from(const std::string& name);
 const char* name_of(Kernels kernels);
 
-// The engines that this processor and this build have, `automatic` left out.
+// The engines that this processor and this build have, `automatic` left out, and `isa`, which not every model has.
 std::vector<Kernels> available_kernels();
 
 struct EngineOptions {

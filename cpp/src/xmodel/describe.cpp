@@ -57,7 +57,6 @@ class Describer {
     }
     check_ops(graph_, Limits{});
     for (auto& op : graph_.ops) fill_constant(op, described);
-    described.attrs.erase("reg_id_to_parameter_value");
     graph_.root.name = "root";
     graph_.root.ops = described.ops;
     graph_.root.children.push_back(std::move(described));

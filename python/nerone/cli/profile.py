@@ -23,7 +23,7 @@ def register(application: typer.Typer) -> None:
         file: str = typer.Argument(None, help="An xmodel or a bundle."),
         model_option: str = typer.Option(None, "-m", "--model", help="The file, as an option."),
         kernels: str = typer.Option(
-            "auto", "--kernels", help="auto, jit, jit-avx-vnni, jit-avx2, onednn, portable or scalar."
+            "auto", "--kernels", help="auto, jit, jit-avx-vnni, jit-avx2, onednn, portable, scalar or isa."
         ),
         seconds: float = typer.Option(2.0, "--seconds", help="How long to measure."),
         picture: str = typer.Option(None, "-o", "--picture", help="Draw bars per layer into this file (.png, .svg)."),

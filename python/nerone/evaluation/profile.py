@@ -13,7 +13,7 @@ from nerone.errors import ConfigurationError, DeviceError, ModelError
 
 __all__ = ["KERNELS", "LayerProfile", "Profile", "peak_gmacs", "profile"]
 
-KERNELS = ("auto", "jit", "jit-avx-vnni", "jit-avx2", "onednn", "portable", "scalar")
+KERNELS = ("auto", "jit", "jit-avx-vnni", "jit-avx2", "onednn", "portable", "scalar", "isa")
 
 _LIBRARY = "libnerone_softdpu.so"
 

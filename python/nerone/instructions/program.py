@@ -45,6 +45,15 @@ class Program:
         """Of the instruction set."""
         return (self.fingerprint >> 48) & 0xFF
 
+    @property
+    def code(self) -> bytes:
+        """All streams, one after the other; an END in the middle stops nothing."""
+        return b"".join(self.streams)
+
+    def machine(self) -> Mapping[str, Any]:
+        """Return size, version, pixels, channels, image_groups, misc_pixels and bank_rows of the DPU."""
+        return _core.dpu_machine(self.fingerprint, self.dpu_name)
+
     def instructions(self) -> list[Instruction]:
         """Decode all streams, one after the other."""
         return [each for stream in self.streams for each in decode(stream, self.version)]

@@ -109,7 +109,7 @@ class Model:
         path : .xmodel file, compiled by the vendor or by NERONE, or folder of a bundle
         device : "softdpu", "board" (the vendor's runner that the model names), or path of a VART runner library
         kernels : of the software DPU: "auto" (the fastest here), "jit", "jit-avx-vnni", "jit-avx2", "onednn",
-            "portable" or "scalar" (the reference); all give the same bits
+            "portable" or "scalar" (the reference); all give the same bits; "isa" runs a board's instructions
         cores : of a simulated board: jobs that run at once; 0 for no limit
         job_latency_us : of a simulated board: microseconds that a job occupies its core; 0 for as long as it takes
         compute : of a simulated board: False where jobs only take their time and leave outputs as they are
