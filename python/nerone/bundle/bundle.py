@@ -194,7 +194,7 @@ class Bundle:
             _preprocessing(fields),
             TensorDeclaration.read(fields.object("input")),
             TensorDeclaration.read(fields.object("output_tensor")),
-            OutputDeclaration.read(fields.object("output")),
+            _output(fields),
             _fingerprint(fields),
             fields.get("preset", str, "a string"),
             fields.get("board_model", str, "a string"),
@@ -262,6 +262,15 @@ def _preprocessing(fields: Fields) -> Preprocessing:
     if steps.orientation or known is None:
         return steps
     return replace(steps, dicom_orientation=known.preprocessing.orientation)
+
+
+def _output(fields: Fields) -> OutputDeclaration:
+    """Read the classes; of a bundle from before classes were coded, with the codes of its preset."""
+    output = OutputDeclaration.read(fields.object("output"))
+    known = PRESETS.get(fields.get("preset", str, "a string"))
+    if output.codes or known is None or known.class_names != output.class_names:
+        return output
+    return replace(output, codes=known.codes)
 
 
 def _texts(fields: Fields, key: str) -> dict[str, str]:

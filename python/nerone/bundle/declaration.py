@@ -59,6 +59,8 @@ class OutputDeclaration:
     colours : (R, G, B) 0-255, one per class
     label_ids : the data set's own id of each class, as its masks store it; empty where it has none
     covers : (rows, columns) in the middle of the network's input that a mask tells of; empty where that is all of it
+    codes : per class (SNOMED CT code, meaning), with a third "abnormality" where it is no part of the body, for DICOM
+        segmentations; empty where nothing is known
     """
 
     kind: Literal["segmentation", "classification"]
@@ -66,6 +68,7 @@ class OutputDeclaration:
     colours: tuple[Colour, ...]
     label_ids: tuple[int, ...] = ()
     covers: tuple[int, ...] = ()
+    codes: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -82,6 +85,10 @@ class OutputDeclaration:
                 f"there are {count} class names and {len(self.label_ids)} label ids; give one per class"
             )
 
+        if self.codes and (len(self.codes) != count or any(len(code) not in (0, 2, 3) for code in self.codes)):
+            raise ConfigurationError(
+                f"codes are {[list(code) for code in self.codes]}; expected code and meaning of each of {count} classes"
+            )
         if len(self.covers) not in (0, 2):
             raise ConfigurationError(f"covers is {list(self.covers)}; expected rows and columns, or nothing")
 
@@ -101,6 +108,7 @@ class OutputDeclaration:
             "colours": [list(colour) for colour in self.colours],
             "label_ids": list(self.label_ids),
             **({"covers": list(self.covers)} if self.covers else {}),
+            **({"codes": [list(code) for code in self.codes]} if self.codes else {}),
         }
 
     @classmethod
@@ -116,7 +124,16 @@ class OutputDeclaration:
             tuple(_colour(fields, value) for value in colours),
             fields.integers("label_ids", 0, 255),
             fields.integers("covers", 1, _MAX_AXIS) if fields.has("covers") else (),
+            tuple(_code(fields, value) for value in fields.get("codes", list, "a list of [code, meaning]"))
+            if fields.has("codes")
+            else (),
         )
+
+
+def _code(fields: Fields, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise fields.fail("codes", value, "[code, meaning] of strings")
+    return tuple(value)
 
 
 def _colour(fields: Fields, value: Any) -> Colour:

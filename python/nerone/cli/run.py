@@ -11,6 +11,8 @@ from nerone.errors import ConfigurationError
 if TYPE_CHECKING:
     import typer
 
+    from nerone.runtime.prediction.options import RunOptions
+
 __all__ = ["register"]
 
 
@@ -29,10 +31,23 @@ def register(application: typer.Typer) -> None:
         raw_output: str = typer.Option(None, "--raw-output", help="Where the network's output goes (.npy)."),
         device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
         backend: str = typer.Option("vart", "--backend", help="vart, or pynq: the paper's loop in Python."),
+        threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
+        output_format: str = typer.Option(
+            "nifti", "--format", help="Of volumes' masks: nifti, png, dicom-seg or dicom-labelmap."
+        ),
+        resample: str = typer.Option(
+            "nearest", "--resample", help="To the scan's grid: nearest, or linear: probabilities are interpolated."
+        ),
+        report: str = typer.Option(None, "--report", help="Table of volumes per class: FILE.csv or FILE.json."),
+        shard: str = typer.Option(None, "--shard", help="Run the I-th of N parts of the scans: I/N."),
+        resume: bool = typer.Option(False, "--resume", help="Leave out what an earlier run has finished."),
+        manifest: bool = typer.Option(False, "--manifest", help="Keep manifest.jsonl, from which --resume goes on."),
         skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> None:
         """Segment or classify scans and pictures with a bundle."""
+        from nerone.runtime.prediction.options import RunOptions, shard_of
+
         first, second = (None, model) if model_option and not scans else (model, scans)
         path = file_argument(chosen(first, model_option, "bundle or xmodel"), "bundle or xmodel")
         if raw_input or raw_output:
@@ -43,7 +58,20 @@ def register(application: typer.Typer) -> None:
         if output is None:
             raise ConfigurationError("no output was given; name a folder with -o")
         scans = chosen(second, image_dir, "scan or folder of scans")
-        _run_scans(path, scans, output, device, backend, skip_bad, as_json)
+        if backend not in ("vart", "pynq"):
+            raise ConfigurationError(f"there is no backend '{backend}'; expected vart or pynq")
+        options = RunOptions(
+            device=device,
+            backend=cast("Literal['vart', 'pynq']", backend),
+            threads=threads,
+            format=output_format,
+            resample=resample,
+            skip_bad=skip_bad,
+            shard=shard_of(shard),
+            resume=resume,
+            manifest=manifest,
+        )
+        _run_scans(path, scans, output, options, report, as_json)
 
 
 def _run_raw(path: Path, raw_input: str | None, raw_output: str | None, device: str) -> None:
@@ -55,26 +83,29 @@ def _run_raw(path: Path, raw_input: str | None, raw_output: str | None, device: 
     print(f"{raw_output}: {result.shape} {result.dtype}")
 
 
-def _run_scans(path: Path, scans: str, output: str, device: str, backend: str, skip_bad: bool, as_json: bool) -> None:
+def _run_scans(path: Path, scans: str, output: str, options: RunOptions, report: str | None, as_json: bool) -> None:
     from nerone.bundle.bundle import Bundle
     from nerone.runtime.prediction.files import predict_files
+    from nerone.runtime.prediction.report import check_report, write_report
 
-    if backend not in ("vart", "pynq"):
-        raise ConfigurationError(f"there is no backend '{backend}'; expected vart or pynq")
+    if report is not None:
+        check_report(report)
     bundle = Bundle.open(path)
     with progress_bars(quiet=as_json) as progress:
-        written, skipped = predict_files(
-            bundle,
-            scans,
-            output,
-            device=device,
-            backend=cast("Literal['vart', 'pynq']", backend),
-            skip_bad=skip_bad,
-            progress=progress,
-        )
+        written, skipped = predict_files(bundle, scans, output, options=options, progress=progress)
+    if report is not None:
+        write_report(report, written)
     if as_json:
         results = [
-            {"source": str(w.source), "target": str(w.target), "counts": w.counts, "notes": w.notes} for w in written
+            {
+                "source": str(w.source),
+                "target": str(w.target),
+                "counts": w.counts,
+                "volumes_ml": w.volumes_ml,
+                "notes": w.notes,
+                "resumed": w.resumed,
+            }
+            for w in written
         ]
         print_json({"results": results, "skipped": [[str(file), reason] for file, reason in skipped]})
         return

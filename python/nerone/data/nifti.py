@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from nerone.data.reading import named_errors
 from nerone.errors import ConfigurationError, ShapeError
 
-__all__ = ["MAX_CHANNELS", "is_nifti", "open_nifti", "read_nifti", "write_mask"]
+__all__ = ["MAX_CHANNELS", "MaskStream", "is_nifti", "nifti_slices", "open_nifti", "read_nifti", "write_mask"]
 
 
 # The Medical Segmentation Decathlon's brain scans have four; more are a series in time.
@@ -23,7 +24,7 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
-def open_nifti(path: Path) -> Any:
+def open_nifti(path: Path, *, keep_open: bool = False) -> Any:
     """Open a NIfTI file of three axes, or of four with channels last, without reading its voxels.
 
     Raises
@@ -36,7 +37,7 @@ def open_nifti(path: Path) -> Any:
     import nibabel
 
     with named_errors(path, "NIfTI"):
-        image = nibabel.load(path)
+        image = nibabel.load(path, keep_file_open=keep_open) if keep_open else nibabel.load(path)
     shape = image.shape
     if len(shape) < 3 or any(n != 1 for n in shape[4:]) or min(shape) < 1:
         raise ShapeError(
@@ -48,6 +49,28 @@ def open_nifti(path: Path) -> Any:
             f"{MAX_CHANNELS} channels, split it first"
         )
     return image
+
+
+def nifti_slices(path: Path) -> Iterator[NDArray[Any]]:
+    """Yield the slices (X, Y) or (X, Y, C) of a volume along its third axis, one in memory.
+
+    Raises
+    ------
+    ConfigurationError, ShapeError
+        as :func:`read_nifti`.
+    """
+    image = open_nifti(path, keep_open=True)
+    with named_errors(path, "NIfTI"):
+        for index in range(int(image.shape[2])):
+            data = np.asanyarray(image.dataobj[:, :, index])
+            _check_numbers(data, path)
+            channels = data.shape[2:3] if data.ndim > 2 and data.shape[2] > 1 else ()
+            yield data.reshape(*data.shape[:2], *channels)
+
+
+def _check_numbers(data: NDArray[Any], path: Path) -> None:
+    if data.dtype.kind not in "iuf":
+        raise ConfigurationError(f"'{path}' holds {data.dtype} voxels; expected numbers, one per voxel")
 
 
 def read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -69,10 +92,54 @@ def read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     image = open_nifti(path)
     with named_errors(path, "NIfTI"):
         data = np.asanyarray(image.dataobj)
-    if data.dtype.kind not in "iuf":
-        raise ConfigurationError(f"'{path}' holds {data.dtype} voxels; expected numbers, one per voxel")
+    _check_numbers(data, path)
     channels = data.shape[3:4] if data.ndim > 3 and data.shape[3] > 1 else ()
     return data.reshape(*data.shape[:3], *channels), np.asarray(image.affine, np.float64)
+
+
+class MaskStream:
+    """A gzipped NIfTI mask that is written slice by slice.
+
+    Parameters
+    ----------
+    path : file to write
+    shape : (X, Y, Z)
+    affine : (4, 4) float64
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> None:
+        import gzip
+
+        import nibabel
+
+        header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), shape), affine).header
+        header.set_xyzt_units("mm")
+        header["vox_offset"] = 352
+        header["magic"] = b"n+1"
+        header["scl_slope"], header["scl_inter"] = np.nan, np.nan
+        self._shape, self._count = shape, 0
+        self._raw = path.open("wb")
+        # Neither name nor time in it: the same mask is the same bytes.
+        self._file = gzip.GzipFile("", "wb", compresslevel=1, fileobj=self._raw, mtime=0)
+        self._file.write(header.binaryblock + bytes(4))
+
+    def add(self, mask: NDArray[np.uint8]) -> None:
+        """Write the next slice (X, Y) uint8."""
+        if mask.shape != self._shape[:2]:
+            raise ShapeError(f"slice {self._count} of the mask has shape {mask.shape}, expected {self._shape[:2]}")
+        self._file.write(np.asarray(mask, np.uint8).tobytes(order="F"))
+        self._count += 1
+
+    def __enter__(self) -> MaskStream:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self._file.close()
+        finally:
+            self._raw.close()
+        if kind is None and self._count != self._shape[2]:
+            raise ShapeError(f"the mask has {self._count} slices, its scan {self._shape[2]}")
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], affine: NDArray[np.float64] | None) -> None:

@@ -14,7 +14,7 @@ from nerone.data.dicom import DicomSeries, read_pages, read_slices
 from nerone.data.frame import Frame, plain
 from nerone.data.grid import Grid, turned_frames
 from nerone.data.itk import itk_grid, read_itk
-from nerone.data.nifti import open_nifti, read_nifti
+from nerone.data.nifti import nifti_slices, open_nifti
 from nerone.data.orientation import AS_STORED, TRANSPOSED, Turn, turn_for
 from nerone.data.pictures import picture_count, pictures
 from nerone.data.reading import with_named_errors
@@ -73,13 +73,9 @@ class Source:
         )
 
 
-def _nifti_frames(path: Path, count: int) -> Iterator[Frame]:
-    data, affine = read_nifti(path)
-    spacing = np.linalg.norm(affine[:3, :2], axis=0)
-    values = plain(data)
-    for index in range(values.shape[2]):
-        image = np.ascontiguousarray(values[:, :, index])
-        yield Frame(image, path, index, count, (float(spacing[0]), float(spacing[1])), affine)
+def _nifti_frames(path: Path, grid: Grid) -> Iterator[Frame]:
+    for index, values in enumerate(nifti_slices(path)):
+        yield Frame(plain(values), path, index, grid.shape[2], grid.spacing_mm, grid.affine)
 
 
 def _itk_frames(path: Path, grid: Grid) -> Iterator[Frame]:
@@ -116,7 +112,7 @@ def nifti_source(path: Path) -> Source:
     """Return a NIfTI volume; ConfigurationError or ShapeError where it is none."""
     grid = _nifti_grid(path)
     count = grid.shape[2]
-    return Source(path, count, lambda: _nifti_frames(path, count), "nifti", grid=grid)
+    return Source(path, count, lambda: _nifti_frames(path, grid), "nifti", grid=grid)
 
 
 def pages_source(path: Path, count: int) -> Source:

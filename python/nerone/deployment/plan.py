@@ -141,7 +141,9 @@ def _output(shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence
     classes = int(shape[-1])
     image = len(shape) == 3 and shape[0] * shape[1] > 1
     if chosen and class_names is None:
-        declared = OutputDeclaration(chosen.output, chosen.class_names, chosen.colours, chosen.label_ids)
+        declared = OutputDeclaration(
+            chosen.output, chosen.class_names, chosen.colours, chosen.label_ids, codes=chosen.codes
+        )
     else:
         names = tuple(class_names or (f"class {number}" for number in range(classes)))
         if classes == 2 and len(names) == 1:

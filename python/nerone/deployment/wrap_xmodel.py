@@ -129,4 +129,5 @@ def _output(chosen: Preset, classes: int, class_names: Sequence[str] | None) -> 
     if class_names is None and classes == 2 < len(names) and chosen.output == "segmentation":
         names = (chosen.class_names[0], _WHOLE.get(chosen.name, "foreground"))
     ids = chosen.label_ids if len(names) == len(chosen.class_names) else ()
-    return OutputDeclaration(chosen.output, names, colours[: len(names)], ids)
+    codes = chosen.codes if names == chosen.class_names else ()
+    return OutputDeclaration(chosen.output, names, colours[: len(names)], ids, codes=codes)

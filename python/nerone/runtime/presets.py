@@ -47,6 +47,7 @@ class Preset:
     class_names : one per class, class 0 first
     colours : (R, G, B) 0-255, one per class
     label_ids : the data set's own id of each class, as its masks store it; empty where it has none
+    codes : SNOMED CT code and meaning of each class, as of `nerone.bundle.declaration.OutputDeclaration`
     """
 
     name: str
@@ -56,6 +57,7 @@ class Preset:
     class_names: tuple[str, ...]
     colours: tuple[Colour, ...]
     label_ids: tuple[int, ...] = ()
+    codes: tuple[tuple[str, ...], ...] = ()
 
 
 _CT_CLASSES = ("background", "liver", "bladder", "lungs", "kidneys", "bone")
@@ -64,6 +66,23 @@ _BRAIN_CLASSES = ("background", "necrotic core", "oedema", "enhancing tumour")
 _BRAIN_COLOURS = (_NONE, _BLUE, _YELLOW, _VERMILION)
 _PROSTATE_CLASSES = ("background", "peripheral zone", "central gland")
 _PROSTATE_COLOURS = (_NONE, _SKY, _ORANGE)
+_CODES: dict[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
+    _CT_CLASSES: (
+        (),
+        ("10200004", "Liver"),
+        ("89837001", "Bladder"),
+        ("39607008", "Lung"),
+        ("64033007", "Kidney"),
+        ("272673000", "Bone"),
+    ),
+    _BRAIN_CLASSES: (
+        (),
+        ("6574001", "Necrosis", "abnormality"),
+        ("79654002", "Edema", "abnormality"),
+        ("108369006", "Neoplasm", "abnormality"),
+    ),
+    _PROSTATE_CLASSES: ((), ("279706003", "Peripheral zone of the prostate"), ("41216001", "Prostate")),
+}
 _BLOOD_CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 _BLOOD_COLOURS = (_ORANGE, _SKY, _GREEN, _PURPLE)
 
@@ -111,7 +130,7 @@ def _segmentation(
     colours: tuple[Colour, ...],
     ids: tuple[int, ...],
 ) -> Preset:
-    return Preset(name, title, steps, "segmentation", classes, colours, ids)
+    return Preset(name, title, steps, "segmentation", classes, colours, ids, _CODES[classes])
 
 
 PRESETS: dict[str, Preset] = {

@@ -17,7 +17,6 @@ from cli.conftest import segmentation_model
 from nerone.bundle import bundle as bundle_module
 from nerone.cli import main as main_module
 from nerone.compilation.export import export_quantized_xir
-from nerone.runtime.prediction import files as predictions
 
 
 def save(path, array):
@@ -137,7 +136,7 @@ def test_a_disk_that_refuses(refused, monkeypatch, quantized_file, bundle, volum
     assert words in said
     assert not target.exists()
     assert not list(tmp_path.glob(".*"))
-    monkeypatch.setattr(predictions, "write_mask", fail)
+    monkeypatch.setattr("nerone.runtime.prediction.results.MaskStream", fail)
     assert words in refused("run", bundle.path, volume, "-o", tmp_path / "o")
 
 
@@ -200,7 +199,7 @@ def test_interruption(monkeypatch, capsys, bundle, volume, tmp_path):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predictions, "write_mask", interrupt)
+    monkeypatch.setattr("nerone.runtime.prediction.results.MaskStream", interrupt)
     assert main_module.main(["run", str(bundle.path), str(volume), "-o", str(tmp_path / "o")]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "nerone: interrupted"
 

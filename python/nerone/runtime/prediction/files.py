@@ -1,11 +1,14 @@
-"""Files through a bundle: NIfTI and DICOM volumes give NIfTI masks, pictures PNG masks, classifications one CSV."""
+"""Files through a bundle: volumes give masks in the format that is asked for, pictures PNG masks, classifications one
+CSV.
+"""
 
 from __future__ import annotations
 
 import csv
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +19,19 @@ from nerone.bundle.bundle import Bundle
 from nerone.bundle.writing import replacing_file, write_error
 from nerone.data.frame import Frame
 from nerone.data.geometry import geometry_notes
-from nerone.data.grid import written_grid
-from nerone.data.nifti import write_mask
 from nerone.data.prepared import source_statistics
-from nerone.data.sources import Source, find_sources
+from nerone.data.source import Source
+from nerone.data.sources import find_sources
 from nerone.data.value_range import ValueNotes
 from nerone.errors import Error
 from nerone.runtime.frame import Frame as PipelineFrame
 from nerone.runtime.pipeline import Pipeline
+from nerone.runtime.prediction.cases import Case, in_shard, plan_cases
+from nerone.runtime.prediction.manifest import Manifest
+from nerone.runtime.prediction.options import RunOptions
+from nerone.runtime.prediction.results import Result, write_results
 from nerone.runtime.preprocessing import Statistics
-from nerone.runtime.preprocessing.image_grid import on_image_grid
+from nerone.runtime.preprocessing.image_grid import classes_on_image_grid, on_image_grid
 
 __all__ = ["Written", "predict_files"]
 
@@ -40,13 +46,19 @@ class Written:
     ----------
     source, target : Path, the file it came from and the file it went to
     counts : pixels, or the one image, per class name
-    notes : sentences on a volume that lies unusually: oblique, not axial, pixels not square
+    notes : sentences on what is unusual about a volume: oblique, not axial, pixels not square, other values
+    volumes_ml : millilitres per class name; empty of pictures
+    seconds : float, of the case
+    resumed : bool, whether an earlier run wrote it
     """
 
     source: Path
     target: Path
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
+    volumes_ml: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    resumed: bool = False
 
 
 def predict_files(
@@ -57,108 +69,152 @@ def predict_files(
     device: str = "softdpu",
     backend: Literal["vart", "pynq"] = "vart",
     skip_bad: bool = False,
+    options: RunOptions | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Written], list[tuple[Path, str]]]:
-    """Run every scan or picture of a path and write the results.
+    """Run every scan or picture of a path and write the results, one case after the other.
 
     Parameters
     ----------
     bundle : Bundle
     scans : file or folder, as `nerone.data.frames` reads them
     output : folder; for a single file also a file name
-    device : "softdpu" or "board"
-    backend : "vart", the C++ pipeline, or "pynq", the paper's loop in Python
-    skip_bad : leave out files that cannot be read, and list them
+    device, backend, skip_bad : as of `RunOptions`, where no options are given
+    options : RunOptions
+    progress : called with ("images", done, total)
 
     Returns
     -------
-    What was written, and (file, reason) of what was left out. Masks hold the data set's label ids where the bundle has
-    them, class numbers otherwise, on the grid of the scan with its affine.
+    What was written, and (file, reason) of what was left out. NIfTI masks hold the data set's label ids where the
+    bundle has them, class numbers otherwise, on the grid of the scan with its affine.
 
     Raises
     ------
     ConfigurationError, ShapeError, DtypeError
         naming the file.
     """
-    sources, skipped = find_sources(scans, skip_bad=skip_bad, steps=bundle.preprocessing)
+    options = options or RunOptions(device=device, backend=backend, skip_bad=skip_bad)
+    sources, skipped = find_sources(scans, skip_bad=options.skip_bad, steps=bundle.preprocessing)
     root = Path(scans) if Path(scans).is_dir() else Path(scans).parent
-    single = len(sources) == 1 and Path(scans).is_file()
-    result: Literal["classes", "probabilities"] = "classes"
-    if bundle.output.kind == "classification":
-        result = "probabilities"
+    single = Path(output) if len(sources) == 1 and Path(scans).is_file() else None
+    cases = [case for case in plan_cases(sources, root, Path(output)) if in_shard(case, options.shard)]
+    manifest = Manifest(Path(output), bundle, options) if options.keeps_manifest else None
+    if manifest is not None and (options.shard is None or options.shard[0] == 1):
+        for path, reason in skipped:
+            manifest.left_out(path, reason)
     written: list[Written] = []
-    with Pipeline(bundle, backend=backend, device=device, result=result) as pipeline:
-        work = _Work(bundle, pipeline, root, Path(output), progress, sum(s.count for s in sources))
-        for source in sources:
+    classes = bundle.output.kind == "segmentation" and options.resample == "nearest"
+    result: Literal["classes", "probabilities"] = "classes" if classes else "probabilities"
+    with Pipeline(
+        bundle, backend=options.backend, device=options.device, threads=options.threads, result=result
+    ) as pipeline:
+        work = _Work(bundle, pipeline, options, Path(output), single, manifest)
+        work.progress, work.total = progress, sum(case.source.count for case in cases)
+        for case in cases:
             try:
-                written += work.source(source, single)
+                written += work.case(case)
             except Error as error:
-                if not skip_bad:
-                    raise type(error)(
-                        f"'{source.path}': {error}" if str(source.path) not in str(error) else str(error)
-                    ) from error
-                skipped.append((source.path, str(error)))
+                named = str(error) if str(case.source.path) in str(error) else f"'{case.source.path}': {error}"
+                if not options.skip_bad:
+                    raise type(error)(named) from error
+                skipped.append((case.source.path, str(error)))
             except OSError as error:
                 raise write_error(Path(output), error) from error
     if bundle.output.kind == "classification":
         _write_table(work, written)
-    written = [
-        replace(one, notes=(*one.notes, *work.values.notes(one.source.parent))) if first else one
-        for one, first in _firsts(written)
-    ]
-    return written, skipped
+    return _noted(written, work.values), skipped
 
 
-def _firsts(written: list[Written]) -> Iterator[tuple[Written, bool]]:
-    """Give each result and whether it is the first of its folder."""
+def _noted(written: list[Written], values: ValueNotes) -> list[Written]:
+    """Give the first result of each folder of pictures the folder's notes."""
     seen: set[Path] = set()
+    noted = []
     for one in written:
-        yield one, one.source.parent not in seen
-        seen.add(one.source.parent)
+        folder = one.source.parent
+        noted.append(one if folder in seen else replace(one, notes=(*one.notes, *values.notes(folder))))
+        seen.add(folder)
+    return noted
 
 
 class _Work:
     def __init__(
-        self, bundle: Bundle, pipeline: Pipeline, root: Path, output: Path, progress: Progress | None, total: int
+        self,
+        bundle: Bundle,
+        pipeline: Pipeline,
+        options: RunOptions,
+        output: Path,
+        single: Path | None,
+        manifest: Manifest | None,
     ) -> None:
-        self.bundle, self.pipeline, self.root, self.output = bundle, pipeline, root, output
-        self.progress, self.total, self.done = progress, total, 0
+        self.bundle, self.pipeline, self.options = bundle, pipeline, options
+        self.output, self.single, self.manifest = output, single, manifest
+        self.progress: Progress | None = None
+        self.total = self.done = 0
         self.rows: list[list[str]] = []
-        self._used: set[Path] = set()
         self.values = ValueNotes(bundle.calibration_values(), bundle.preprocessing)
-        ids = bundle.output.label_ids or tuple(range(len(bundle.output.class_names)))
-        self.ids = np.asarray(ids, np.uint8)
 
-    def source(self, source: Source, single: bool) -> list[Written]:
-        """Run the frames of one file or series."""
-        statistics = source_statistics(source, self.bundle.preprocessing)
-        results = self._results(self._counted(source.read()), statistics)
+    def case(self, case: Case) -> list[Written]:
+        """Run one scan, or take what an earlier run wrote of it."""
+        line = self.manifest.finished(case) if self.manifest and self.options.resume else None
+        if line is not None:
+            self._advance(case.source.count)
+            self.rows += line["result"].get("rows", [])
+            return [_from_line(case.source.path, values) for values in line["result"]["written"]]
+        began, rows = time.perf_counter(), len(self.rows)
+        try:
+            found = self._run(case)
+        except Error as error:
+            if self.manifest:
+                self.manifest.add(case, time.perf_counter() - began, [], {}, str(error))
+            raise
+        seconds = time.perf_counter() - began
+        found = [replace(one, seconds=seconds) for one in found]
+        if self.manifest:
+            files = [] if self.bundle.output.kind == "classification" else [one.target for one in found]
+            result = {"written": [_to_line(one) for one in found], "rows": self.rows[rows:]}
+            self.manifest.add(case, seconds, files, result)
+        return found
+
+    def _run(self, case: Case) -> list[Written]:
+        statistics = source_statistics(case.source, self.bundle.preprocessing)
+        results = self._results(self._counted(case.source.read()), statistics)
         if self.bundle.output.kind == "classification":
             return [self._classify(frame, found) for frame, found in results]
-        first: Frame | None = None
-        masks: list[NDArray[np.uint8]] = []
+        masks = self._masks(results)
+        done = write_results(self.bundle, case.source, masks, case.stem, self.options.format, self.single)
+        return self._written(case.source, done)
+
+    def _written(self, source: Source, done: Result) -> list[Written]:
+        names = self.bundle.output.class_names
+        notes: tuple[str, ...] = ()
+        if done.first is not None and done.first.affine is not None:
+            notes = (*geometry_notes(done.first.affine), *self.values.notes(source.path))
+        found = []
+        for number, (target, counts) in enumerate(done.targets):
+            by_class = {name: int(count) for name, count in zip(names, counts, strict=True)}
+            volumes = {name: count * done.voxel_ml for name, count in by_class.items()} if done.voxel_ml else {}
+            found.append(Written(source.path, target, by_class, notes if number == 0 else (), volumes))
+        return found
+
+    def _masks(self, results: Iterator[tuple[Frame, NDArray[Any]]]) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
+        steps, covers = self.bundle.preprocessing, self.bundle.output.covers
         for frame, found in results:
-            first = first or frame
-            size = (int(frame.image.shape[0]), int(frame.image.shape[1]))
-            steps, covers = self.bundle.preprocessing, self.bundle.output.covers
-            masks.append(on_image_grid(steps, found, size, spacing_mm=frame.spacing_mm, covers=covers))
-        if first is None:
-            return []
-        if first.affine is not None:
-            target = self._target(source.path, ".nii.gz", single)
-            with replacing_file(target) as file:
-                write_mask(file, *written_grid(self.ids[np.stack(masks, axis=-1)], first))
-            notes = (*geometry_notes(first.affine), *self.values.notes(source.path))
-            return [Written(source.path, target, self._counts(np.stack(masks)), notes)]
-        return [self._picture(source.path, mask, number, len(masks), single) for number, mask in enumerate(masks)]
+            size, spacing = (int(frame.image.shape[0]), int(frame.image.shape[1])), frame.spacing_mm
+            if self.options.resample == "linear":
+                yield frame, classes_on_image_grid(steps, found, size, spacing_mm=spacing, covers=covers)
+            else:
+                yield frame, on_image_grid(steps, found, size, spacing_mm=spacing, covers=covers)
+
+    def _advance(self, count: int) -> None:
+        self.done += count
+        if self.progress:
+            self.progress("images", self.done, self.total)
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
             self.values.add(frame)
             yield frame
-            self.done += 1
-            if self.progress:
-                self.progress("images", self.done, self.total)
+            self._advance(1)
 
     def _results(self, frames: Iterable[Frame], statistics: Statistics | None) -> Iterator[tuple[Frame, NDArray[Any]]]:
         """Give each frame with what the network said of it, in order; several are on their way at once."""
@@ -178,38 +234,26 @@ class _Work:
         self.rows.append([place, name, *(f"{score:.6g}" for score in scores)])
         return Written(frame.source, self._table(), {name: 1})
 
-    def _picture(self, source: Path, mask: NDArray[np.uint8], number: int, count: int, single: bool) -> Written:
-        """Write a palette image: the pixels are class numbers, viewers show the bundle's colours."""
-        from PIL import Image
-
-        target = self._target(source, ".png" if count == 1 else f"_{number:04d}.png", single and count == 1)
-        picture = Image.fromarray(mask)
-        picture.putpalette([level for colour in self.bundle.output.colours for level in colour])
-        with replacing_file(target) as file:
-            picture.save(file)
-        return Written(source, target, self._counts(mask))
-
-    def _counts(self, mask: NDArray[np.uint8]) -> dict[str, int]:
-        counts = np.bincount(mask.ravel(), minlength=len(self.bundle.output.class_names))
-        return {name: int(count) for name, count in zip(self.bundle.output.class_names, counts, strict=False)}
-
     def _table(self) -> Path:
-        return self.output if self.output.suffix == ".csv" else self.output / "predictions.csv"
-
-    def _target(self, source: Path, ending: str, single: bool) -> Path:
-        if single and self.output.name.endswith(ending) and not self.output.is_dir():
+        if self.output.suffix == ".csv":
             return self.output
-        relative = source.relative_to(self.root) if source.is_relative_to(self.root) else Path(source.name)
-        stem = relative.name or source.name
-        endings = (".nii.gz", ".nii", source.suffix.lower()) if source.is_file() else ()
-        ending_there = next((known for known in endings if known and stem.lower().endswith(known)), "")
-        stem = stem[: len(stem) - len(ending_there)]
-        target, number = self.output / relative.parent / f"{stem}_mask{ending}", 1
-        while target in self._used:
-            number += 1
-            target = self.output / relative.parent / f"{stem}_{number}_mask{ending}"
-        self._used.add(target)
-        return target
+        shard = "" if self.options.shard is None else "-{}-of-{}".format(*self.options.shard)
+        return self.output / f"predictions{shard}.csv"
+
+
+def _to_line(one: Written) -> dict[str, Any]:
+    return {"target": str(one.target), "counts": one.counts, "notes": list(one.notes), "volumes_ml": one.volumes_ml}
+
+
+def _from_line(source: Path, values: Mapping[str, Any]) -> Written:
+    return Written(
+        source,
+        Path(values["target"]),
+        dict(values["counts"]),
+        tuple(values["notes"]),
+        dict(values["volumes_ml"]),
+        resumed=True,
+    )
 
 
 def _write_table(work: _Work, written: list[Written]) -> None:

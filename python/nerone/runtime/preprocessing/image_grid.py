@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from nerone.runtime.preprocessing import CropOrPad, Preprocessing, Spacing, spacing_pair
 
-__all__ = ["on_image_grid"]
+__all__ = ["classes_on_image_grid", "on_image_grid"]
+
+_Axis = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 
 def on_image_grid(
@@ -37,6 +39,55 @@ def on_image_grid(
     -------
     (height, width), dtype of the mask
     """
+    (rows, row_inside), (columns, column_inside) = _places(preprocessing, mask.shape, size, spacing_mm, covers)
+    row, column = (_nearest(place, extent) for place, extent in ((rows, mask.shape[0]), (columns, mask.shape[1])))
+    values = mask[row[:, np.newaxis], column[np.newaxis, :]]
+    inside = row_inside[:, np.newaxis] & column_inside[np.newaxis, :]
+    return np.asarray(np.where(inside, values, mask.dtype.type(outside)))
+
+
+def classes_on_image_grid(
+    preprocessing: Preprocessing,
+    probabilities: NDArray[np.float32],
+    size: tuple[int, int],
+    *,
+    spacing_mm: Spacing = None,
+    covers: Sequence[int] = (),
+) -> NDArray[np.uint8]:
+    """Return the most probable class on the image's grid, of probabilities that are interpolated linearly.
+
+    Parameters
+    ----------
+    probabilities : (h, w, classes) float32 on the network's output grid
+    preprocessing, size, spacing_mm, covers : as of :func:`on_image_grid`
+
+    Returns
+    -------
+    (height, width) uint8; 0 where the preprocessing cut the image, and where the network tells nothing
+    """
+    (rows, row_inside), (columns, column_inside) = _places(preprocessing, probabilities.shape, size, spacing_mm, covers)
+    values = _between(_between(probabilities, rows, 0), columns, 1)
+    inside = row_inside[:, np.newaxis] & column_inside[np.newaxis, :]
+    return np.where(inside, values.argmax(-1), 0).astype(np.uint8)
+
+
+def _between(values: NDArray[np.float32], place: NDArray[np.float64], axis: int) -> NDArray[np.float32]:
+    """Interpolate along one axis; beyond the middle of the last pixel its value stays."""
+    place = np.clip(place, 0, values.shape[axis] - 1)
+    low = np.minimum(np.floor(place).astype(np.int64), max(values.shape[axis] - 2, 0))
+    high = np.minimum(low + 1, values.shape[axis] - 1)
+    share = (place - low).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(values.ndim)])
+    return np.asarray(np.take(values, low, axis) * (1 - share) + np.take(values, high, axis) * share)
+
+
+def _places(
+    preprocessing: Preprocessing,
+    shape: tuple[int, ...],
+    size: tuple[int, int],
+    spacing_mm: Spacing,
+    covers: Sequence[int],
+) -> tuple[_Axis, _Axis]:
+    """Return for the rows and the columns of the image where each ends, and whether it is inside."""
     sizes, crops = [size], []
     spacing = spacing_pair(spacing_mm)
     for step in preprocessing.steps:
@@ -47,16 +98,12 @@ def on_image_grid(
         sizes.append((covers[0], covers[1]))
         crops.append(True)
     # An output coarser than the input (a stride that is never undone) is one more resize.
-    sizes.append((mask.shape[0], mask.shape[1]))
+    sizes.append((shape[0], shape[1]))
     crops.append(False)
-    rows, row_inside = _axis([pair[0] for pair in sizes], crops)
-    columns, column_inside = _axis([pair[1] for pair in sizes], crops)
-    values = mask[rows[:, np.newaxis], columns[np.newaxis, :]]
-    inside = row_inside[:, np.newaxis] & column_inside[np.newaxis, :]
-    return np.asarray(np.where(inside, values, mask.dtype.type(outside)))
+    return _axis([pair[0] for pair in sizes], crops), _axis([pair[1] for pair in sizes], crops)
 
 
-def _axis(sizes: list[int], crops: list[bool]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _axis(sizes: list[int], crops: list[bool]) -> _Axis:
     """Follow every pixel of the first size through the steps: where it ends, and whether it is still inside."""
     place = np.arange(sizes[0], dtype=np.float64)
     inside = np.ones(sizes[0], np.bool_)
@@ -66,5 +113,8 @@ def _axis(sizes: list[int], crops: list[bool]) -> tuple[NDArray[np.int64], NDArr
         else:
             place = (place + 0.5) * (new / old) - 0.5
         inside &= (place > -0.5 - 1e-9) & (place < new - 0.5 + 1e-9)
-    nearest = np.clip(np.floor(place + 0.5).astype(np.int64), 0, sizes[-1] - 1)
-    return nearest, inside
+    return place, inside
+
+
+def _nearest(place: NDArray[np.float64], extent: int) -> NDArray[np.int64]:
+    return np.clip(np.floor(place + 0.5).astype(np.int64), 0, extent - 1)

@@ -1,0 +1,57 @@
+"""The table of a run: volumes per scan and class, as CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nerone.bundle.writing import replacing_file, write_error
+from nerone.errors import ConfigurationError
+from nerone.runtime.prediction.files import Written
+
+__all__ = ["check_report", "write_report"]
+
+
+def check_report(path: str | Path) -> Path:
+    """Return the report's file; ConfigurationError where its ending is neither .csv nor .json."""
+    found = Path(path)
+    if found.suffix.lower() not in (".csv", ".json"):
+        raise ConfigurationError(f"the report is '{path}'; expected a name that ends in .csv or .json")
+    return found
+
+
+def write_report(path: str | Path, written: Sequence[Written]) -> Path:
+    """Write one row per result and class: source, target, class, pixels, millilitres (empty of pictures), seconds.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be written, or its ending is neither .csv nor .json.
+    """
+    target = check_report(path)
+    rows: list[dict[str, Any]] = [
+        {
+            "source": str(one.source),
+            "target": str(one.target),
+            "class": name,
+            "pixels": count,
+            "volume_ml": round(one.volumes_ml[name], 4) if name in one.volumes_ml else None,
+            "seconds": round(one.seconds, 3),
+        }
+        for one in written
+        for name, count in one.counts.items()
+    ]
+    try:
+        with replacing_file(target) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
+            if target.suffix.lower() == ".json":
+                json.dump(rows, file, indent=1)
+            else:
+                table = csv.DictWriter(file, ["source", "target", "class", "pixels", "volume_ml", "seconds"])
+                table.writeheader()
+                table.writerows(rows)
+    except OSError as error:
+        raise write_error(target, error) from error
+    return target
