@@ -1,4 +1,4 @@
-"""What quantization costs: wall and processor seconds and peak memory of the 256x256 CT U-Net at several image counts.
+"""Cost of quantization: wall and processor seconds and peak memory of the 256x256 CT U-Net at several image counts.
 
     python benchmarks/quantization_cost.py                   PTQ with 100, 500 and 1000 images, and a whole deployment
     python benchmarks/quantization_cost.py --images 100 200 --no-deploy

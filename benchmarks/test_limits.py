@@ -99,7 +99,7 @@ def test_share_of_the_device_and_scaling(benchmark: Any, bundle: Bundle, images:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_overhead_per_frame(benchmark: Any, bundle: Bundle, images: list[Any], threads: int) -> None:
-    """What a frame costs beside preprocessing, device and postprocessing, on a simulated device that takes no time."""
+    """Cost of a frame beside preprocessing, device and postprocessing, on a simulated device that takes no time."""
     with whole_pipeline(bundle.path, images, threads=threads, compute=False) as (pipeline, rate):
 
         def overheads_us() -> list[float]:

@@ -1,4 +1,4 @@
-"""Runs a program of somebody else's: its lines as they come, its time limited, nothing of it left behind."""
+"""Runs an external program: shows its lines as they come, limits its time, leaves nothing of it behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["run_program"]
 
 _POLL_S = 0.1
 _GRACE_S = 2.0
-# What has left the program's process group may hold the pipe open for ever.
+# A process that left the program's group may hold the pipe open for ever.
 _LAST_LINES_S = 5.0
 
 _Lines = queue.SimpleQueue[str]

@@ -5,7 +5,7 @@
 
 namespace nerone {
 
-// What stands behind VART, and how a software device behaves. A board ignores everything but `device`.
+// The device behind VART, and how a software device behaves. A board ignores everything but `device`.
 struct DeviceOptions {
   // "softdpu": the software DPU; "board": the vendor's runner that the model names; otherwise the path of a runner
   // library.

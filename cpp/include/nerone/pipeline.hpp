@@ -69,7 +69,7 @@ class Result {
   std::unique_ptr<Buffer> buffer_;
 };
 
-// What became of a frame: a result or an error.
+// The outcome of a frame: a result or an error.
 struct Outcome {
   std::uint64_t frame = 0;  // counts put frames from 0
   Result result;

@@ -3,7 +3,7 @@
 #include <memory>
 #include <nerone/tensor.hpp>
 
-// What happens to a network's output: the last axis holds the channels (classes).
+// The reduction of a network's output: the last axis holds the channels (classes).
 namespace nerone::postprocess {
 
 enum class Kind {

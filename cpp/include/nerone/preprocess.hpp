@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-// What happens to an image before the network. The same steps, with the same names, fields and results, as
+// The steps of an image before the network: the same steps, with the same names, fields and results, as
 // nerone.runtime.preprocessing in Python, which also keeps them in the bundle; the formulas stand there.
 namespace nerone::preprocess {
 
@@ -109,7 +109,7 @@ class Preprocess {
   std::unique_ptr<State> state_;
 };
 
-// What the steps of scope "volume" need to know of a volume, from all its slices.
+// Statistics of a volume, from all its slices, for the steps of scope "volume".
 Statistics volume_statistics(const Steps& steps, const std::vector<Image>& slices);
 
 }  // namespace nerone::preprocess

@@ -13,7 +13,7 @@ enum class DType : std::uint8_t { int8, uint8, int16, uint16, int32, int64, floa
 std::size_t size_of(DType dtype);
 const char* name_of(DType dtype);  // numpy's name: "int8", "float32" ...
 
-// What a model says of one of its inputs or outputs. Axes are N, H, W, C where there are four.
+// Name, type and shape of one of a model's inputs or outputs. Axes are N, H, W, C where there are four.
 // A fixed-point tensor's real value is integer * 2^-fix_point; a float tensor has no fix point.
 struct TensorInfo {
   std::string name;

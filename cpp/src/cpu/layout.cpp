@@ -34,7 +34,7 @@ Kernel gather(const Node& node, Shape shape, Strides strides, std::int64_t start
   };
 }
 
-// The same bytes under another shape. XIR has inferred the shape, whatever attributes it came from.
+// Bytes unchanged under another shape. XIR has inferred the shape, whatever attributes it came from.
 Kernel make_copy(const Node& node) {
   if (node.input().dtype != node.output.dtype) node.refuse("changes the dtype");
   node.require_output_count(element_count(node.input().shape));

@@ -14,7 +14,7 @@ namespace nerone::cpu {
 
 namespace {
 
-// What the tensors of one CPU subgraph may take together; real models take a few megabytes.
+// The most that the tensors of one CPU subgraph take together; real models take a few megabytes.
 constexpr std::int64_t max_memory_bytes = std::int64_t{4} << 30;
 
 struct Step {

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a fingerprint says of a DPU: version of the instruction set, size, banks.
+// A DPU as its fingerprint describes it: version of the instruction set, size, banks.
 
 #include <cstdint>
 #include <string>

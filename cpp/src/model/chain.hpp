@@ -1,6 +1,6 @@
 #pragma once
 
-// What a compiled graph says about running it: which subgraphs follow each other, and which tensors cross between them.
+// How a compiled graph runs: which subgraphs follow each other, and which tensors cross between them.
 
 #include <cstddef>
 #include <nerone/xmodel.hpp>

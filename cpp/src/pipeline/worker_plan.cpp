@@ -22,7 +22,7 @@ bool is_on_last_axis(const xmodel::Op& op) {
 
 enum class Tail { none, to_float, softmax, other };
 
-// What the CPU does behind the one DPU subgraph.
+// The CPU's part behind the one DPU subgraph.
 Tail tail_of(const xmodel::Graph& graph, const model::Link& dpu, const model::Link& cpu) {
   if (dpu.outputs.size() != 1 || cpu.inputs != dpu.outputs || cpu.outputs.size() != 1) return Tail::other;
   const auto& ops = cpu.subgraph->ops;

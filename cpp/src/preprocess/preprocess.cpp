@@ -13,7 +13,7 @@ namespace {
 // Kinds of images whose plans are kept; a folder rarely holds more.
 constexpr std::size_t kept_plans = 8;
 
-// What a plan depends on.
+// The key of a plan.
 struct Key {
   Layout layout;
   std::optional<Spacing> spacing;

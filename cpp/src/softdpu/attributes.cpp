@@ -87,7 +87,7 @@ std::vector<double> numbers_attr(const xmodel::Op& op, const std::string& key, s
         }
       },
       *attr);
-  // What XIR fills in for an attribute that was not given.
+  // XIR's value of an attribute that was not given.
   if (numbers.empty() && !fallback.empty()) return fallback;
   if (numbers.size() != length) {
     refuse(op, "attribute '" + key + "' has " + std::to_string(numbers.size()) + " values, expected " +

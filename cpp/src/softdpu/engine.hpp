@@ -30,7 +30,7 @@ struct EngineOptions {
   std::vector<std::string> outputs;
 };
 
-// What a profile says of one step of a plan.
+// One step of a plan in a profile.
 struct StepInfo {
   std::string name;        // the op's
   std::string kind;        // "conv 3x3", "max pool 2x2" ...
@@ -41,7 +41,7 @@ struct StepInfo {
   std::int64_t computed_macs = 0;
 };
 
-// What one runner needs beside the engine: its arena. Not to be used by two threads at once.
+// The arena of one runner, beside the engine. Not to be used by two threads at once.
 class Context {
  public:
   virtual ~Context() = default;

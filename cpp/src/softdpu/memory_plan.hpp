@@ -16,7 +16,7 @@ struct Place {
   std::size_t offset = 0;  // in the arena
 };
 
-// What is left to do for a value that must lie in two places.
+// A copy for a value that must lie in two places.
 struct OutputCopy {
   std::size_t value = 0;
   std::size_t output = 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What this core can do at most, measured on the spot. One thread; a busy machine gives less.
+// The most this core can do, measured on the spot. One thread; a busy machine gives less.
 
 #include <cstddef>
 

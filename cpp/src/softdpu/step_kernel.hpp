@@ -7,7 +7,7 @@
 
 namespace nerone::softdpu {
 
-// What a kernel needs for each context beside its scratch memory.
+// A kernel's state for each context, beside its scratch memory.
 class KernelState {
  public:
   virtual ~KernelState() = default;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What XIR's registry (libxir 2.5) demands of the op types it knows.
+// The demands of XIR's registry (libxir 2.5) on the op types it knows.
 
 #include <cstddef>
 #include <nerone/xmodel.hpp>

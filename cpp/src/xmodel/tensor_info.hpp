@@ -5,7 +5,7 @@
 
 namespace nerone::xmodel {
 
-// What a file says of a tensor. ModelError for a data type that has no DType, and for an empty axis.
+// A tensor as its file describes it. ModelError for a data type that has no DType, and for an empty axis.
 TensorInfo info_of(const Tensor& tensor);
 
 }  // namespace nerone::xmodel

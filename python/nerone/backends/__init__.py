@@ -1,4 +1,4 @@
-"""What runs the frames of a pipeline: VART in C++, and PYNQ-DPU in Python to compare with, behind one protocol."""
+"""Engines of a pipeline behind one protocol: VART in C++, and PYNQ-DPU in Python to compare with."""
 
 from __future__ import annotations
 

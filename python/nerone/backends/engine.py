@@ -1,4 +1,4 @@
-"""What runs a pipeline's frames: one protocol, which every backend implements."""
+"""The protocol of a backend, and the choice of one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXIT_PATIENCE_MS = 2000
 
 
 class Engine(Protocol):
-    """What `nerone.Pipeline` asks of a backend."""
+    """A backend as `nerone.Pipeline` uses it."""
 
     threads: int
     in_flight_limit: int

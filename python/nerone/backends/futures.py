@@ -13,7 +13,7 @@ __all__ = ["Future", "Ticket", "failed"]
 
 
 class Ticket(Protocol):
-    """What stands behind a future."""
+    """The source of a future's result."""
 
     def ready(self) -> bool:
         """Whether waiting would not block."""

@@ -1,4 +1,4 @@
-"""What a pipeline did, in numbers."""
+"""A pipeline's work in numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Durations:
 
 @dataclass(frozen=True)
 class Stats:
-    """What a pipeline did since its beginning, or since `Pipeline.reset_stats`.
+    """A pipeline's work since its beginning, or since `Pipeline.reset_stats`.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a bundle says of its network: input, output, classes. Plain frozen values, read from and written to JSON."""
+"""Input, output and classes of a bundle's network: plain frozen values, read from and written to JSON."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TensorDeclaration:
 
 @dataclass(frozen=True)
 class OutputDeclaration:
-    """What the network's output means.
+    """Meaning of the network's output.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class OutputDeclaration:
     class_names : one per class, class 0 first
     colours : (R, G, B) 0-255, one per class
     label_ids : the data set's own id of each class, as its masks store it; empty where it has none
-    covers : (rows, columns) in the middle of the network's input that a mask tells of; empty where that is all of it
+    covers : (rows, columns) in the middle of the network's input that a mask covers; empty where that is all of it
     codes : per class (SNOMED CT code, meaning), with a third "abnormality" where it is no part of the body, for DICOM
         segmentations; empty where nothing is known
     """

@@ -1,4 +1,4 @@
-"""What running a bundle needs to know of it: the model files, the preprocessing, the kind of output."""
+"""The part of a bundle that running it needs: model files, preprocessing, kind of output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _OutputLike(Protocol):
 
 
 class BundleLike(Protocol):
-    """What a bundle object has to offer; `nerone.Bundle` does."""
+    """A bundle as an object; `nerone.Bundle` is one."""
 
     @property
     def preprocessing(self) -> Preprocessing: ...  # noqa: D102

@@ -19,7 +19,7 @@ __all__ = ["check_target", "recover_folder", "replacing_file", "replacing_folder
 
 
 def write_error(path: Path, error: OSError) -> ConfigurationError:
-    """Return what to tell the user where a file or folder cannot be written."""
+    """Return the error for a file or folder that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return ConfigurationError(f"cannot write '{path}': the disk is full; make room or choose another folder")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -1,4 +1,4 @@
-"""What the verbs share: progress on stderr, tables and JSON on stdout, model and board options."""
+"""Shared by the verbs: progress on stderr, tables and JSON on stdout, model and board options."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def chosen(argument: str | None, option: str | None, what: str) -> str:
 
 
 def xmodel_argument(path: str) -> Path:
-    """Return the path of an xmodel or a bundle that has to exist; a trained model is told from them."""
+    """Return the path of an xmodel or a bundle that has to exist; a trained model is refused."""
     file = file_argument(path, "file")
     if file.suffix.lower() in _TRAINED:
         raise ConfigurationError(f"'{path}' is a {file.suffix} model, no xmodel; compile it first with nerone compile")

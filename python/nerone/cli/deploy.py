@@ -58,7 +58,7 @@ def register(application: typer.Typer) -> None:
         ),
         vitis_time_limit: float = typer.Option(3600.0, "--vitis-time-limit", help="Seconds for vai_q_tensorflow2."),
         max_drop: float = typer.Option(
-            None, "--max-drop", help="Allowed fall of the metric; methods are tried until one keeps it. Exit 1 if none."
+            None, "--max-drop", help="Allowed drop of the metric; methods are tried until one keeps it. Exit 1 if none."
         ),
         validation: str = typer.Option(None, "--validation", help="Labelled folder on which the drop is measured."),
         metric: str = typer.Option(None, "--metric", help="dice or accuracy; by default what fits the network."),
@@ -98,7 +98,7 @@ def register(application: typer.Typer) -> None:
         path = file_argument(chosen(model, model_option, "model"), "model")
         ssh_options = [setting for text in ssh_option or () for setting in _settings(text)]
         if to:
-            # A board that is off is told before the minutes of quantization.
+            # A board that is off shows before the minutes of quantization.
             examine_target(to, output or str(path), remote_python=remote_python, ssh_options=ssh_options)
         with progress_bars(quiet=as_json) as progress:
             bundle = make_bundle(

@@ -24,7 +24,7 @@ _PARAMETERS_PER_GIB = 198_000_000 / 4  # the paper: 198 M parameters on a board 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """An xmodel on disk and what is known of it.
+    """An xmodel on disk and the facts of it.
 
     Attributes
     ----------

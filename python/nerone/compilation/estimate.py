@@ -43,7 +43,7 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a board would do.
+    """Prediction for a board.
 
     Attributes
     ----------

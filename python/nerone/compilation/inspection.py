@@ -1,4 +1,4 @@
-"""What a compiled model holds: subgraphs, ops, fix points, multiply-accumulates, fingerprint, what is on the CPU."""
+"""Describes a compiled model: subgraphs, ops, fix points, multiply-accumulates, fingerprint, what is on the CPU."""
 
 from __future__ import annotations
 

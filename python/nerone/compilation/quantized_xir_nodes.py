@@ -1,4 +1,4 @@
-"""What every op of a quantized XIR graph needs on its way to a node: its sources, constants and positions."""
+"""Shared by the ops of a quantized XIR graph on their way to nodes: its sources, constants and positions."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ __all__ = ["DataReport", "check_data", "data_kind"]
 
 @dataclass
 class DataReport:
-    """What was found.
+    """Findings in a data set.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is unusual about how a volume lies in the body, as sentences for the user."""
+"""Unusual geometry of a volume, as sentences for the user."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 def is_itk(path: Path) -> bool:
-    """Tell by its name whether a file is an NRRD or MetaImage volume."""
+    """Return by its name whether a file is an NRRD or MetaImage volume."""
     return path.name.lower().endswith(ITK_ENDINGS)
 
 

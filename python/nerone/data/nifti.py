@@ -20,7 +20,7 @@ MAX_CHANNELS = 8
 
 
 def is_nifti(path: Path) -> bool:
-    """Tell by its name whether a file is NIfTI."""
+    """Return by its name whether a file is NIfTI."""
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 

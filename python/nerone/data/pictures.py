@@ -19,7 +19,7 @@ PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy")
 
 
 def is_picture(path: Path) -> bool:
-    """Tell by its name whether a file is a picture or a NumPy array."""
+    """Return by its name whether a file is a picture or a NumPy array."""
     return path.suffix.lower() in PICTURE_ENDINGS
 
 

@@ -36,7 +36,7 @@ def prepared_frames(
     found : labelled frames, those of a volume one after the other
     steps : Preprocessing
     class_names : class 0 first
-    covers : (rows, columns) in the middle of the network's input that its output tells of; all of it where empty
+    covers : (rows, columns) in the middle of the network's input that its output covers; all of it where empty
     skipped : list, where what does not fit is left out: each such source and why is added to it
 
     Raises

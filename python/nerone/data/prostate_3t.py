@@ -39,7 +39,7 @@ class Mask:
 
 
 def is_mask_file(path: Path) -> bool:
-    """Tell by its name whether a file is an NRRD, MetaImage or NIfTI volume."""
+    """Return by its name whether a file is an NRRD, MetaImage or NIfTI volume."""
     return is_itk(path) or is_nifti(path)
 
 

@@ -32,7 +32,7 @@ def named_errors(path: Path, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (Error, ImportError):  # a missing package is told elsewhere, with what to install
+    except (Error, ImportError):  # a missing package is reported elsewhere, with what to install
         raise
     except FileNotFoundError:
         raise ConfigurationError(f"'{path}' does not exist") from None

@@ -62,7 +62,7 @@ class Frames(Iterable[Frame]):
 
 
 def is_label_file(path: Path) -> bool:
-    """Tell by name or folder whether a file holds labels rather than an image."""
+    """Return by name or folder whether a file holds labels rather than an image."""
     stem = path.name.lower().split(".")[0]
     return (
         stem.startswith(("labels-", "labels_", "segmentation-", "mask_", "mask-"))

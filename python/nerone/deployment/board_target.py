@@ -19,7 +19,7 @@ __all__ = ["BoardTarget", "board_target", "for_board"]
 
 @dataclass(frozen=True)
 class BoardTarget:
-    """What a bundle is made for.
+    """The board a bundle is made for.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which images calibrate: drawn over all of the data, by class where they have labels, with their labels kept."""
+"""The draw of calibration images over all of the data: by class where they have labels, which are kept."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Reader:
     class_names : class 0 first
     segmentation : bool, labels are masks; one class per image otherwise
     progress : called with (what, done, total), or None
-    covers : (rows, columns) in the middle of the input that the output tells of; empty where that is all of it
+    covers : (rows, columns) in the middle of the input that the output covers; empty where that is all of it
     values : takes in the stored values of the calibration images
     """
 

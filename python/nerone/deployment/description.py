@@ -1,4 +1,4 @@
-"""What `nerone inspect` shows of an xmodel or of a bundle."""
+"""Description of an xmodel or a bundle for `nerone inspect`."""
 
 from __future__ import annotations
 

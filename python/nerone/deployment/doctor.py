@@ -1,4 +1,4 @@
-"""What this machine has and lacks for NERONE, each lack with its remedy. Works on a laptop and on a board."""
+"""Examines this machine for NERONE, on a laptop or a board: each thing missing with its remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor finds of the processor and of the power sensors."""
+"""The doctor's findings on the processor and the power sensors."""
 
 from __future__ import annotations
 

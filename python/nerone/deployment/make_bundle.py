@@ -85,7 +85,7 @@ def deploy(
     backend : "native", or "vitis": the vendor's quantizer, see `nerone.quantize`
     vendor : VendorQuantizer, where the backend "vitis" is
     options : QuantizeOptions
-    max_drop : float, allowed fall of the metric: the methods from ``method`` on are tried until one is within it. QAT
+    max_drop : float, allowed drop of the metric: the methods from ``method`` on are tried until one is within it. QAT
         is tried where there are labels, ``labelled`` or those of the calibration folder
     validation : labelled images on which the drop is measured: folder as of `nerone.data.labelled_frames`, what that
         returns, or a tuple (images, truth) of arrays as stored; 200 of them at most. Without it, what the float model

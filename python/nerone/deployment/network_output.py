@@ -1,4 +1,4 @@
-"""What the output of a trained network says of its input: two classes by a sigmoid, and which part it covers."""
+"""The output of a trained network: two classes from one sigmoid, and the part of the input it covers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOST = frozenset({Op.RESHAPE, Op.PERMUTE})
 def with_two_classes(graph: Graph) -> Graph:
     """Return a network with one sigmoid channel as the equal one with a softmax over two classes.
 
-    With p = sigmoid(z), softmax((0, z)) is (1 - p, p): the largest score tells the class, as everywhere in a bundle.
+    With p = sigmoid(z), softmax((0, z)) is (1 - p, p): the largest score is the class, as everywhere in a bundle.
 
     Raises
     ------
@@ -58,9 +58,9 @@ def with_two_classes(graph: Graph) -> Graph:
 
 
 def covered(graph: Graph) -> tuple[int, ...]:
-    """Return (rows, columns) in the middle of the input that the output tells of; empty where that is all of it.
+    """Return (rows, columns) in the middle of the input that the output covers; empty where that is all of it.
 
-    Convolutions without padding tell nothing of the image's border. Strides that are not undone make the output
+    Convolutions without padding leave out the image's border. Strides that are not undone make the output
     coarser, not smaller.
     """
     source, last = graph[graph.inputs[0]], graph[graph.outputs[0]]

@@ -1,4 +1,4 @@
-"""What goes around the network of a bundle: preprocessing, class names, colours."""
+"""The surroundings of a bundle's network: preprocessing, class names, colours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PALETTE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What a bundle does before and after its network."""
+    """The steps of a bundle before and after its network."""
 
     preprocessing: Preprocessing
     output: OutputDeclaration
@@ -74,7 +74,7 @@ def given_preprocessing(given: Preprocessing | str | Path | None) -> Preprocessi
 
 
 def check_given(chosen: Preset | None, preprocessing: Preprocessing | None, older: Bundle | None) -> None:
-    """Refuse a model of which nobody said how its images are prepared."""
+    """Refuse a model without preset, preprocessing or an older bundle to take them from."""
     if chosen is None and preprocessing is None and older is None:
         raise ConfigurationError(
             f"neither a preset nor a preprocessing was given; name the preset of this network "

@@ -21,7 +21,7 @@ __all__ = ["quantize_for_bundle"]
 # Images at most that are read for the metric, and for training with labels.
 VALIDATION_IMAGES = 200
 TRAINING_IMAGES = 1000
-# Images that the float model looks at where no labels tell their classes.
+# Images that the float model classifies where there are no labels.
 _LOOKED_AT = 32
 
 
@@ -90,7 +90,7 @@ def _progress(reader: Reader) -> Callable[[int, int], None] | None:
 
 
 def _one_class(graph: Graph, drawn: Drawn, reader: Reader) -> list[str]:
-    """Ask the float model where no labels tell which classes the images show."""
+    """Warn where the float model, without labels, finds one class only."""
     channels = graph[graph.outputs[0]].shape[-1]
     if drawn.labels is not None or channels < 2 or len(drawn.images) < 2:
         return []
@@ -100,6 +100,6 @@ def _one_class(graph: Graph, drawn: Drawn, reader: Reader) -> list[str]:
         return []
     name = reader.class_names[int(shown[0])] if shown[0] < len(reader.class_names) else str(shown[0])
     return [
-        f"the float model finds class '{name}' only in all {len(scores)} calibration images that it was shown; draw "
+        f"the float model finds class '{name}' only in all {len(scores)} calibration images it was given; draw "
         "images of every class, and check the preprocessing"
     ]

@@ -1,4 +1,4 @@
-"""What a user asks of a deployment, as nested settings that travel whole."""
+"""Settings of a deployment, nested, so that each part travels whole."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ClassTargets = Mapping[str | int, float]
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationDraw:
-    """Which images of a source calibrate.
+    """The draw of calibration images from a source.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Quantization:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What goes around a network, as far as it was given.
+    """The surroundings of a network, as far as they were given.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What quantization did, in lines for people."""
+"""A summary of quantization, in lines for people."""
 
 from __future__ import annotations
 

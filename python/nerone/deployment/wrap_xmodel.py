@@ -18,7 +18,7 @@ from nerone.runtime.presets import preset as find_preset
 
 __all__ = ["is_compiled", "wrap_compiled"]
 
-# What a network of two classes tells from the background, where its preset has parts of it.
+# Name of the foreground of a network of two classes, where its preset names parts of it.
 _WHOLE = {
     "prostate-3t": "prostate",
     "paper-prostate": "prostate",
@@ -28,7 +28,7 @@ _WHOLE = {
 
 
 def is_compiled(path: Any) -> bool:
-    """Tell whether this is the path of an xmodel with a DPU subgraph, ready to run.
+    """Return whether this is the path of an xmodel with a DPU subgraph, ready to run.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a DPU is and can do: boards, fingerprints, ops and limits, arithmetic."""
+"""Everything known about DPUs: boards, fingerprints, ops and limits, arithmetic."""
 
 from __future__ import annotations
 

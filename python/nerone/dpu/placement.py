@@ -1,4 +1,4 @@
-"""Whether a layer runs on a DPU: the one decision, from the layer's kind, its sizes and its fix points."""
+"""Decides whether a layer runs on a DPU, from its kind, its sizes and its fix points."""
 
 from __future__ import annotations
 

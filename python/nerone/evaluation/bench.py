@@ -1,7 +1,7 @@
 """The benchmark: the whole job from the caller's image to the mask, by backend, on one device.
 
 Results are compared before anything is timed, and backends take turns. Reading files is outside the timed part; its
-time per frame is told beside.
+time per frame is reported beside it.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class DemoScores:
 
 @dataclass
 class DemoReport:
-    """What the demonstration measured.
+    """Measurements of the demonstration.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ DEVICES = ("softdpu", "board", *SIMULATED)
 
 @dataclass(frozen=True)
 class Device:
-    """What frames run on.
+    """A device that frames run on.
 
     Attributes
     ----------

@@ -192,7 +192,7 @@ def evaluate(
     steps : Preprocessing of the networks
     class_names : class 0 first
     segmentation : bool, masks or one class per image
-    covers : (rows, columns) in the middle of the input that the outputs tell of; all of it where empty
+    covers : (rows, columns) in the middle of the input that the outputs cover; all of it where empty
     values_of_calibration : what `Bundle.calibration_values` gives, for a note on scans of another modality or scale
     skip_bad : leave out what is damaged or has no labels, and list it
     seen : called with every frame, for pictures and masks

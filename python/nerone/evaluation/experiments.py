@@ -46,7 +46,7 @@ Seen = Callable[[Scored], None]
 
 @dataclass
 class Experiment:
-    """What was measured of one task.
+    """Measurements of one task.
 
     Attributes
     ----------

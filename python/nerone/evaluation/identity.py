@@ -1,4 +1,4 @@
-"""The same frames through every path: VART and PYNQ-DPU, preprocessing in C++ and in numpy."""
+"""Frames through every path: VART and PYNQ-DPU, preprocessing in C++ and in numpy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def stated_steps(bundle: Bundle) -> int:
 
 @dataclass
 class PathsReport:
-    """What the comparison found.
+    """Result of the comparison.
 
     Attributes
     ----------

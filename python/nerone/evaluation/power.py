@@ -1,4 +1,4 @@
-"""What a device draws: opening a meter, and sampling it while something runs.
+"""Power of a device: opening a meter, and sampling it while something runs.
 
 A machine without a sensor has no meter: power is then "n/a", never 0.
 """

@@ -44,7 +44,7 @@ class Table:
 
 @dataclass
 class Report:
-    """What was written.
+    """The files of a report.
 
     Attributes
     ----------

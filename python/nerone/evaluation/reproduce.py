@@ -53,7 +53,7 @@ class _Keeper:
 
 
 def _far(one: Scored, other: Scored) -> bool:
-    """Tell whether two slices of a volume are so far apart that they show something else."""
+    """Return whether two slices of a volume are so far apart that they show something else."""
     first, second = one.frame.frame, other.frame.frame
     if first.index is None or second.index is None:
         return True

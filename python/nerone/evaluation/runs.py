@@ -18,7 +18,7 @@ __all__ = ["RunScores", "score_runs"]
 
 @dataclass(frozen=True)
 class RunScores:
-    """What the runs reach on the same images.
+    """Scores of several training runs on the same images.
 
     Attributes
     ----------

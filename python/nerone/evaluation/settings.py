@@ -1,4 +1,4 @@
-"""What ``nerone reproduce`` is given: data, weights, published models, and how much of everything."""
+"""Settings of ``nerone reproduce``: data, weights, published models, and how much of everything."""
 
 from __future__ import annotations
 

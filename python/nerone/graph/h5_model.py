@@ -23,7 +23,7 @@ __all__ = ["H5Model", "from_h5", "read_h5"]
 
 @dataclass(frozen=True)
 class H5Model:
-    """What an h5 file holds.
+    """Content of an h5 file.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ Weights = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class StoredModel:
-    """What a model file holds.
+    """Content of a model file.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ def from_keras(model: Any, *, input_shape: InputShape = None) -> Graph:
     Returns
     -------
     Graph
-        Layers without a counterpart are ``UNSUPPORTED`` nodes that tell why.
+        Layers without a counterpart are ``UNSUPPORTED`` nodes that say why.
 
     Raises
     ------

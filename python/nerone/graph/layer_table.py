@@ -33,7 +33,7 @@ _REMEDIES = {
 def add_layer(builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
     """Append the nodes of one layer call and return the node that carries its output.
 
-    A layer without a counterpart becomes an ``UNSUPPORTED`` node that tells its class and the remedy.
+    A layer without a counterpart becomes an ``UNSUPPORTED`` node that names its class and the remedy.
     """
     handler = LAYERS.get(spec.class_name)
     if handler is None:

@@ -17,7 +17,7 @@ __all__ = ["fold", "import_onnx", "is_quantized", "opset_of", "read_onnx"]
 
 OLDEST_OPSET = 11
 _MOST_VALUES = 1 << 27
-# What may be computed while a model is read: nothing that loops, calls or draws numbers.
+# Operators that are computed while a model is read: nothing that loops, calls or draws numbers.
 _FOLDED = frozenset(
     " ".join(
         (

@@ -33,7 +33,7 @@ def infer_shape(op: Op, inputs: Sequence[Shape], attrs: Attrs, weights: Weights)
     Raises
     ------
     ModelError
-        The inputs do not fit the op; the message tells the shapes.
+        The inputs do not fit the op; the message names the shapes.
     """
     rule = _RULES.get(op, _same)
     for key in ("strides", "dilation", "kernel", "scale"):

@@ -14,7 +14,7 @@ from nerone.graph.keras_archive import from_keras_archive, read_keras_archive
 
 __all__ = ["load_keras_model"]
 
-# What stands around layers in a configuration; functions, and objects of other packages, are not among it.
+# Keys around layers in a configuration; functions, and objects of other packages, are not among it.
 _MODULES = (
     "keras",
     "keras.activations",

@@ -15,7 +15,7 @@ __all__ = ["Program", "programs_of"]
 
 @dataclass(frozen=True)
 class Program:
-    """What a board runs of one DPU subgraph.
+    """The instructions of one DPU subgraph.
 
     Attributes
     ----------

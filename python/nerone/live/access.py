@@ -1,4 +1,4 @@
-"""Who may look: the address, the token, the limits."""
+"""Access to the page: address, token, limits."""
 
 from __future__ import annotations
 

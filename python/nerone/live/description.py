@@ -1,4 +1,4 @@
-"""What the page is told about the run: names, classes, colours, choices."""
+"""Facts of the run for the page: names, classes, colours, choices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a viewer can take away: the masks of the source as NIfTI, the run's numbers as CSV."""
+"""Downloads of the page: masks as NIfTI, the run's numbers as CSV."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _STATISTICS_INTERVAL_S = 0.4
 
 @dataclass(frozen=True)
 class BundleLabels:
-    """What the page shows of a bundle."""
+    """A bundle as the page shows it."""
 
     kind: str
     class_names: tuple[str, ...]

@@ -32,7 +32,7 @@ class PowerWatch:
 
     @property
     def name(self) -> str:
-        """What is measured; empty without a meter."""
+        """The measured quantity; empty without a meter."""
         return "" if self._meter is None else self._meter.name
 
     @property

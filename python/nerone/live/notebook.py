@@ -116,7 +116,7 @@ class Live:
 
     @property
     def text(self) -> str:
-        """What stands under the picture: frames per second, latency, the most probable class."""
+        """Return the line under the picture: frames per second, latency, the most probable class."""
         return str(self._numbers.value)
 
     def _switch(self, change: Any) -> None:

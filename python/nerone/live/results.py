@@ -1,4 +1,4 @@
-"""What an engine takes and gives: the contract between a session and what runs its frames."""
+"""Input and output of an engine: the contract between a session and what runs its frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Engine", "Pending", "Result", "Shown"]
 
 
 class Result:
-    """What an engine makes of a frame: a mask, or class probabilities.
+    """An engine's result for a frame: a mask, or class probabilities.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Pending(Protocol):
 
 
 class Engine(Protocol):
-    """What runs the frames; :mod:`nerone.live.engines` makes them of a bundle."""
+    """Runs the frames; :mod:`nerone.live.engines` makes them of a bundle."""
 
     name: str
     threads: int

@@ -1,4 +1,4 @@
-"""What can be watched, by frame number: files and folders here, other sources in modules of their own."""
+"""Sources of frames by number: files and folders here, others in modules of their own."""
 
 from __future__ import annotations
 

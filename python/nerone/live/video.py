@@ -29,12 +29,12 @@ _RETRY_S = 1.0
 
 
 def is_video(path: Path) -> bool:
-    """Tell by its name whether a file is a video."""
+    """Return by its name whether a file is a video."""
     return path.suffix.lower() in VIDEO_ENDINGS
 
 
 def is_camera(source: str) -> bool:
-    """Tell whether a source is called ``camera``, ``camera:N`` or ``/dev/videoN``."""
+    """Return whether a source is called ``camera``, ``camera:N`` or ``/dev/videoN``."""
     return _CAMERA.fullmatch(source) is not None
 
 
@@ -108,7 +108,7 @@ class VideoSource(LiveSource):
         return capture
 
     def _counted(self) -> int:
-        """Count by reading, where the container does not tell."""
+        """Count by reading, where the container does not say."""
         count = 0
         while count < _MAX_COUNTED and self._capture.grab():
             count += 1

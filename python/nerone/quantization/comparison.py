@@ -1,4 +1,4 @@
-"""How far the int8 values of each layer are from float ones."""
+"""Differences between each layer's int8 and float values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which quantization points share one position, and where the error of each choice is felt."""
+"""Groups of quantization points that share a fix point, and where the error of each choice is felt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nerone.quantization.topology import position_source
 
 __all__ = ["Group", "position_groups", "reader_energy"]
 
-# What these compute is a choice or repetition of their inputs' values: a second position would only round them again.
+# These choose or repeat their inputs' values: a second fix point would only round them again.
 _CARRIERS = frozenset({Op.CONCAT, Op.MAX_POOL, Op.AVG_POOL, Op.UPSAMPLE})
 
 

@@ -106,7 +106,7 @@ def quantize_within(
     ----------
     task : Task; QAT is tried only with labelled data
     first : method to start with
-    max_drop : float, allowed fall of the metric against the float model; None measures ``first`` alone
+    max_drop : float, allowed drop of the metric against the float model; None measures ``first`` alone
     validation : (images, truth); the calibration images and what the float model says on them by default
     metric : as :func:`nerone.quantization.metrics.metric_named` takes it
 
@@ -117,7 +117,7 @@ def quantize_within(
         first, which the others build on), "metric", "float_metric", "max_drop" and "within".
     """
     if max_drop is not None and not max_drop >= 0:
-        raise ConfigurationError(f"max_drop is {max_drop}; give the allowed fall of the metric, 0 or more")
+        raise ConfigurationError(f"max_drop is {max_drop}; give the allowed drop of the metric, 0 or more")
     judge = _Judge(task, validation, metric)
     model = run_method(task, "ptq")
     steps = [judge.step("ptq", model)]

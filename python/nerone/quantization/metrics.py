@@ -1,4 +1,4 @@
-"""How good predictions are, as one number where more is better."""
+"""Metrics of predictions: one number, more is better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a quantizer returns: a graph, the positions of its tensors, and a report."""
+"""The result of a quantizer: a graph, the fix points of its tensors, and a report."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ __all__ = ["QuantizeOptions"]
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizeOptions:
-    """What :func:`nerone.quantize` may be told beside method and strategy.
+    """Settings of :func:`nerone.quantize` beside method and strategy.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The one function users call."""
+"""`nerone.quantize`: from a trained model to a quantized one."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def quantize(
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
     labelled : (images, labels) for QAT; without them it learns from the float model's outputs
     loss : Keras loss for the labels
-    max_drop : float, allowed fall of the metric: methods from ``method`` on are tried until one is within it, QAT
+    max_drop : float, allowed drop of the metric: methods from ``method`` on are tried until one is within it, QAT
         only with labelled data
     validation : (images, truth) for the metric; where not given, ``max_drop`` compares with what the float model says
         on the calibration images. Without ``max_drop`` the drop is measured and reported

@@ -1,4 +1,4 @@
-"""Where a graph's values are quantized, which nodes stay in float, and how positions travel."""
+"""Places where a graph is quantized, nodes that stay in float, and how fix points travel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class QuantizationPlan:
-    """Which outputs become int8.
+    """The outputs that become int8.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a pipeline takes: images, with what their preprocessing may want to know."""
+"""The input of a pipeline: images, with the facts their preprocessing may need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Images = Image | Sequence[Image] | Mapping[str, Image]
 
 @dataclass(frozen=True)
 class Frame:
-    """An image with what its preprocessing may want to know beside its pixels.
+    """An image with the facts its preprocessing may need beside the pixels.
 
     Attributes
     ----------

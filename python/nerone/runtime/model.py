@@ -22,7 +22,7 @@ BUNDLE_MODEL = "model.xmodel"
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What a model says of one of its inputs or outputs.
+    """Name, shape and scale of one of a model's inputs or outputs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is written, what runs where and why, and what is refused."""
+"""The written file, the device of each layer with its reason, and refusals."""
 
 from __future__ import annotations
 

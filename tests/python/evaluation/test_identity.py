@@ -1,4 +1,4 @@
-"""The same scans through VART and PYNQ-DPU, prepared in C++ and in numpy, for the paper's four tasks."""
+"""Scans through VART and PYNQ-DPU, prepared in C++ and in numpy, for the paper's four tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be imported is named: the layer, its class, and what to do."""
+"""Layers that cannot be imported are named with their class and a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server refuses and survives: paths, tokens, foreign pages, uploads, messages, crowds."""
+"""The server refuses and survives paths, tokens, foreign pages, uploads, messages, crowds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be watched: videos, cameras, folders that are filled, files that vanish; and how slices are turned."""
+"""Sources: videos, cameras, folders that are filled, files that vanish; and how slices are turned."""
 
 from __future__ import annotations
 

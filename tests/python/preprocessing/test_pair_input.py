@@ -1,4 +1,4 @@
-"""What the C++ preprocessing takes: every memory layout, values that are no numbers; and what it refuses."""
+"""Inputs of the C++ preprocessing: every memory layout, values that are no numbers; and what it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What quantize accepts and refuses, what stays in float, and what the report tells."""
+"""Models that quantize accepts and refuses, layers that stay in float, and the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the plug-in refuses reaches Python as a typed error through the real libvart, and the process lives on."""
+"""A refusal of the plug-in reaches Python as a typed error through the real libvart, and the process lives on."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Subgraph(Attributed):
         return len(self._children)
 
     def is_child(self, subgraph: Subgraph) -> bool:
-        """Tell whether a subgraph is one of its parts."""
+        """Return whether a subgraph is one of its parts."""
         return subgraph in self._children
 
     def toposort_child_subgraph(self) -> list[Subgraph]:
@@ -101,7 +101,7 @@ class Subgraph(Attributed):
         return len(self._names)
 
     def has_op(self, op: Op | str) -> bool:
-        """Tell whether an op, or the op of a name, lies in it."""
+        """Return whether an op, or the op of a name, lies in it."""
         return (op if isinstance(op, str) else op.get_name()) in self._names
 
     def find_child_subgraph_by_op(self, op: Op | str) -> Subgraph:

@@ -23,7 +23,7 @@ class Ops(Protocol):
 
 
 class Attributed:
-    """What graphs, subgraphs, ops and tensors have in common."""
+    """The base of graphs, subgraphs, ops and tensors."""
 
     def __init__(self, kind: str, plain: Plain) -> None:
         self._kind, self._plain = kind, plain
@@ -38,7 +38,7 @@ class Attributed:
         return str(self._plain["name"])
 
     def has_attr(self, name: str) -> bool:
-        """Tell whether it has an attribute."""
+        """Return whether it has an attribute."""
         return name in self._attrs
 
     def get_attr(self, name: str) -> Any:

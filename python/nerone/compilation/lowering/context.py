@@ -18,7 +18,7 @@ __all__ = ["Context", "Decision", "Value"]
 
 @dataclass
 class Value:
-    """Where the output of a graph node can be read.
+    """The ops from which the output of a graph node can be read.
 
     ``fix_point`` is known too for a float value that is to be requantized on its way back to the DPU.
     """
@@ -42,7 +42,7 @@ class Decision:
 
 @dataclass
 class Context:
-    """What the lowering functions share."""
+    """The state that the lowering functions share."""
 
     quantized: QuantizedModel
     dpu: Dpu

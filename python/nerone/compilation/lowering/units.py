@@ -1,4 +1,4 @@
-"""Which nodes of a quantized model become one op together."""
+"""Groups nodes of a quantized model that become one op."""
 
 from __future__ import annotations
 

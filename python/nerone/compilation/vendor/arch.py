@@ -1,4 +1,4 @@
-"""arch.json, which tells the vendor's compiler the DPU: a fingerprint, or the name of a target."""
+"""arch.json, which names the DPU to the vendor's compiler: a fingerprint, or the name of a target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Arch", "arch_for", "read_arch"]
 
 @dataclass(frozen=True)
 class Arch:
-    """What an arch.json says.
+    """The content of an arch.json.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Whether an xmodel of the vendor's compiler is for this board and computes what the host compilation computes."""
+"""Checks that an xmodel of the vendor's compiler is for this board and equals the host compilation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["VendorCheck", "check_vendor_model"]
 
 @dataclass(frozen=True)
 class VendorCheck:
-    """What was found about an xmodel that computes what the host compilation computes.
+    """Facts of an xmodel that equals the host compilation.
 
     Attributes
     ----------

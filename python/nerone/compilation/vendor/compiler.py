@@ -34,7 +34,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class VendorCompilation:
-    """What came of the vendor's compiler.
+    """Result of the vendor's compiler.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which layer of two compilations of one model is the first that computes something else, and why."""
+"""Finds the first layer that two compilations of one model compute differently, and why."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Compiler:
-    """How the compiler is run.
+    """A way to run the compiler.
 
     Attributes
     ----------

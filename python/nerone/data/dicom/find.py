@@ -16,7 +16,7 @@ __all__ = ["Found", "find_series"]
 
 @dataclass
 class Found:
-    """What lies in a folder.
+    """Content of a folder.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What one DICOM file is, read without its pixels."""
+"""The header of one DICOM file, read without its pixels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VOLUMES = ("CT", "MR", "PT", "NM")
 
 @dataclass(frozen=True)
 class Header:
-    """What the grouping of slices needs of a file.
+    """The fields of a file that grouping slices needs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a board has, and whether a bundle can go there."""
+"""A board's equipment, and whether a bundle can go there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARGIN_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Board:
-    """What the agent found.
+    """Findings of the agent on a board.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What travels to a board: the bundle's files, a script and a notebook that run them."""
+"""The files sent to a board: the bundle's, and a script and a notebook that run it."""
 
 from __future__ import annotations
 

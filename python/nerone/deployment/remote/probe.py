@@ -1,4 +1,4 @@
-"""What a machine is: its DPU, its programs. Runs on the host and, sent over ssh, on the board.
+"""Facts of a machine: its DPU, its programs. Runs on the host and, sent over ssh, on the board.
 
 Nothing but the standard library.
 """

@@ -29,7 +29,7 @@ _under_way: set[str] = set()
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment to a board did.
+    """Report of a deployment to a board.
 
     Attributes
     ----------

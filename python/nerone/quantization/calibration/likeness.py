@@ -1,4 +1,4 @@
-"""How many of the calibration images really differ."""
+"""Count of the calibration images that really differ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHUNK = 32
 
 @dataclass(frozen=True)
 class Likeness:
-    """What a comparison of images among themselves found.
+    """Result of a comparison of images among themselves.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which images to calibrate with: how many, and how often each class is among them."""
+"""The draw of calibration images: how many, and how often each class is among them."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ _DAMPINGS = (0.003, 0.03)
 # Share of the error in the mean that counts where biases are corrected afterwards; they are int8 too.
 _MEAN_SHARE = 0.1
 _BLOCK = 64
-# One image of so many judges what was fitted on the others.
+# One image in so many is held out: it scores the rounding that was fitted on the others.
 _JUDGES = 4
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What errors of a kernel's values cost in its layer's output.
+    """Cost of a kernel's rounding errors in its layer's output.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """Second moments of what the kernels of a graph are multiplied with.
 
 For a layer whose kernel is a matrix of D rows, one per value of the window, they are the mean of ``x x'`` over windows
-``x`` with a one appended: (D + 1, D + 1). They tell how errors of kernel values add up in the layer's output.
+``x`` with a one appended: (D + 1, D + 1). They give how errors of kernel values add up in the layer's output.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ __all__ = ["Inference", "Prediction"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network said of one image.
+    """The network's output for one image.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Inference:
 
         Returns
         -------
-        (H, W) uint8; 0 where the preprocessing cut the image, and where the network tells nothing
+        (H, W) uint8; 0 outside of what the preprocessing keeps and the output covers
         """
         found = self.run(image, spacing_mm=spacing_mm, statistics=statistics).classes
         first = image if isinstance(image, np.ndarray) else image[0]

@@ -77,7 +77,7 @@ def spacing_pair(spacing_mm: Spacing) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the volume-scoped steps need to know of the whole volume.
+    """Statistics of a whole volume, for the steps of that scope.
 
     Parameters
     ----------

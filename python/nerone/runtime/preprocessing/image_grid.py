@@ -32,8 +32,8 @@ def on_image_grid(
     mask : (h, w) on the network's output grid
     size : (height, width) of the image
     spacing_mm : as given to the preprocessing
-    covers : (rows, columns) in the middle of the network's input that the mask tells of; all of it where empty
-    outside : value of the pixels that the preprocessing cut away or the network does not tell of
+    covers : (rows, columns) in the middle of the network's input that the mask covers; all of it where empty
+    outside : value of the pixels that the preprocessing cut away or the network does not cover
 
     Returns
     -------

@@ -41,7 +41,7 @@ def labels_on_grid(
     preprocessing : Preprocessing
     labels : (H, W) of any integer dtype, on the grid of the image
     spacing_mm : as given to the preprocessing
-    covers : (rows, columns) in the middle of the network's input that its output tells of; all of it where empty
+    covers : (rows, columns) in the middle of the network's input that its output covers; all of it where empty
     outside : label of the pixels that were padded
 
     Returns

@@ -1,4 +1,4 @@
-"""What all steps of a preprocessing have in common."""
+"""The base of all steps of a preprocessing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Step:
-    """What the steps have in common. Use one of the steps below, never this class itself."""
+    """The base of all steps; never used by itself."""
 
     kind: ClassVar[str] = ""
     moves_pixels: ClassVar[bool] = False
