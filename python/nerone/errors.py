@@ -13,7 +13,21 @@ __all__ = [
     "QueueClosedError",
     "ShapeError",
     "TimeoutError",
+    "printable",
 ]
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal would take for commands: names come from files and boards.
+
+    Examples
+    --------
+    >>> printable("scan" + chr(27) + "[2J.nii").isprintable()
+    True
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class Error(Exception):

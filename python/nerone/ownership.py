@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
-__all__ = ["is_dead", "owner", "sweep"]
+__all__ = ["is_dead", "owner", "sweep", "temporary_folder"]
 
 _OWNER = re.compile(r"([0-9a-f]{8})-([0-9]{1,10})")
 
@@ -50,14 +53,22 @@ def sweep(folder: Path, pattern: str) -> None:
     folder : where to look; it may be missing
     pattern : glob of the temporary names, such as ".*.partial.*"
     """
-    import contextlib
-    import shutil
-
     for path in folder.glob(pattern):
-        if not is_dead(path.name):
-            continue
         with contextlib.suppress(OSError):
+            if not is_dead(path.name) or path.lstat().st_uid != os.geteuid():
+                continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink()
+
+
+def temporary_folder(what: str) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder of this process's for scans and other things that must not stay; sweep what dead ones left.
+
+    Parameters
+    ----------
+    what : a word for its name
+    """
+    sweep(Path(tempfile.gettempdir()), "nerone-*")
+    return tempfile.TemporaryDirectory(prefix=f"nerone-{what}-{owner()}-")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import glob
 import os
 import shutil
@@ -37,13 +38,18 @@ def replacing_file(target: Path) -> Iterator[Path]:
     target is as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    ownership.sweep(target.parent, f".*.partial.{glob.escape(target.name)}")
+    _sweep_once(target.parent)
     scratch = target.with_name(f".{ownership.owner()}.partial.{target.name}")
     try:
         yield scratch
         scratch.replace(target)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@functools.lru_cache(maxsize=256)
+def _sweep_once(folder: Path) -> None:
+    ownership.sweep(folder, ".*.partial.*")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import chosen, file_argument, print_json, print_table
 from nerone.errors import ConfigurationError
+from nerone.ownership import temporary_folder
 
 if TYPE_CHECKING:
     import typer
@@ -102,8 +103,6 @@ def _trained(path: str | None) -> Any:
 @contextlib.contextmanager
 def _frames(bundle: Bundle, scans: str | None) -> Iterator[Path]:
     """Give the frames' path; phantoms of the bundle's task, drawn for this run, where none was given."""
-    import tempfile
-
     from nerone.data.phantom_sets import PHANTOM_TASKS, write_phantoms
 
     if scans is not None:
@@ -112,7 +111,7 @@ def _frames(bundle: Bundle, scans: str | None) -> Iterator[Path]:
     preset = bundle.preset.removeprefix("paper-").removesuffix("-3t")
     if preset not in PHANTOM_TASKS:
         raise ConfigurationError("this bundle has no preset with phantoms; name a file or folder of frames")
-    with tempfile.TemporaryDirectory(prefix="nerone-bench-") as folder:
+    with temporary_folder("bench") as folder:
         size = 512 if preset == "ct-org" else None
         write_phantoms(preset, folder, count=4 if preset == "bccd" else 1, size=size, slices=8)
         yield Path(folder)

@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from nerone.errors import Error
+from nerone.cli.process import drop_output, flush_output, is_full, memory_option, signals_as_ctrl_c
+from nerone.errors import Error, printable
 from nerone.extras import EXTRAS, install_command
 
 __all__ = ["main"]
@@ -36,14 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
-            return _run(words)
+            with signals_as_ctrl_c(), memory_option(words) as words:
+                code = _run(words)
+                flush_output()
+                return code
         except KeyboardInterrupt:
             return _say("interrupted", INTERRUPTED)
         except BrokenPipeError:
             # The reader of our output left; tell nobody, and keep the interpreter from flushing into the pipe again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            drop_output()
             return FINE
         except Exception as error:
+            if isinstance(error, OSError) and is_full(error) and error.filename is None:
+                drop_output()
+                return _say("the output cannot be written: the disk is full; make room or choose another place", FAILED)
             if debug:
                 raise
             return _say(_sentence(error), FAILED)
@@ -85,6 +92,11 @@ def _application() -> Any:
     def options(
         version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True, callback=_version),
         debug: bool = typer.Option(False, "--debug", help="Show the trace of an error; may stand anywhere."),
+        max_memory: str = typer.Option(
+            "",
+            "--max-memory",
+            help="What a model's tensors may take, such as 6GB; may stand anywhere.",
+        ),
     ) -> None:
         pass
 
@@ -128,13 +140,13 @@ def _sentence(error: Exception) -> str:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"nerone: {sentence}", file=sys.stderr)
+    print(f"nerone: {printable(sentence)}", file=sys.stderr)
     return code
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
     if issubclass(category, UserWarning):
-        print(f"nerone: warning: {' '.join(str(message).split())}", file=sys.stderr)
+        print(f"nerone: warning: {printable(' '.join(str(message).split()))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nerone import ownership
 from nerone.bundle.bundle import Bundle, bundle_path, is_bundle
 from nerone.bundle.declaration import TensorDeclaration
 from nerone.bundle.writing import check_target, write_error
@@ -186,7 +188,9 @@ def _bundled(place: Path, made: Prepared, target: BoardTarget) -> Bundle:
     quantized, plan = made.quantized, made.plan
     assert plan is not None
     try:
-        scratch = tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=".compiling", dir=place.parent)
+        ownership.sweep(place.parent, f".{glob.escape(place.name)}.*.compiling")
+        prefix = f".{place.name}.{ownership.owner()}."
+        scratch = tempfile.TemporaryDirectory(prefix=prefix, suffix=".compiling", dir=place.parent)
     except OSError as error:
         raise write_error(place, error) from error
     name = target.board.name

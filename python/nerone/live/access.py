@@ -35,6 +35,10 @@ class Access:
     token : str, what a visitor must give; made at random where the address is not this machine's own and none is given
     max_viewers : int, web sockets open at once; one more is refused
     max_upload_bytes : int, size of an uploaded scan
+    max_uploads : int, uploads at the same time; one more is refused
+    max_connections : int, of one address; one more is closed
+    headers_s : float, seconds in which the headers of a request have to come
+    stall_s : float, seconds after which an upload is ended that came at less than a kilobyte a second
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +46,10 @@ class Access:
     token: str = ""
     max_viewers: int = 32
     max_upload_bytes: int = 256 * 1024 * 1024
+    max_uploads: int = 2
+    max_connections: int = 256
+    headers_s: float = 10.0
+    stall_s: float = 30.0
     cookie: str = field(default=_COOKIE, init=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +60,12 @@ class Access:
 
     def allows(self, given: str | None) -> bool:
         """Whether the token ``given`` opens the page; always where none is required."""
-        return not self.token or (given is not None and hmac.compare_digest(given.encode(), self.token.encode()))
+        if not self.token:
+            return True
+        # A cookie may hold any bytes.
+        return given is not None and hmac.compare_digest(
+            given.encode("utf-8", "backslashreplace"), self.token.encode("utf-8", "backslashreplace")
+        )
 
     def allows_host(self, header: str) -> bool:
         """Whether the Host header names this server; a foreign name on a loopback address is DNS rebinding."""

@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nerone.errors import ConfigurationError, Error
 from nerone.live.access import Access
+from nerone.live.connections import Doorkeeper
 from nerone.live.description import describe
 from nerone.live.downloads import masks_nifti, statistics_csv
 from nerone.live.engines import BundleLabels
 from nerone.live.fp32 import FloatModel
+from nerone.live.guard import Guard, quiet_log, unless_it_stalls
 from nerone.live.screen import Screen
 from nerone.live.session import Session
 from nerone.live.uploads import receive
@@ -30,7 +32,8 @@ __all__ = ["LiveServer"]
 _STATIC = Path(__file__).parent / "static"
 _MAX_MESSAGE_BYTES = 4096
 _STATISTICS_INTERVAL_S = 0.5
-_POLICY = "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'"
+# Ends of a window; the values of images are far inside, and their differences are finite in any precision.
+_WIDEST = 1e30
 
 
 class LiveServer:
@@ -62,6 +65,8 @@ class LiveServer:
         self._title = title
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
+        self._uploads = 0
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
         self._float_model = float_model
         self._steps = steps
@@ -78,13 +83,8 @@ class LiveServer:
         """Listen. Raises ConfigurationError where the address cannot be had."""
         from aiohttp import web
 
-        @web.middleware
-        async def guard(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
-            return await self._guard(request, handler)
-
-        app = web.Application(middlewares=[guard], client_max_size=_MAX_MESSAGE_BYTES)
+        guard = Guard(self.access)
+        app = web.Application(middlewares=[guard.middleware()], client_max_size=_MAX_MESSAGE_BYTES)
         app.router.add_get("/", self._page)
         app.router.add_get("/ws", self._socket)
         app.router.add_post("/api/upload", self._upload)
@@ -94,21 +94,28 @@ class LiveServer:
         if self._float_model is not None:
             loop = asyncio.get_running_loop()
             self._float_model.when_done(lambda: self._refresh_from(loop))
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=quiet_log(), handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=30.0
+        )
         await self._runner.setup()
+        answer: Any = self._runner.server
+        guard.door = Doorkeeper(answer, self.access.max_connections, self.access.headers_s)
         try:
-            site = web.TCPSite(self._runner, self.access.host, self.access.port, backlog=256)
-            await site.start()
+            self._listening = await asyncio.get_running_loop().create_server(
+                guard.door, self.access.host, self.access.port, backlog=256, reuse_address=os.name == "posix"
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigurationError(
                 f"cannot listen on {self.access.host}:{self.access.port} ({os.strerror(error.errno or 0)}); "
                 "choose another --port"
             ) from error
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listening.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Close the viewers' sockets and stop listening; the session is closed by its owner."""
+        if self._listening is not None:
+            self._listening.close()
         for socket in list(self._sockets):
             await socket.close(code=1001, message=b"NERONE was stopped.")
         if self._runner is not None:
@@ -121,26 +128,6 @@ class LiveServer:
 
     # Requests.
 
-    async def _guard(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        from aiohttp import web
-
-        if not self.access.allows_host(request.host):
-            return web.Response(status=403, text="This name is not this server's; open the address it printed.")
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.split("://")[-1] != request.host:
-            return web.Response(status=403, text="Requests from other pages are refused.")
-        given = request.query.get("token") or request.cookies.get(self.access.cookie)
-        if not self.access.allows(given):
-            return web.Response(status=401, text="A token is required; open the address that nerone live printed.")
-        response = await handler(request)
-        if not response.prepared:
-            response.headers["Content-Security-Policy"] = _POLICY
-            response.headers["X-Content-Type-Options"] = "nosniff"
-            response.headers["Cache-Control"] = "no-store"
-        return response
-
     async def _page(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
@@ -152,10 +139,16 @@ class LiveServer:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
+        if self._uploads >= self.access.max_uploads:
+            return web.Response(status=503, text=f"{self._uploads} uploads are under way; send yours again later.")
+        self._uploads += 1
         try:
-            source = await receive(request, self.access.max_upload_bytes, self._steps, self.values)
-        except Error as error:
-            return web.Response(status=400, text=str(error))
+            task = asyncio.ensure_future(receive(request, self.access.max_upload_bytes, self._steps, self.values))
+            source = await unless_it_stalls(task, request, self.access.stall_s)
+        finally:
+            self._uploads -= 1
+        if source is None:
+            return web.Response(status=408, text="The upload stalled; send the files again.")
         self.session.use_source(source)
         return web.Response(text=f"playing {source.name}" + (f"; {source.note}" if source.note else ""))
 
@@ -248,7 +241,7 @@ class LiveServer:
                 ready.set()
                 return None
             return self._command(kind, message)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             return {"type": "error", "text": "The page sent a message that is not understood; reload it."}
         except Error as error:
             return {"type": "error", "text": str(error)}
@@ -256,8 +249,10 @@ class LiveServer:
     def _set_window(self, low: float | None, high: float | None) -> None:
         if low is None or high is None:
             self.session.window = None
-        elif not float(low) < float(high):
-            raise ConfigurationError(f"window [{low}, {high}] is empty; its low end must be below its high end")
+        elif not -_WIDEST < float(low) < float(high) < _WIDEST:
+            raise ConfigurationError(
+                f"window [{low}, {high}] is empty or too wide; its low end must be below its high end"
+            )
         else:
             self.session.window = (float(low), float(high))
         self._screen.refresh()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from nerone.data.sources import Source
 from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError, Error
 from nerone.live.sources import LiveSource, no_truths, open_source
+from nerone.ownership import temporary_folder
 from nerone.runtime.preprocessing import Preprocessing, Statistics
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def receive(
     ------
     ConfigurationError : another type than NIfTI, DICOM, PNG, JPEG, TIFF or BMP, too large, empty, or not readable
     """
-    folder = tempfile.TemporaryDirectory(prefix="nerone-upload-")
+    folder = temporary_folder("upload")
     store = _Store(Path(folder.name), max_bytes, steps, values)
     try:
         if request.content_type.startswith("multipart/"):

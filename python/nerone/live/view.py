@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from nerone.live.session import Session
 from nerone.live.sources import LiveSource, open_source
 from nerone.live.video import CameraSource, VideoSource, camera_capture, is_camera, is_video
 from nerone.live.watched import WatchedFolder
+from nerone.ownership import temporary_folder
 
 __all__ = ["open_live_source", "open_session", "open_truths", "view"]
 
@@ -91,7 +91,7 @@ def _phantoms(bundle: Bundle) -> LiveSource:
     task = bundle.preset.removeprefix("paper-").removesuffix("-3t")
     if task not in PHANTOM_TASKS:
         raise ConfigurationError("this bundle has no preset with phantoms; name a file or folder of scans or pictures")
-    folder = tempfile.TemporaryDirectory(prefix="nerone-phantoms-")
+    folder = temporary_folder("phantoms")
     try:
         write_phantoms(task, folder.name, count=8 if task == "bccd" else 1, slices=24)
         opened = open_live_source(bundle, folder.name)

@@ -58,6 +58,7 @@ def test_what_a_living_process_writes_stays(tmp_path):
     dead = f".{ownership.owner().partition('-')[0]}-{gone.pid}.partial.a.png"
     for name in (mine, dead, ".00000000-1.partial.a.png", ".1.partial.a.png"):
         (tmp_path / name).write_bytes(b"x")
+    writing._sweep_once.cache_clear()
     with writing.replacing_file(tmp_path / "a.png") as file:
         file.write_bytes(b"done")
     # Process numbers of other machines, on a shared disk, say nothing here; so do names that nobody here gives.

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import time
 import zlib
@@ -281,6 +282,8 @@ _ACTIONS: dict[str, Callable[[Request], dict[str, Any]]] = {
 def main(text: str) -> None:
     """Do one request, a JSON object with "action", and print the answer as one line of JSON."""
     request = json.loads(text)
+    # The host gives up then; what hangs here, in a device perhaps, would stay for ever.
+    signal.alarm(max(0, int(request.get("limit_s", 0))))
     try:
         answer = _ACTIONS[request["action"]](request)
     except BlockingIOError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from nerone.bundle.bundle import Bundle, fingerprint_text
 from nerone.bundle.checks import versions
+from nerone.deployment.remote.answers import typed
 from nerone.deployment.remote.probe import has_dpu
 from nerone.errors import ConfigurationError, DeviceError
 
@@ -75,11 +77,11 @@ def check_board(board: Board) -> None:
         raise DeviceError(
             f"{board.host} is a {board.machine}; NERONE runs on x86_64 and aarch64: install a 64-bit system there"
         )
-    numbers = tuple(int(part) for part in found["python"].split(".")[:2])
+    numbers = tuple(int(part) for part in re.findall(r"\d{1,4}", found.get("python", ""))[:2])
     if numbers < _OLDEST_PYTHON:
         raise DeviceError(
-            f"{board.host} has Python {found['python']}, NERONE needs 3.10; install a newer one and name it with "
-            "--remote-python"
+            f"{board.host} has Python {found.get('python', '')}, NERONE needs 3.10; install a newer one and name it "
+            "with --remote-python"
         )
     if board.core_problem:
         raise DeviceError(
@@ -128,7 +130,7 @@ def plan_device(bundle: Bundle, board: Board) -> tuple[str, list[str]]:
     expected = fingerprint_text(bundle.fingerprint)
     if not board.has_dpu:
         return "softdpu", [*notes, f"{board.host} has no DPU; the software DPU runs the bundle there"]
-    if expected and board.fingerprint and int(board.fingerprint, 16) != bundle.fingerprint:
+    if expected and board.fingerprint and _number(board.fingerprint) != bundle.fingerprint:
         raise DeviceError(
             f"the bundle was compiled for the DPU with fingerprint {expected} ({bundle.board}), {board.host} has "
             f"{board.fingerprint}; deploy with the --board or --arch of that board, or load the matching overlay there"
@@ -144,6 +146,10 @@ def plan_device(bundle: Bundle, board: Board) -> tuple[str, list[str]]:
     return "board", notes
 
 
+def _number(fingerprint: str) -> int:
+    return int(fingerprint, 16) if re.fullmatch(r"(0x)?[0-9a-fA-F]{1,16}", fingerprint) else -1
+
+
 def _version_notes(board: Board) -> list[str]:
     here, there = versions().get("nerone", ""), board.versions.get("nerone", "")
     if here and there and here != there:
@@ -153,4 +159,22 @@ def _version_notes(board: Board) -> list[str]:
 
 def board_of(host: str, answer: dict[str, Any]) -> Board:
     """Return the agent's answer as a Board."""
-    return Board(host=host, **answer)
+    return Board(host=host, **typed(answer, _TYPES, host))
+
+
+_TYPES: dict[str, type] = {
+    "target": str,
+    "state": str,
+    "existing": str,
+    "writable": bool,
+    "free_bytes": int,
+    "machine": str,
+    "core_problem": str,
+    "rsync": str,
+    "fingerprint": str,
+    "files": dict,
+    "deployed": list,
+    "stages": list,
+    "versions": dict,
+    "nodes": list,
+}

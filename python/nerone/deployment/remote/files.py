@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nerone.bundle.bundle import MANIFEST, Bundle
 from nerone.deployment.remote.ssh import shell_python
+from nerone.ownership import temporary_folder
 
 __all__ = ["NOTEBOOK", "SCRIPT", "notebook", "run_script", "travelling_files"]
 
@@ -22,7 +22,7 @@ NOTEBOOK = "run.ipynb"
 def travelling_files(bundle: Bundle, *, device: str, remote_python: str) -> Iterator[dict[str, Path]]:
     """Give the files to have on the board, by name; what is generated lives as long as the block."""
     files = {name: bundle.path / name for name in (MANIFEST, *bundle.checksums)}
-    with tempfile.TemporaryDirectory(prefix="nerone-deploy-") as scratch:
+    with temporary_folder("deploy") as scratch:
         for name, text in ((SCRIPT, run_script(device, remote_python)), (NOTEBOOK, notebook(bundle, device))):
             files[name] = Path(scratch) / name
             files[name].write_text(text, "utf-8")

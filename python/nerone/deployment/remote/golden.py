@@ -49,7 +49,7 @@ def compare_golden(host: Answers, board: Answers, name: str) -> list[str]:
     notes = []
     for stage in STAGES:
         expected = {output["name"]: _array(output) for output in host[stage]}
-        got = {output["name"]: _array(output) for output in board[stage]}
+        got = _board_arrays(board, stage, sum(values.nbytes for values in expected.values()), name)
         if expected.keys() != got.keys():
             raise DeviceError(f"{name} gives the outputs {sorted(got)}, this machine {sorted(expected)}; {_REMEDY}")
         for output, values in expected.items():
@@ -79,7 +79,17 @@ def _compare_output(output: str, expected: NDArray[Any], got: NDArray[Any], name
     )
 
 
-def _array(output: Mapping[str, Any]) -> NDArray[Any]:
-    data = zlib.decompress(base64.b64decode(output["data"]))
+def _board_arrays(board: Answers, stage: str, max_bytes: int, name: str) -> dict[str, NDArray[Any]]:
+    try:
+        return {str(output["name"]): _array(output, max_bytes) for output in board[stage]}
+    except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
+        raise DeviceError(f"{name} gives a golden frame that cannot be read; {_REMEDY}") from error
+
+
+def _array(output: Mapping[str, Any], max_bytes: int = 1 << 31) -> NDArray[Any]:
+    packed = zlib.decompressobj()
+    data = packed.decompress(base64.b64decode(output["data"]), max_bytes)
+    if packed.unconsumed_tail:
+        raise ValueError("it unpacks to more than the network gives")
     values: NDArray[Any] = np.frombuffer(data, np.dtype(output["dtype"]))
     return values.reshape(tuple(int(size) for size in output["shape"]))

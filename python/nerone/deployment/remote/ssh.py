@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import math
 import os
 import re
 import shlex
@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from nerone.deployment.remote.agent import MARK
+from nerone.deployment.remote.answers import collect, decoded
 from nerone.deployment.remote.program import agent_program
-from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
+from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError, printable
 
 __all__ = ["Connection", "Target", "parse_target", "shell_python"]
 
 # Reads the agent's source from standard input, so that no shell there ever sees it, whichever shell that is.
 _BOOTSTRAP = "import sys;exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())).decode())"
 _LOST = 255
+# What an action may last longer there than we wait for it.
+_GRACE_S = 5
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ class Connection:
         DeviceError, ConfigurationError, TimeoutError
             one sentence with what is wrong and what to do.
         """
-        program = agent_program(action, request)
+        limit_s = 0 if send else math.ceil(self.timeout_s) + _GRACE_S
+        program = agent_program(action, {**request, "limit_s": limit_s})
         remote = f"exec {shell_python(self.remote_python)} -c {shlex.quote(_BOOTSTRAP)}"
 
         def feed(pipe: IO[bytes]) -> None:
@@ -124,7 +128,7 @@ class Connection:
         found = re.search(rf"^{MARK}(.*)$", output, re.MULTILINE)
         if not found:
             raise self._failure(code, said)
-        answer: dict[str, Any] = json.loads(found[1])
+        answer = decoded(found[1], self.target.host)
         if "error" in answer:
             raise self._refusal(answer)
         return answer
@@ -166,7 +170,7 @@ class Connection:
         return ["ssh", "-T", "-x", *(word for option in options for word in ("-o", option))]
 
     def _refusal(self, answer: Mapping[str, Any]) -> DeviceError | ConfigurationError:
-        text, host = answer["text"], self.target.host
+        text, host = str(answer.get("text", ""))[:1000], self.target.host
         if answer["error"] == "full":
             return DeviceError(f"the disk of {host} is full; make room there or give another directory")
         if answer["error"] == "denied":
@@ -182,7 +186,7 @@ class Connection:
         return DeviceError(f"{host} failed: {text}; run nerone doctor there")
 
     def _failure(self, code: int, said: str) -> DeviceError | ConfigurationError:
-        host = self.target.host
+        host, said = self.target.host, printable(said)
         last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), f"exit code {code}")
         if re.search(r"No space left on device|Disk quota exceeded", said):
             return DeviceError(f"the disk of {host} is full; make room there or give another directory")
@@ -261,7 +265,7 @@ def _finish(
                 with contextlib.suppress(BrokenPipeError):
                     feed(process.stdin)
                     process.stdin.flush()
-            output, said = _communicated(process, timeout_s)
+            output, said = _communicated(process, timeout_s, host)
         except subprocess.TimeoutExpired as error:
             _stop(process)
             raise TimeoutError(
@@ -273,12 +277,12 @@ def _finish(
     return process.returncode, output.decode("utf-8", "replace"), said.decode("utf-8", "replace")
 
 
-def _communicated(process: subprocess.Popen[bytes], timeout_s: float | None) -> tuple[bytes, bytes]:
+def _communicated(process: subprocess.Popen[bytes], timeout_s: float | None, host: str) -> tuple[bytes, bytes]:
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
         process.stdin = None
-    return process.communicate(timeout=timeout_s)
+    return collect(process, timeout_s, host)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from nerone import ownership
 from nerone.bundle.bundle import Bundle, bundle_path
 from nerone.bundle.checks import sha256
+from nerone.deployment.remote.answers import typed
 from nerone.deployment.remote.board import Board, board_of, check_board, check_room, plan_device
 from nerone.deployment.remote.files import travelling_files
 from nerone.deployment.remote.golden import STAGES, compare_golden, host_golden
@@ -227,7 +228,9 @@ class _Copy:
         check_room(self.board, sum(self.files[file].stat().st_size for file in self.changed))
         _under_way.add(self.deployment)
         try:
-            stage = self.connection.call("begin", self.request)["stage"]
+            stage = typed(self.connection.call("begin", self.request), {"stage": str}, self.connection.target.host)[
+                "stage"
+            ]
             yield self._send(stage)
             self.connection.call("commit", self.request)
         except BaseException:
@@ -252,9 +255,9 @@ class _Copy:
         model = (bundle.board_model_path if device == "board" else None) or bundle.host_model_path
         request = {**self.request, "model": model.name, "device": device, "until": STAGES}
         answer = self.connection.call("check", request)
-        notes = compare_golden(host_golden(model), answer["outputs"], self.connection.target.host)
+        notes = compare_golden(host_golden(model), answer.get("outputs", {}), self.connection.target.host)
         self.outputs = tuple(dict.fromkeys(output["name"] for stage in STAGES for output in answer["outputs"][stage]))
-        if answer["tensorflow"]:
+        if answer.get("tensorflow"):
             notes.append(f"the Python of {self.connection.target.host} imports TensorFlow at its start")
         return notes
 

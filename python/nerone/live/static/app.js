@@ -16,6 +16,8 @@ const state = {
   floatModel: false,
   hidden: new Set(),
 };
+// The cookie has the token by now: it leaves the address bar, the history and what a screenshot shows.
+if (location.search) history.replaceState(null, "", location.pathname);
 let socket = null;
 let dragging = false;
 

@@ -1,0 +1,111 @@
+"""What the command line owes the process it runs in: signals that end it, memory, and what it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from nerone.errors import ConfigurationError
+
+__all__ = ["drop_output", "flush_output", "is_full", "memory_option", "signals_as_ctrl_c"]
+
+_UNITS = ("", "k", "m", "g", "t")
+_MEMORY = "NERONE_MAX_MEMORY"
+
+
+@contextlib.contextmanager
+def signals_as_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end what runs in the block as Ctrl-C does: everything temporary is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # A handler of somebody else's stays, and so does nohup's ignoring.
+    wanted = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    for number in wanted:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in wanted:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(signal.SIGINT, frame)
+    else:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def memory_option(words: list[str]) -> Iterator[list[str]]:
+    """Take --max-memory, which may stand anywhere, out of the words; in the block it is what models may take.
+
+    Raises
+    ------
+    ConfigurationError
+        where its value is no size, such as 6GB.
+    """
+    rest, before = [], os.environ.get(_MEMORY)
+    given: str | None = None
+    waiting = iter(words)
+    for word in waiting:
+        if word == "--max-memory":
+            given = next(waiting, "")
+        elif word.startswith("--max-memory="):
+            given = word.partition("=")[2]
+        else:
+            rest.append(word)
+    if given is not None:
+        os.environ[_MEMORY] = str(_bytes(given))
+    try:
+        yield rest
+    finally:
+        os.environ.pop(_MEMORY, None)
+        if before is not None:
+            os.environ[_MEMORY] = before
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kmgt]?)(i?)b?", text.strip().lower())
+    value = 0
+    if match:
+        exponent = _UNITS.index(match[2])
+        value = int(float(match[1]) * (1024**exponent if match[3] else 1000**exponent))
+    if value < 1:
+        raise ConfigurationError(f"--max-memory is '{text}', expected a size such as 6GB or 512MB")
+    return value
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it says that a disk, or what stands for one, takes no more."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def flush_output() -> None:
+    """Write what is still buffered; after an error keep the interpreter from writing it again.
+
+    Raises
+    ------
+    OSError
+        where the output cannot be written; BrokenPipeError where its reader left.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+        raise
+
+
+def drop_output() -> None:
+    """Send what is still buffered for stdout nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
