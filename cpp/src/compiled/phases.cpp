@@ -91,12 +91,9 @@ bool lies_as(const Tile& tile, const std::map<int, Phase>& phases, int stride_w)
   return true;
 }
 
-bool fits(const std::vector<Reader>& readers, const TransposedKernel& kernel, const PhaseOrder& order) {
-  const auto phases = phases_by_place(readers, kernel, order);
-  if (!phases) return false;
-  const auto tiles = complete_tiles(readers, phases->size());
-  return std::all_of(tiles.begin(), tiles.end(),
-                     [&](const Tile& tile) { return lies_as(tile, *phases, kernel.stride_w); });
+bool lie_as(const std::vector<Reader>& readers, const std::map<int, Phase>& phases, int stride_w) {
+  const auto tiles = complete_tiles(readers, phases.size());
+  return std::all_of(tiles.begin(), tiles.end(), [&](const Tile& tile) { return lies_as(tile, phases, stride_w); });
 }
 
 }  // namespace
@@ -104,9 +101,15 @@ bool fits(const std::vector<Reader>& readers, const TransposedKernel& kernel, co
 PhaseOrder order_of_phases(const isa::Stream& stream, const isa::Machine& machine, const StoredWeights& weights,
                            const TransposedKernel& kernel) {
   const auto readers = readers_of(stream, machine, weights, kernel.kernel_h * kernel.kernel_w);
+  std::optional<PhaseOrder> fitting;
   for (const auto& order : candidates(kernel)) {
-    if (fits(readers, kernel, order)) return order;
+    const auto phases = phases_by_place(readers, kernel, order);
+    if (!phases) continue;
+    if (lie_as(readers, *phases, kernel.stride_w)) return order;
+    if (!fitting) fitting = order;
   }
+  // Sizes tell the phases of most kernels apart; a compiler may have its own way to lay out their pixels.
+  if (fitting) return *fitting;
   const auto pair = [](int a, int b) { return std::to_string(a) + "x" + std::to_string(b); };
   const auto& first = readers.front();
   throw ModelError("the instructions run the transposed convolution '" + weights.op + "' of kernel " +

@@ -4,7 +4,8 @@
 //
 // The weights of the first output channel are followed from the register (LOAD) to the convolutions that read them
 // (CONVINIT, CONV). Each of these says the place of its taps in the register, the size of its kernel, and in which
-// column and line of the tile it writes; that fits one order of phases, or the model is not what its tensors say.
+// column and line of the tile it writes, which tells phases of one size apart. Kernels that fit no order of phases mean
+// that the model is not what its tensors say.
 
 #include "compiled/readers.hpp"
 #include "compiled/taps.hpp"

@@ -28,6 +28,9 @@ CPP_USES = {
     "pipeline": {"base", "xmodel", "vart", "model", "preprocess", "postprocess", "kernels"},
 }
 
+# Beside the public headers, for what has no public door: raw runners, instructions, registers, forks.
+BINDINGS_USE = {"base", "xmodel", "isa", "compiled", "vart"}
+
 # Low to high: a package may import those that stand in its set, which are all above it in this list.
 _LOW = {"errors", "extras", "programs", "ownership", "_core"}
 _MODEL = {"instructions", "graph", "dpu", "quantization", "compilation"}
@@ -64,6 +67,17 @@ def test_cpp_includes_point_down(folder: str) -> None:
         for target in re.findall(r'#include "(\w+)/', path.read_text()):
             if target in CPP_USES:
                 assert target in allowed, f"{path.relative_to(ROOT)} includes {target}/, which is above it"
+
+
+def test_bindings_include_public_headers_and_few_others() -> None:
+    for path in _cpp_files(ROOT / "bindings"):
+        for target in re.findall(r'#include "(\w+)/', path.read_text()):
+            assert target in BINDINGS_USE, f"{path.name} includes {target}/; use what cpp/include/nerone declares"
+
+
+def test_nothing_below_the_bindings_knows_python() -> None:
+    for path in _cpp_files(ROOT / "cpp"):
+        assert "pybind11" not in path.read_text(), f"{path.relative_to(ROOT)} knows Python"
 
 
 @pytest.mark.parametrize(("api", "owners"), [("vart", {"vart", "softdpu"}), ("xir", {"xmodel"})])
