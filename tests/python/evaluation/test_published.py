@@ -33,6 +33,21 @@ def test_blood_cells(tmp_path: Path) -> None:
     assert copies.counts["INT8"].accuracy() > 0.6
 
 
+def test_organs() -> None:
+    """Kidneys at 14 % was what a network executed without the instructions' reading of its weights gave."""
+    from nerone.evaluation.evaluate import XmodelNetwork, evaluate
+    from nerone.runtime.presets import preset
+
+    chosen = preset("paper-ct-org")
+    path = golden("compiled", "nerone_ctorg_isa0_b4096.xmodel")
+    scans = shared("data", "ct_totalseg")
+    counts = evaluate({"INT8": XmodelNetwork(path)}, scans, chosen.preprocessing, chosen.class_names).counts["INT8"]
+    dice = dict(zip(chosen.class_names, counts.dice(), strict=True))
+    expected = {"liver": 0.938, "bladder": 0.882, "lungs": 0.864, "kidneys": 0.772, "bone": 0.852}
+    assert {name: dice[name] for name in expected} == pytest.approx(expected, abs=0.01)
+    assert counts.weighted_dice() == pytest.approx(0.888, abs=0.01)
+
+
 def test_prostate_beside_its_float_model(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow", reason="the FP32 model needs TensorFlow")
     from nerone.evaluation.evaluate import KerasNetwork, XmodelNetwork, evaluate
