@@ -26,7 +26,7 @@ __all__ = [
 
 T = TypeVar("T", bound=str)
 
-_TRAINED = (".keras", ".h5", ".hdf5", ".onnx")
+_TRAINED = (".keras", ".h5", ".hdf5", ".onnx", ".pt2")
 
 Progress = Callable[[str, int, int], None]
 

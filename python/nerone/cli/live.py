@@ -46,7 +46,9 @@ def register(application: typer.Typer) -> None:
         ),
         threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
         watch: bool = typer.Option(False, "--watch", help="Play the pictures that appear in the folder."),
-        float_path: str = typer.Option(None, "--float", help="The trained .keras file, to see FP32 beside INT8."),
+        float_path: str = typer.Option(
+            None, "--float", help="The trained .keras, .h5 or .onnx file, to see FP32 beside INT8."
+        ),
         power: str = typer.Option("auto", "--power", help="auto, none, hwmon, nvml, rapl, pynq, csv:FILE, constant:W."),
         terminal: bool = typer.Option(False, "--terminal", help="A status screen in the terminal instead of a page."),
         for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),

@@ -20,7 +20,7 @@ from nerone.runtime.presets import preset as find_preset
 
 __all__ = ["Prepared", "prepare"]
 
-_TRAINED = (".keras", ".h5", ".hdf5", ".onnx")
+_TRAINED = (".keras", ".h5", ".hdf5", ".onnx", ".pt2")
 
 Progress = Callable[[str, int, int], None]
 
@@ -53,7 +53,8 @@ def prepare(
 
     Parameters
     ----------
-    model : path of a .keras, .h5 or .onnx file, a Keras model, a `Graph`, a `QuantizedModel` or the path of one
+    model : path of a .keras, .h5, .onnx or .pt2 file, a Keras model, a PyTorch module, a `Graph`, a `QuantizedModel` or
+        the path of one
     request : Request
     older : bundle that lends what the request leaves open
     with_plan : whether a model that is quantized already needs a plan too; a trained one always does

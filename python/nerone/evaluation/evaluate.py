@@ -282,7 +282,7 @@ def evaluate_bundle(
     ----------
     bundle : Bundle
     data : folder, or labelled frames
-    baseline : path of a .keras or .h5 file or a Keras model, or None
+    baseline : path of a .keras, .h5 or .onnx file or a Keras model, or None
     device : "softdpu" or "board"
 
     Where a network knows only two classes of its preset's several (the whole gland), so does the truth.

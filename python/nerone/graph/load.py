@@ -13,22 +13,25 @@ from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_archive import from_keras_archive
 from nerone.graph.keras_model import from_keras
 from nerone.graph.onnx_model import from_onnx
+from nerone.graph.pytorch_model import CHECKPOINT_ADVICE, CHECKPOINTS, from_pt2, from_pytorch, is_pytorch
 
 __all__ = ["import_model", "load"]
 
 
 def import_model(model: Any, *, input_shape: InputShape = None) -> Graph:
-    """Return the graph of ``model``: a graph, a path, or a Keras model.
+    """Return the graph of ``model``: a graph, a path, a Keras model, or a PyTorch module.
 
     Raises
     ------
     ConfigurationError, ModelError
-        As :func:`load` and :func:`nerone.graph.from_keras`.
+        As :func:`load`, :func:`nerone.graph.from_keras` and :func:`nerone.graph.pytorch_model.from_pytorch`.
     """
     if isinstance(model, Graph):
         return model
     if isinstance(model, (str, Path)):
         return load(model, input_shape=input_shape)
+    if is_pytorch(model):
+        return from_pytorch(model, input_shape=input_shape)
     return from_keras(model, input_shape=input_shape)
 
 
@@ -37,7 +40,8 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
 
     Parameters
     ----------
-    path : ``.keras`` (Keras 3), ``.h5`` / ``.hdf5`` (Keras 2 and 3) or ``.onnx`` (opset 11 or newer)
+    path : ``.keras`` (Keras 3), ``.h5`` / ``.hdf5`` (Keras 2 and 3), ``.onnx`` (opset 11 or newer) or ``.pt2``
+        (PyTorch)
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
 
     Raises
@@ -57,8 +61,9 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
     suffix = file.suffix.lower()
     reader = _READERS.get(suffix)
     if reader is None:
+        advice = f"; {CHECKPOINT_ADVICE}" if suffix in CHECKPOINTS else ""
         raise ConfigurationError(
-            f"cannot read '{file}': expected a .keras, .h5 or .onnx model, got '{suffix or 'no suffix'}'"
+            f"cannot read '{file}': expected a .keras, .h5, .onnx or .pt2 model, got '{suffix or 'no suffix'}'{advice}"
         )
     try:
         return reader(file, input_shape)
@@ -92,5 +97,6 @@ _READERS: dict[str, Callable[[Path, InputShape], Graph]] = {
     ".h5": _load_h5,
     ".hdf5": _load_h5,
     ".keras": lambda file, input_shape: from_keras_archive(file, input_shape=input_shape),
+    ".pt2": lambda file, input_shape: from_pt2(file, input_shape=input_shape),
     ".onnx": lambda file, input_shape: from_onnx(file, input_shape=input_shape),
 }
