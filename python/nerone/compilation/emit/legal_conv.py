@@ -130,7 +130,7 @@ def depthwise_tasks(legal: Legal, op: Operation) -> list[Task]:
 
 
 def transposed_tasks(legal: Legal, op: Operation) -> list[Task]:
-    """Return the tasks of a transposed convolution: one for each line of its stride, with a phase per column."""
+    """Return the task of a transposed convolution: an ordinary one for each place of its stride."""
     name = op.inputs["weights"][0]
     values, kernel, stride = legal.sub.constants[name], op.pair("kernel"), op.pair("stride")
     if op.pair("dilation") != (1, 1):
@@ -149,20 +149,18 @@ def transposed_tasks(legal: Legal, op: Operation) -> list[Task]:
     channels = values.shape[3]
     weights = weights_of(legal, op, kept, address, channels if depthwise else height * width * channels)
     lines, columns = _axis(height, stride[0], pad[0]), _axis(width, stride[1], pad[2])
-    target, tasks, order = legal.views[op.name], [], stored_taps((height, width), stride)
+    target, order = legal.views[op.name], stored_taps((height, width), stride)
+    phases = []
     for dy, (top, rows) in enumerate(lines):
-        part = target.every((stride[0], 1), (dy, 0))
-        phases = []
         for dx, (left, taps) in enumerate(columns):
-            count = -(-(part.width - dx) // stride[1])
+            size = (-(-(target.height - dy) // stride[0]), -(-(target.width - dx) // stride[1]))
             slot = order.index((rows[0], taps[0]))
-            if count > 0:
-                phases.append(Phase(dx, (len(rows), len(taps)), (top, 0, left, 0), count, slot))
-        if part.height > 0:
-            kind = "depthwise" if depthwise else "conv"
-            source = legal.source_view(op)
-            tasks.append(Window(op.name, kind, source, part, (1, 1), tuple(phases), stride[1], weights))
-    return list(tasks)
+            if min(size) > 0:
+                pads = (top, 0, left, 0)
+                phases.append(Phase(dx, (len(rows), len(taps)), pads, size[1], slot, dy, size[0]))
+    kind = "depthwise" if depthwise else "conv"
+    source = legal.source_view(op)
+    return [Window(op.name, kind, source, target, (1, 1), tuple(phases), stride[1], weights, rows=stride[0])]
 
 
 def stored_taps(kernel: tuple[int, int], stride: tuple[int, int]) -> list[tuple[int, int]]:

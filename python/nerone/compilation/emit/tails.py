@@ -123,7 +123,7 @@ def find_tail(
     ----------
     keep : whether the task's own output is read by others too
     """
-    if not isinstance(task, Window) or task.target.width > 512:
+    if not isinstance(task, Window) or task.target.width > 512 or task.rows > 1 or task.step > 1:
         return None
     tail: Tail
     if isinstance(follower, Eltwise):

@@ -35,7 +35,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Phase:
-    """One kernel of a window: a whole convolution has one, a transposed one several, for one line of its stride.
+    """One kernel of a window: a whole convolution has one, a transposed one as many as its stride has places.
 
     Attributes
     ----------
@@ -44,6 +44,8 @@ class Phase:
     pad : Pads
     width : int, columns that it computes
     slot : int, its first tap among the stored ones
+    row : int, first line of the output that it computes
+    height : int, lines that it computes; 0 for all of the output's
     """
 
     column: int
@@ -51,6 +53,8 @@ class Phase:
     pad: Pads
     width: int
     slot: int = 0
+    row: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Window:
     source, target : View; lines and columns of the target are those of the output
     stride : (height, width)
     step : int, columns of the target from one column of a phase to the next
-    phases : tuple of Phase, all with the same kernel height, and pads of top and bottom
+    phases : tuple of Phase
+    rows : int, lines of the target from one line of a phase to the next
     weights : Weights or None
     shift, factor : int, of pools and the hard sigmoid: shift_cut, and multi or shift_bias
     """
@@ -79,6 +84,26 @@ class Window:
     weights: Weights | None = None
     shift: int = 0
     factor: int = 0
+    rows: int = 1
+
+    def height_of(self, phase: Phase) -> int:
+        """Return the lines that a phase computes."""
+        return phase.height or self.target.height
+
+    @property
+    def grid(self) -> int:
+        """Lines of the phase with the most."""
+        return max(self.height_of(phase) for phase in self.phases)
+
+    @property
+    def above(self) -> int:
+        """Lines that the windows of a line of the grid reach above the first real one."""
+        return max(phase.pad[0] for phase in self.phases)
+
+    @property
+    def reach(self) -> int:
+        """Lines from the first to the last that the windows of one line of the grid read."""
+        return self.above + max(phase.kernel[0] - phase.pad[0] for phase in self.phases)
 
 
 @dataclass(frozen=True)

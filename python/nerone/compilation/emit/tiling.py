@@ -77,9 +77,8 @@ class _Sizes:
 
     def units(self, lines: int, line_stride: int) -> int:
         """Return the banks that the windows of some lines of output span."""
-        top, height = self.task.phases[0].pad[0], self.task.phases[0].kernel[0]
-        reach = (lines - 1) * self.task.stride[0] + height
-        return int((-top % line_stride + reach - 1) // line_stride + 1)
+        reach = (lines - 1) * self.task.stride[0] + self.task.reach
+        return int((-self.task.above % line_stride + reach - 1) // line_stride + 1)
 
 
 sizes = _Sizes
@@ -88,20 +87,20 @@ sizes = _Sizes
 def _spans(found: _Sizes, lines: int, tile: int, line_stride: int, fresh: bool) -> int:
     """Return how often the windows of one instruction run through the banks of the group, at most."""
     pixels, units = found.machine.pixels, found.units(lines, line_stride)
-    if fresh or found.task.target.height <= 1:
+    if fresh or found.task.grid <= 1:
         return -(-units // pixels) if fresh else max(1, _end(found, 0, units, line_stride))
-    starts = {first % pixels for first in range(0, found.task.target.height, lines)}
+    starts = {first % pixels for first in range(0, found.task.grid, lines)}
     return max(_end(found, start, units, line_stride) for start in starts)
 
 
 def _end(found: _Sizes, line: int, units: int, line_stride: int) -> int:
-    first = (line * found.task.stride[0] - found.task.phases[0].pad[0]) // line_stride
+    first = (line * found.task.stride[0] - found.task.above) // line_stride
     return (first % found.machine.pixels + units - 1) // found.machine.pixels + 1
 
 
 def _line_strides(found: _Sizes) -> list[int]:
     stride = found.task.stride[0]
-    if found.task.target.height > 1:
+    if found.task.grid > 1:
         return [stride]
     most = 8 if found.machine.isa == 0 or found.task.kind == "conv" else 256
     return [size for size in (stride, 2, 4, 8, 16, 32, 64, 128, 256) if stride <= size <= most]
@@ -116,7 +115,7 @@ def _tilings(found: _Sizes) -> Iterator[tuple[float, Plan]]:
     """Yield every tiling that fits, with its estimated cycles."""
     task, machine = found.task, found.machine
     is_conv = task.kind == "conv"
-    height = task.target.height
+    height = task.grid
     all_groups = found.write_groups
     for line_stride in _line_strides(found):
         for columns in _choices(found.width):
@@ -143,19 +142,19 @@ def _fit(
     found: _Sizes, columns: int, lines: int, per: int, groups: int, fresh: bool, line_stride: int, slots: int
 ) -> Plan | None:
     task = found.task
-    if columns * task.step * groups > BANK_ROWS or task.step * groups > BANK_ROWS // 2:
+    if columns * task.step * task.rows * groups > BANK_ROWS or task.step * groups > BANK_ROWS // 2:
         return None
     if task.kind == "conv" and groups * found.kernel_rows > BANK_ROWS:
         return None
     if task.kind == "depthwise" and found.kernel_rows > BANK_ROWS:
         return None
-    height, block = task.target.height, task.target.height
+    height, block = task.grid, task.grid
     if fresh:
         block = lines
     elif groups < found.write_groups:
         resident = (slots - 1) * found.machine.pixels * line_stride
         held = slots * found.machine.pixels * line_stride >= task.source.height
-        fitting = (resident - task.phases[0].kernel[0]) // task.stride[0] + 1
+        fitting = (resident - task.reach) // task.stride[0] + 1
         block = height if held else max(lines, min(height, fitting // lines * lines))
     return Plan(columns, lines, per, groups, block, fresh, line_stride, slots)
 
@@ -163,7 +162,7 @@ def _fit(
 def _cost(found: _Sizes, plan: Plan, span: int) -> float:
     """Estimate cycles: bytes and products side by side, with a surcharge where nothing can overlap."""
     task, source = found.task, found.task.source
-    tiles_x, blocks = -(-found.width // plan.columns), -(-task.target.height // plan.block)
+    tiles_x, blocks = -(-found.width // plan.columns), -(-task.grid // plan.block)
     chunks = -(-found.write_groups // plan.groups)
     read = found.input_columns(plan.columns) * tiles_x * source.height * source.channels
     if plan.fresh:
@@ -171,11 +170,11 @@ def _cost(found: _Sizes, plan: Plan, span: int) -> float:
         read = math.ceil(read * overlap)
     weights = task.target.channels * source.channels * found.kernel_rows / found.read_groups
     weights *= blocks * tiles_x if chunks > 1 else 1
-    tiles_y = -(-task.target.height // plan.per)
+    tiles_y = -(-task.grid // plan.per)
     cycles = tiles_y * found.width * found.kernel_rows * (found.write_groups if task.kind == "conv" else 1)
     moved = (read + (weights if task.kind == "conv" else 0)) / _BYTES_PER_CYCLE
     cost = max(moved, cycles) + 0.3 * min(moved, cycles)
-    if 2 * plan.columns * task.step * plan.groups > BANK_ROWS:
+    if 2 * plan.columns * task.step * task.rows * plan.groups > BANK_ROWS:
         cost *= 1.3
     if plan.slots <= span:
         cost *= 1.2

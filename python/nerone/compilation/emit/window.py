@@ -110,13 +110,14 @@ class _Emitter:
         many = min(self.plan.groups, self.groups - tile.first_group)
         stride = self.tail.stride if self.tail else 1
         line = self.plan.columns * self.task.step * many
-        room = self.plan.columns * self.task.step * self.plan.groups * stride + (self.tail.rows if self.tail else 0)
+        stacked = stride * self.task.rows
+        room = self.plan.columns * self.task.step * self.plan.groups * stacked + (self.tail.rows if self.tail else 0)
         row = self._turn % (BANK_ROWS // room) * room
         self._turn += 1
-        return Target(self.machine.pixels, row, self.task.step * many, stride, line if stride > 1 else 1)
+        return Target(self.machine.pixels, row, self.task.step * many, stride, line if stacked > 1 else 1)
 
     def _tiles(self) -> Iterator[_Tile]:
-        plan, height = self.plan, self.task.target.height
+        plan, height = self.plan, self.task.grid
         width = max(phase.width for phase in self.task.phases)
         for x in range(0, width, plan.columns):
             for block in range(0, height, plan.block):
@@ -132,7 +133,7 @@ class _Emitter:
         ends = [(tile.x + tile.columns - 1) * task.stride[1] - phase.pad[2] + phase.kernel[1] for phase in task.phases]
         first = min(max(0, min(firsts)), task.source.width - 1)
         end = max(min(task.source.width, max(ends)), first + 1)
-        origin = tile.y * task.stride[0] - task.phases[0].pad[0] if self.plan.fresh else 0
+        origin = tile.y * task.stride[0] - task.above if self.plan.fresh else 0
         if (first, end - first, origin) != (self.lines.first, self.lines.count, self.lines.origin):
             self.lines.origin = origin
             self.lines.begin(first, end - first)
@@ -141,24 +142,23 @@ class _Emitter:
         task = self.task
         if task.weights and (self.chunk is None or self.chunk.first_group != tile.first_group):
             self.chunk = load_weights(self.machine, self.rings, task, tile.first_group, self.plan.groups, step)
-        begin = tile.y * task.stride[0] - task.phases[0].pad[0]
-        self.lines.need(step, begin, begin + (tile.lines - 1) * task.stride[0] + task.phases[0].kernel[0])
+        begin = tile.y * task.stride[0] - task.above
+        self.lines.need(step, begin, begin + (tile.lines - 1) * task.stride[0] + task.reach)
 
     def _compute(self, step: Step, tile: _Tile, target: Target) -> None:
         """Emit the instructions of all groups, phases and lines of a tile."""
         many = min(self.plan.groups, self.groups - tile.first_group)
         for number, phase in enumerate(self.task.phases):
             columns = min(tile.columns, phase.width - tile.x)
-            if columns <= 0:
-                continue
-            for first in range(0, tile.lines, self.plan.per):
-                reach = self._reach(phase, tile, first, min(self.plan.per, tile.lines - first), columns)
+            height = min(tile.lines, self.task.height_of(phase) - tile.y)
+            for first in range(0, height if columns > 0 else 0, self.plan.per):
+                reach = self._reach(phase, tile, first, min(self.plan.per, height - first), columns)
                 set_up(self.machine, self.program, step, self.task, reach, target, first)
                 for group in range(many if self.task.kind == "conv" else 1):
-                    shift = phase.column * many + group
+                    shift = phase.row * target.line + phase.column * many + group
                     writes = self._written(target, first, reach.lines, shift, columns, many)
                     bank = target.at(first)[0]
-                    where = (bank, target.row + shift, target.line)
+                    where = (bank, target.row + shift, target.line if target.stride > 1 else 1)
                     step.computes.append(
                         compute(self.machine, self.task, reach, where, self.chunk, (group, number), writes)
                     )
@@ -206,9 +206,12 @@ class _Emitter:
         first = tile.x * self.task.step
         columns = min((tile.x + tile.columns) * self.task.step, part.width) - first
         saves: list[Instruction] = []
-        for line in range(tile.lines):
-            bank, row = target.at(line)
-            saves += save_line(self.machine, part, tile.y + line, first, columns, bank, row, many)
+        rows = self.task.rows
+        for line in range(tile.lines * rows):
+            bank, row = target.at(line // rows)
+            row += line % rows * (target.line if rows > 1 else 0)
+            if tile.y * rows + line < part.height:
+                saves += save_line(self.machine, part, tile.y * rows + line, first, columns, bank, row, many)
         return saves
 
 

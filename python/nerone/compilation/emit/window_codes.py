@@ -101,7 +101,7 @@ def set_up(
     else:
         fields["vpp"] = reach.lines
     if name != "POOLINIT":
-        fields |= {"jump_read_endl": reach.line_rows, "jump_write_endl": target.line}
+        fields |= {"jump_read_endl": reach.line_rows, "jump_write_endl": target.line if target.stride > 1 else 1}
     if task.weights is not None:
         fields |= {"shift_cut": task.weights.shift_cut, "shift_bias": task.weights.shift_bias}
         if name != "DWINIT":
