@@ -126,9 +126,10 @@ void elementwise(const Elementwise& op, const Machine& machine, Memory& memory) 
         value = op.adds ? value + quarter : value * quarter;
       }
       if (op.has_relu) value = std::max<std::int64_t>(value, 0);
-      output[c] = left >= 0 ? static_cast<std::int8_t>(std::clamp<std::int64_t>(value << left, -128, 127))
-                            : static_cast<std::int8_t>(std::clamp<std::int64_t>(
-                                  (value + (std::int64_t{1} << (-left - 1))) >> -left, -128, 127));
+      output[c] = left >= 0
+                      ? static_cast<std::int8_t>(std::clamp<std::int64_t>(value * (std::int64_t{1} << left), -128, 127))
+                      : static_cast<std::int8_t>(
+                            std::clamp<std::int64_t>((value + (std::int64_t{1} << (-left - 1))) >> -left, -128, 127));
     }
   });
 }

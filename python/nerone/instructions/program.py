@@ -10,7 +10,7 @@ from typing import Any
 from nerone import _core
 from nerone.instructions.stream import Instruction, decode
 
-__all__ = ["Program", "programs_of"]
+__all__ = ["Program", "dpu_subgraphs", "programs_of"]
 
 
 @dataclass(frozen=True)
@@ -89,5 +89,9 @@ def programs_of(file: str | os.PathLike[str] | Mapping[str, Any]) -> list[Progra
         Where the file is no usable model.
     """
     graph = file if isinstance(file, Mapping) else _core.read_xmodel(file)
-    children = graph["root"]["children"]
-    return [_program(each) for each in children if each["attrs"].get("mc_code")]
+    return [program for program, _ in dpu_subgraphs(graph)]
+
+
+def dpu_subgraphs(graph: Mapping[str, Any]) -> list[tuple[Program, Mapping[str, Any]]]:
+    """Return each program with its subgraph; subgraphs without instructions are left out."""
+    return [(_program(each), each) for each in graph["root"]["children"] if each["attrs"].get("mc_code")]

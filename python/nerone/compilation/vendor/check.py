@@ -15,6 +15,7 @@ from nerone.compilation.vendor.arch import Arch
 from nerone.compilation.vendor.constants import read_declared, with_rescaled_biases
 from nerone.compilation.vendor.difference import first_difference, op_pairs
 from nerone.compilation.vendor.run import Feed, paired, random_feeds, run_model
+from nerone.compilation.verify import require_equal
 from nerone.errors import ConfigurationError, ModelError
 from nerone.quantization.model import QuantizedModel
 
@@ -81,7 +82,8 @@ def check_vendor_model(
     ConfigurationError
         where there is no such file.
     ModelError
-        with the fingerprint that differs, the lack of a DPU subgraph, or the first layer that differs and by how much.
+        with the fingerprint that differs, the lack of a DPU subgraph, or the first layer that differs and by how much,
+        in the op graph or in the instructions.
     """
     from nerone import _core
 
@@ -96,6 +98,7 @@ def check_vendor_model(
         own = compile_for_host(quantized, board=board, output=Path(scratch) / "host.xmodel", vitis_ai=vitis_ai)
         count, rescaled = _compare(name, xmodel, own, images)
         host_parts = len(_dpu_parts(_core.read_xmodel(str(own.path))))
+    require_equal(xmodel, name)
     return VendorCheck(found, len(parts), host_parts, count, rescaled)
 
 

@@ -14,12 +14,13 @@ from nerone.compilation.vendor.constants import constant
 from nerone.compilation.vendor.run import Feed, plain_name, run_model
 from nerone.errors import ModelError
 
-__all__ = ["first_difference", "op_pairs"]
+__all__ = ["TAP", "first_difference", "op_pairs", "tapped"]
 
 Graph = Mapping[str, Any]
 Op = Mapping[str, Any]
 
-_TAP = "__tap"
+TAP = "__tap"
+"""Ends the name of what `tapped` adds."""
 _TENSOR_ATTRS = ("fix_point", "bit_width", "if_signed", "round_mode")
 _ATTRS = ("kernel", "stride", "pad", "dilation", "nonlinear", "type", "mode", "axis", "scale")
 
@@ -114,15 +115,15 @@ def _values(graph: Graph, feeds: Sequence[Feed]) -> dict[str, NDArray[np.float32
     """Return the value of every fixed-point op by its name."""
     from nerone import _core
 
-    tapped = _tapped(graph)
+    whole = tapped(graph)
     with tempfile.TemporaryDirectory(prefix="nerone-") as scratch:
         path = str(Path(scratch) / "tapped.xmodel")
-        _core.write_xmodel(tapped, path)
+        _core.write_xmodel(whole, path)
         outputs = run_model(_core.Model(path, _core.DeviceOptions()), feeds)
-    return {name.removesuffix(_TAP): values for name, values in outputs.items() if name.endswith(_TAP)}
+    return {name.removesuffix(TAP): values for name, values in outputs.items() if name.endswith(TAP)}
 
 
-def _tapped(graph: Graph) -> dict[str, Any]:
+def tapped(graph: Graph) -> dict[str, Any]:
     """Return the graph with a download, which makes it an output, behind every fixed-point op."""
     ops, root = list(graph["ops"]), _copied(graph["root"])
     computing = {op["name"]: op for op in _fixed(graph)}
@@ -147,7 +148,7 @@ def _copied(subgraph: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tap(op: Op) -> dict[str, Any]:
-    name, output = f"{op['name']}{_TAP}", op["output"]
+    name, output = f"{op['name']}{TAP}", op["output"]
     attrs = {key: output["attrs"][key] for key in _TENSOR_ATTRS if key in output["attrs"]}
     return {
         "name": name,
