@@ -38,7 +38,7 @@ def register(application: typer.Typer) -> None:
         resample: str = typer.Option(
             "nearest", "--resample", help="To the scan's grid: nearest, or linear: probabilities are interpolated."
         ),
-        report: str = typer.Option(None, "--report", help="Table of volumes per class: FILE.csv or FILE.json."),
+        report: str = typer.Option(None, "--report", help="Table of volumes and Dice per class: FILE.csv or .json."),
         shard: str = typer.Option(None, "--shard", help="Run the I-th of N parts of the scans: I/N."),
         resume: bool = typer.Option(False, "--resume", help="Leave out what an earlier run has finished."),
         manifest: bool = typer.Option(False, "--manifest", help="Keep manifest.jsonl, from which --resume goes on."),
@@ -70,6 +70,7 @@ def register(application: typer.Typer) -> None:
             shard=shard_of(shard),
             resume=resume,
             manifest=manifest,
+            dice=report is not None,
         )
         _run_scans(path, scans, output, options, report, as_json)
 

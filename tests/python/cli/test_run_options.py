@@ -145,6 +145,26 @@ def test_the_report_has_millilitres(run, bundle, scans, tmp_path):
     assert [row["pixels"] for row in table] == [str(row["pixels"]) for row in rows]
 
 
+def test_the_report_has_dice_where_labels_lie_beside(run, bundle, scans, tmp_path):
+    folder = scans / "part0"
+    assert run("run", bundle.path, folder, "-o", tmp_path / "o")[0] == 0
+    for number, change in ((0, 0), (2, 1)):
+        mask = np.asarray(nibabel.load(tmp_path / "o" / f"scan-{number}_mask.nii.gz").dataobj).copy()
+        if change:
+            mask[:, :, 1] = 1
+        write_nifti(folder / f"scan-{number}_seg.nii.gz", mask, AFFINE)
+    assert run("run", bundle.path, folder, "-o", tmp_path / "o", "--report", tmp_path / "t.json")[0] == 0
+    dice = {}
+    for row in json.loads((tmp_path / "t.json").read_text()):
+        dice.setdefault(Path(row["source"]).name, {})[row["class"]] = row["dice"]
+    assert dice["scan-0.nii.gz"] == {"background": None, "liver": 1.0, "bone": 1.0}
+    assert set(dice["scan-4.nii.gz"].values()) == {None}
+    mask = np.asarray(nibabel.load(tmp_path / "o" / "scan-2_mask.nii.gz").dataobj)
+    truth = np.asarray(nibabel.load(folder / "scan-2_seg.nii.gz").dataobj)
+    expected = 2 * np.sum((mask == 1) & (truth == 1)) / (np.sum(mask == 1) + np.sum(truth == 1))
+    assert dice["scan-2.nii.gz"]["liver"] == pytest.approx(expected, abs=1e-6)
+
+
 def test_bad_options_are_one_sentence(refused, bundle, scans, tmp_path):
     out = ("-o", tmp_path / "o")
     assert ".csv or .json" in refused("run", bundle.path, scans, *out, "--report", tmp_path / "x.txt")

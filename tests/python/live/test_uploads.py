@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.python.live.conftest import Running, write_volume
 
+from paths import shared
 from waiting import PATIENT_S, wait_for
 
 pydicom = pytest.importorskip("pydicom", reason="pydicom is not installed")
@@ -154,3 +155,24 @@ def test_malformed_uploads_are_answered(live: Running, body: bytes, content_type
     assert status == 400, text
     assert "Traceback" not in text
     assert json.dumps(live.session.statistics())
+
+
+def test_the_limit_counts_bytes_not_voxels(live: Running, tmp_path: Path) -> None:
+    import nibabel
+
+    path = tmp_path / "bomb.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2), np.float64), np.eye(4)), path)
+    data = bytearray(path.read_bytes())
+    data[40:56] = np.array([3, 1000, 1000, 300, 1, 1, 1, 1], "<i2").tobytes()  # 2.4 GB in 0.3 Gi voxels
+    status, text = send(live, [("bomb.nii", bytes(data))])
+    assert status == 400
+    assert "would unpack to 2.2 GiB" in text
+
+
+@pytest.mark.parametrize("name", ["orientation_of_five.dcm", "slope_nan.dcm", "odd.tif", "negative_shape.npy"])
+def test_what_a_library_trips_over_is_refused_in_a_sentence(live: Running, name: str) -> None:
+    status, text = send(live, [(name, shared("cases", name).read_bytes())])
+    assert status == 400
+    assert "Traceback" not in text
+    assert "\n" not in text.strip()
+    assert "00000" in text or "not accepted" in text

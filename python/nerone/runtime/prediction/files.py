@@ -30,6 +30,7 @@ from nerone.runtime.prediction.cases import Case, in_shard, plan_cases
 from nerone.runtime.prediction.manifest import Manifest
 from nerone.runtime.prediction.options import RunOptions
 from nerone.runtime.prediction.results import Result, write_results
+from nerone.runtime.prediction.scores import Dice
 from nerone.runtime.preprocessing import Statistics
 from nerone.runtime.preprocessing.image_grid import classes_on_image_grid, on_image_grid
 
@@ -48,6 +49,7 @@ class Written:
     counts : pixels, or the one image, per class name
     notes : sentences on what is unusual about a volume: oblique, not axial, pixels not square, other values
     volumes_ml : millilitres per class name; empty of pictures
+    dice : per class name, where labels lie beside the scan and were asked for
     seconds : float, of the case
     resumed : bool, whether an earlier run wrote it
     """
@@ -57,6 +59,7 @@ class Written:
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
     volumes_ml: dict[str, float] = field(default_factory=dict)
+    dice: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     resumed: bool = False
 
@@ -109,6 +112,7 @@ def predict_files(
         bundle, backend=options.backend, device=options.device, threads=options.threads, result=result
     ) as pipeline:
         work = _Work(bundle, pipeline, options, Path(output), single, manifest)
+        work.root = root
         work.progress, work.total = progress, sum(case.source.count for case in cases)
         for case in cases:
             try:
@@ -136,6 +140,12 @@ def _noted(written: list[Written], values: ValueNotes) -> list[Written]:
     return noted
 
 
+def _scored(masks: Iterator[tuple[Frame, NDArray[np.uint8]]], dice: Dice) -> Iterator[tuple[Frame, NDArray[np.uint8]]]:
+    for frame, mask in masks:
+        dice.count(frame, mask)
+        yield frame, mask
+
+
 class _Work:
     def __init__(
         self,
@@ -148,6 +158,7 @@ class _Work:
     ) -> None:
         self.bundle, self.pipeline, self.options = bundle, pipeline, options
         self.output, self.single, self.manifest = output, single, manifest
+        self.root = output
         self.progress: Progress | None = None
         self.total = self.done = 0
         self.rows: list[list[str]] = []
@@ -180,9 +191,13 @@ class _Work:
         results = self._results(self._counted(case.source.read()), statistics)
         if self.bundle.output.kind == "classification":
             return [self._classify(frame, found) for frame, found in results]
-        masks = self._masks(results)
+        masks, dice = self._masks(results), None
+        if self.options.dice:
+            dice = Dice(self.bundle, case.source, self.root)
+            masks = _scored(masks, dice)
         done = write_results(self.bundle, case.source, masks, case.stem, self.options.format, self.single)
-        return self._written(case.source, done)
+        found = self._written(case.source, done)
+        return [replace(found[0], dice=dice.scores()), *found[1:]] if dice and found else found
 
     def _written(self, source: Source, done: Result) -> list[Written]:
         names = self.bundle.output.class_names
@@ -242,7 +257,8 @@ class _Work:
 
 
 def _to_line(one: Written) -> dict[str, Any]:
-    return {"target": str(one.target), "counts": one.counts, "notes": list(one.notes), "volumes_ml": one.volumes_ml}
+    told = {"counts": one.counts, "notes": list(one.notes), "volumes_ml": one.volumes_ml, "dice": one.dice}
+    return {"target": str(one.target), **told}
 
 
 def _from_line(source: Path, values: Mapping[str, Any]) -> Written:
@@ -252,6 +268,7 @@ def _from_line(source: Path, values: Mapping[str, Any]) -> Written:
         dict(values["counts"]),
         tuple(values["notes"]),
         dict(values["volumes_ml"]),
+        dict(values.get("dice", {})),
         resumed=True,
     )
 

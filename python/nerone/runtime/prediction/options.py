@@ -28,6 +28,7 @@ class RunOptions:
     skip_bad : leave out files that cannot be read, and list them
     shard : (i, n), run the i-th (from 1) of n parts of the cases; the same n parts give the same cases on any machine
     resume : leave out cases whose manifest and output say that they are finished
+    dice : score masks against labels that lie beside the scans
     manifest : keep a manifest in the output folder; a shard, and a run that is resumed, do
     """
 
@@ -40,6 +41,7 @@ class RunOptions:
     shard: tuple[int, int] | None = None
     resume: bool = False
     manifest: bool = False
+    dice: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:

@@ -24,7 +24,8 @@ def check_report(path: str | Path) -> Path:
 
 
 def write_report(path: str | Path, written: Sequence[Written]) -> Path:
-    """Write one row per result and class: source, target, class, pixels, millilitres (empty of pictures), seconds.
+    """Write one row per result and class: source, target, class, pixels, millilitres (empty of pictures), Dice
+    (where labels lie beside), seconds.
 
     Raises
     ------
@@ -39,6 +40,7 @@ def write_report(path: str | Path, written: Sequence[Written]) -> Path:
             "class": name,
             "pixels": count,
             "volume_ml": round(one.volumes_ml[name], 4) if name in one.volumes_ml else None,
+            "dice": round(one.dice[name], 6) if name in one.dice else None,
             "seconds": round(one.seconds, 3),
         }
         for one in written
@@ -49,7 +51,7 @@ def write_report(path: str | Path, written: Sequence[Written]) -> Path:
             if target.suffix.lower() == ".json":
                 json.dump(rows, file, indent=1)
             else:
-                table = csv.DictWriter(file, ["source", "target", "class", "pixels", "volume_ml", "seconds"])
+                table = csv.DictWriter(file, ["source", "target", "class", "pixels", "volume_ml", "dice", "seconds"])
                 table.writeheader()
                 table.writerows(rows)
     except OSError as error:
