@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "softdpu/attributes.hpp"
+#include "softdpu/check_program.hpp"
 
 namespace nerone::softdpu {
 
@@ -91,6 +92,7 @@ class Parser {
     };
     std::sort(program_.inputs.begin(), program_.inputs.end(), by_name);
     std::sort(program_.outputs.begin(), program_.outputs.end(), by_name);
+    check_program(program_);
     return std::make_shared<const Program>(std::move(program_));
   }
 

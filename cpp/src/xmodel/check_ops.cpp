@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <cstdlib>
+#include <iomanip>
 #include <nerone/error.hpp>
+#include <sstream>
 #include <unordered_set>
 
 #include "xmodel/check.hpp"
@@ -144,6 +147,52 @@ void check_op(const Graph& graph, std::size_t index, const Limits& limits) {
   check_constant(op);
 }
 
+// What the tensors of one model may take together: the environment's NERONE_MAX_MEMORY in bytes, which --max-memory
+// sets, else 1 GiB, 30 times what the largest published network for a DPU takes. The plug-in asks in its own library.
+std::size_t max_memory_bytes() {
+  constexpr std::size_t usual = std::size_t{1} << 30;
+  const char* text = std::getenv("NERONE_MAX_MEMORY");
+  if (text == nullptr || *text == '\0') return usual;
+  char* end = nullptr;
+  const auto bytes = std::strtoull(text, &end, 10);
+  if (*end != '\0' || *text == '-' || bytes == 0) {
+    throw ConfigurationError(std::string("NERONE_MAX_MEMORY is '") + text + "', expected a number of bytes");
+  }
+  return static_cast<std::size_t>(bytes);
+}
+
+std::string in_gigabytes(double bytes) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(bytes < 1e8 ? 3 : 1) << bytes / 1e9 << " GB";
+  return text.str();
+}
+
+// A tensor is at most a gigabyte and there are thousands at most, so the sum does not overflow. Constants stand in the
+// file, whose size is limited.
+void check_memory(const Graph& graph) {
+  std::int64_t bytes = 0;
+  for (const auto& op : graph.ops) {
+    if (op.is_constant()) continue;
+    bytes += size_bytes(*DataType::from_name(op.output.data_type), op.output.element_count());
+  }
+  const auto most = max_memory_bytes();
+  if (static_cast<std::uint64_t>(bytes) <= most) return;
+  throw ModelError("its tensors take " + in_gigabytes(static_cast<double>(bytes)) + ", more than the limit of " +
+                   in_gigabytes(static_cast<double>(most)) +
+                   "; where you trust the file, raise the limit with --max-memory, or NERONE_MAX_MEMORY in bytes");
+}
+
+// Runners, VART and the engines find tensors by their names.
+void check_names(const Graph& graph) {
+  std::unordered_set<std::string> ops, tensors;
+  for (const auto& op : graph.ops) {
+    if (!ops.insert(op.name).second) throw ModelError("two ops have the name '" + op.name + "'");
+    if (!tensors.insert(op.output.name).second) {
+      throw ModelError("two ops, one of them '" + op.name + "', write a tensor of the name '" + op.output.name + "'");
+    }
+  }
+}
+
 }  // namespace
 
 void check_ops(const Graph& graph, const Limits& limits) {
@@ -153,13 +202,9 @@ void check_ops(const Graph& graph, const Limits& limits) {
   }
   if (!is_utf8(graph.name)) throw ModelError("the graph's name is not UTF-8");
   check_texts(graph.attrs, "the graph");
-  std::unordered_set<std::string> names;
-  for (std::size_t index = 0; index < graph.ops.size(); ++index) {
-    if (!names.insert(graph.ops[index].name).second) {
-      throw ModelError("two ops have the name '" + graph.ops[index].name + "'");
-    }
-    check_op(graph, index, limits);
-  }
+  check_names(graph);
+  for (std::size_t index = 0; index < graph.ops.size(); ++index) check_op(graph, index, limits);
+  check_memory(graph);
 }
 
 }  // namespace nerone::xmodel
