@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compilation.emit.machine import Machine, machine_of
-from nerone.compilation.emit.simulator import Simulator
 from nerone.errors import ModelError
+from nerone.instructions import Program, check_stream, programs_of, run
 
 __all__ = ["Proof", "prove"]
 
@@ -52,6 +51,7 @@ def prove(graph: Mapping[str, Any], images: int = 1) -> Proof:
     from nerone import _core
 
     ops = {op["name"]: op for op in graph["ops"]}
+    programs = {program.subgraph: program for program in programs_of(graph)}
     subgraphs = instructions = values = 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xmodel"
@@ -61,17 +61,27 @@ def prove(graph: Mapping[str, Any], images: int = 1) -> Proof:
             if child["attrs"].get("device") != "DPU":
                 continue
             runner = _core.Runner(file, child["name"], _core.DeviceOptions(kernels="portable"))
-            machine = machine_of(int(child["attrs"]["dpu_fingerprint"]))
+            program = programs[child["name"]]
+            _check_order(program)
             for number in range(images):
-                values += _compare(ops, child, machine, runner, np.random.default_rng(_SEED + number))
-            code = bytes(child["attrs"]["mc_code"])
-            instructions += len(_core.decode_instructions(code, machine.isa))
+                values += _compare(ops, child, program, runner, np.random.default_rng(_SEED + number))
+            instructions += len(program.instructions())
             subgraphs += 1
     return Proof(subgraphs, instructions, values)
 
 
+def _check_order(program: Program) -> None:
+    """Refuse a stream in which a unit relies on another one without waiting for it, or tokens do not come out even."""
+    report = check_stream(program)
+    if report.count:
+        raise ModelError(
+            f"the instructions of '{program.subgraph}' are not in order: {report.findings[0].text} "
+            f"({report.count} such findings); nothing was written. Report this model, or use the vendor's compiler"
+        )
+
+
 def _compare(
-    ops: Mapping[str, Any], child: Mapping[str, Any], machine: Machine, runner: Any, rng: np.random.Generator
+    ops: Mapping[str, Any], child: Mapping[str, Any], program: Program, runner: Any, rng: np.random.Generator
 ) -> int:
     uploads = [ops[name] for name in child["ops"] if ops[name]["type"] == "upload"]
     downloads = [ops[name] for name in child["ops"] if ops[name]["type"] == "download"]
@@ -82,7 +92,9 @@ def _compare(
     registers = _registers(child["attrs"], rng)
     for op in uploads:
         _set(registers, op["output"], images[ops[op["inputs"]["input"][0]]["output"]["name"]])
-    Simulator(machine, registers).run(bytes(child["attrs"]["mc_code"]))
+    contents = {number: values.tobytes() for number, values in registers.items()}
+    after = run(program.code, program.fingerprint, contents, program.dpu_name)
+    registers = {number: np.frombuffer(values, np.int8) for number, values in after.items()}
     outputs = [np.empty(info.shape, np.int8) for info in runner.outputs]
     job = runner.start_on([images[info.name] for info in runner.inputs], outputs)
     runner.finish(job)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compilation.emit.hazards import Order
+from compilation.emit_hazards import Order
 from nerone.compilation.emit.machine import BANK_ROWS, WRAPS, Machine
 from nerone.errors import ModelError
 
