@@ -74,7 +74,7 @@ def refuse_code(config: Any, shown: str) -> None:
     if odd:
         raise ModelError(
             f"'{shown}' has custom layers that cannot be loaded: {', '.join(dict.fromkeys(odd))}; "
-            "replace them with standard Keras layers, or load the model yourself and pass the object"
+            "replace them with standard Keras layers, or do what they do in the preprocessing"
         )
 
 
