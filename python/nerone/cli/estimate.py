@@ -76,6 +76,8 @@ def _print_layers(found: Estimate) -> None:
 
 def _print(found: Estimate) -> None:
     print(f"{found.board}, {found.cores} x {found.dpu}: estimated, not measured")
+    if found.source == "instructions":
+        print("from the file's instructions in time: four units, tokens, memory shared by the cores")
     share = f"at {found.utilisation:.0%} of the DPU's peak; layers on the CPU are not in it"
     print(f"latency {found.latency_ms:.2f} ms per image on one core, {share}")
     print(f"Throughput={found.fps:.1f} fps with all cores busy")

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nerone.compilation.board_time import board_time_of
 from nerone.dpu.boards import Board, Dpu, find_board
 from nerone.errors import ConfigurationError
 
@@ -58,7 +59,9 @@ class Estimate:
         published
     watts_source : str, "given", "paper" (the board's constants, fitted to the paper's measurements) or ""
     pynq_watts : float or None, with PYNQ-DPU, which keeps one core busy for a part of the time; None without constants
-    layers : per op, in the order of the file
+    layers : per op, in the order of the file, by the layer model
+    source : str, "instructions" where latency and rate come from the file's instructions in time
+        (:mod:`nerone.compilation.board_time`), else "layers"
     """
 
     board: str
@@ -73,6 +76,7 @@ class Estimate:
     watts_source: str
     pynq_watts: float | None
     layers: tuple[LayerTime, ...]
+    source: str = "layers"
 
 
 def estimate(
@@ -98,7 +102,24 @@ def estimate(
         raise ConfigurationError("the host is measured, not estimated: use nerone bench, or name a board")
     if watts is not None and not 0 < watts < math.inf:
         raise ConfigurationError(f"{watts} W is no power; give what a meter shows while the board runs")
-    return estimate_graph(_core.read_xmodel(str(path)), target, vitis_ai, watts)
+    graph = _core.read_xmodel(str(path))
+    return _by_instructions(graph, target, vitis_ai, estimate_graph(graph, target, vitis_ai, watts))
+
+
+def _by_instructions(graph: Mapping[str, Any], board: Board, vitis_ai: str | None, by_layers: Estimate) -> Estimate:
+    """Return the estimate with latency and rate of the instructions, where the file has some for this board's DPU."""
+    found = board_time_of(graph, board, vitis_ai)
+    if found is None:
+        return by_layers
+    ratio = found.fps / by_layers.fps
+    return replace(
+        by_layers,
+        latency_ms=found.latency_us / 1e3,
+        fps=found.fps,
+        utilisation=by_layers.utilisation * ratio,
+        fps_per_watt=None if by_layers.fps_per_watt is None else by_layers.fps_per_watt * ratio,
+        source="instructions",
+    )
 
 
 def estimate_graph(
