@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import subprocess
 
 import nibabel
 import numpy as np
@@ -95,6 +97,24 @@ def test_masks_of_a_series_lie_on_the_grid_of_simpleitk(run, oriented, scan, tmp
     np.testing.assert_allclose(mask.GetOrigin(), read.GetOrigin(), atol=1e-4)
     np.testing.assert_allclose(mask.GetSpacing(), read.GetSpacing(), atol=1e-5)
     np.testing.assert_allclose(mask.GetDirection(), read.GetDirection(), atol=1e-5)
+
+
+def test_masks_of_a_series_lie_on_the_grid_of_dcm2niix(run, bundle, scan, tmp_path):
+    """Its NIfTI has the rows backwards: the same voxels, and, without a declaration, the same input of the network."""
+    program = shutil.which("dcm2niix")
+    if program is None:
+        pytest.skip("dcm2niix (Debian's package of that name) is not installed")
+    series = write_series(tmp_path / "dicom", *scan)
+    (tmp_path / "nifti").mkdir()
+    words = [program, "-b", "n", "-z", "y", "-f", "scan", "-o", str(tmp_path / "nifti"), str(series)]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    converted = nibabel.load(tmp_path / "nifti" / "scan.nii.gz")
+    for path in (series, tmp_path / "nifti"):
+        assert run("run", bundle.path, path, "-o", tmp_path / "out")[0] == 0
+    masks = [nibabel.load(tmp_path / "out" / f"{name}_mask.nii.gz") for name in ("dicom", "scan")]
+    np.testing.assert_allclose(masks[1].affine, converted.affine, atol=1e-5)
+    grid = (np.zeros(converted.shape, np.int16), converted.affine)
+    np.testing.assert_array_equal(in_millimetres(masks[0], grid), np.asarray(masks[1].dataobj))
 
 
 def test_labels_turn_with_their_volume(oriented, scan, tmp_path):
