@@ -11,6 +11,7 @@ from nerone.compilation.xir import XirGraph, XirOp, XirSubgraph
 __all__ = ["DPU_NAME", "SOFTDPU_LIBRARY", "partition"]
 
 DPU_NAME = "DPUCZDX8G_NERONE"
+SOFTDPU_FINGERPRINT = 0
 SOFTDPU_LIBRARY = "libnerone_softdpu.so"
 CPU_LIBRARY = "libvart-cpu-runner.so"
 
@@ -19,9 +20,7 @@ _CONSTANTS = frozenset({"const", "const-fix"})
 Key = tuple[int, str]
 
 
-def partition(
-    graph: XirGraph, *, fingerprint: int = 0, uint64: Callable[[int], Any] = int
-) -> tuple[XirGraph, XirSubgraph]:
+def partition(graph: XirGraph, *, uint64: Callable[[int], Any] = int) -> tuple[XirGraph, XirSubgraph]:
     """Cut a graph into subgraphs of one device each, none of which waits for itself.
 
     Ops of one device with the same number of device changes before them form a subgraph; an edge never leads to a
@@ -31,7 +30,6 @@ def partition(
     Parameters
     ----------
     graph : XirGraph, from `lower`
-    fingerprint : int, written to the DPU subgraphs; 0 stands for the software DPU
     uint64 : callable that marks an attribute value as 64 bit unsigned (`nerone._core.UInt64`)
 
     Returns
@@ -47,7 +45,7 @@ def partition(
     tree = []
     for key in sorted(groups, key=lambda key: (key[0], key[1] != "USER")):
         names = crossing.copy(groups[key], key)
-        tree.append(_subgraph(cut, key[1], names, fingerprint, uint64))
+        tree.append(_subgraph(cut, key[1], names, uint64))
     total = sum(op.macs for op in cut)
     root = XirSubgraph("root", {"workload": uint64(2 * total)}, [op.name for op in cut], tree)
     return cut, root
@@ -134,9 +132,7 @@ class _Crossings:
         return self._cut.add(op).name
 
 
-def _subgraph(
-    graph: XirGraph, device: str, names: list[str], fingerprint: int, uint64: Callable[[int], Any]
-) -> XirSubgraph:
+def _subgraph(graph: XirGraph, device: str, names: list[str], uint64: Callable[[int], Any]) -> XirSubgraph:
     work = uint64(2 * sum(graph[name].macs for name in names))
     first = next(name for name in names if graph[name].type not in _CONSTANTS and graph[name].type != "upload")
     attrs: dict[str, Any] = {"device": device, "workload": work}
@@ -147,7 +143,7 @@ def _subgraph(
         children = _children(graph, names, uint64)
         attrs |= {
             "dpu_name": DPU_NAME,
-            "dpu_fingerprint": uint64(fingerprint),
+            "dpu_fingerprint": uint64(SOFTDPU_FINGERPRINT),
             "constant_layout": "declared",  # not as the vendor's instructions want them: cpp/src/compiled
             "runner": dict.fromkeys(("ref", "run", "sim"), SOFTDPU_LIBRARY),
             "children_topological_sort": [child.name for child in children],

@@ -1,6 +1,6 @@
 """Quantized, uncompiled XIR (the vendor's ``*_int.xmodel``, from its PyTorch quantizer too) as a QuantizedModel.
 
-Such a graph is in float: every constant and activation is followed by a ``fix`` op that holds its position.
+Such a graph is in float: every constant and activation is followed by a ``fix`` op that holds its fix point.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Shared by the ops of a quantized XIR graph on their way to nodes: its sources, constants and positions."""
+"""Shared by the ops of a quantized XIR graph on their way to nodes: its sources, constants and fix points."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class XirNodes:
         return self.alias[sources[number]]
 
     def fix(self, op: Mapping[str, Any]) -> None:
-        """Take the position of a fix op for what it quantizes."""
+        """Take the fix point of a fix op for what it quantizes."""
         source = op["inputs"]["input"][0]
         position = Attrs(op).integer("fix_point")
         if Attrs(op).integer("bit_width") != 8:
@@ -57,7 +57,7 @@ class XirNodes:
         node = self.alias[source]
         if self.positions.setdefault(node, position) != position:
             raise ModelError(
-                f"'{node}' is quantized to positions {self.positions[node]} and {position}; one is possible"
+                f"'{node}' is quantized to fix points {self.positions[node]} and {position}; one is possible"
             )
         if node in self.reshaped:
             self.positions[self.reshaped[node]] = position
@@ -82,7 +82,7 @@ class XirNodes:
         return next(node.shape for node in self.nodes if node.name == name)
 
     def weights(self, op: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-        """Return the constants of an op by their names here, and keep their positions."""
+        """Return the constants of an op by their names here, and keep their fix points."""
         weights, positions = {}, {}
         for role, key in (("weights", "kernel"), ("bias", "bias")):
             for name in op["inputs"].get(role, []):

@@ -19,7 +19,7 @@ from nerone.graph.input_shapes import InputShape
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import PRESETS, Preset
 
-__all__ = ["Plan", "check_given", "given_preprocessing", "imported", "make_plan", "oriented"]
+__all__ = ["BundlePlan", "check_given", "given_preprocessing", "imported", "make_plan", "oriented"]
 
 # Colours of classes that no preset names: Okabe and Ito's palette after a black background.
 _PALETTE = (
@@ -35,7 +35,7 @@ _PALETTE = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class BundlePlan:
     """The steps of a bundle before and after its network."""
 
     preprocessing: Preprocessing
@@ -88,7 +88,7 @@ def make_plan(
     preprocessing: Preprocessing | None,
     class_names: Sequence[str] | None,
     older: Bundle | None = None,
-) -> Plan:
+) -> BundlePlan:
     """Decide preprocessing and classes: as given, else of the preset, else of the bundle that is replaced.
 
     Raises
@@ -122,12 +122,12 @@ def make_plan(
     if kept:
         kept.check_classes(int(out[-1]))
     output = replace(kept or _output(out, chosen, class_names), covers=covered(graph))
-    found = Plan(steps, output, name)
+    found = BundlePlan(steps, output, name)
     check_fit(steps, TensorDeclaration("", (1, *shape), None), TensorDeclaration("", (1, *out), None), found.output)
     return found
 
 
-_Steps = TypeVar("_Steps", Plan, Preset)
+_Steps = TypeVar("_Steps", BundlePlan, Preset)
 
 
 def oriented(plan: _Steps, orientation: str | None) -> _Steps:

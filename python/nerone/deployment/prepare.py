@@ -10,7 +10,7 @@ from typing import Any
 from nerone.bundle.bundle import Bundle
 from nerone.data.sources import find_sources
 from nerone.deployment.calibration_sampling import Reader
-from nerone.deployment.plan import Plan, check_given, given_preprocessing, imported, make_plan, oriented
+from nerone.deployment.plan import BundlePlan, check_given, given_preprocessing, imported, make_plan, oriented
 from nerone.deployment.quantize_model import quantize_for_bundle
 from nerone.deployment.quantized_models import already_quantized
 from nerone.deployment.request import Request
@@ -32,12 +32,12 @@ class Prepared:
     Attributes
     ----------
     quantized : QuantizedModel
-    plan : Plan of what goes around it; None where it was quantized already and nothing was given
+    plan : BundlePlan of what goes around it; None where it was quantized already and nothing was given
     q_model : Path of the h5 of vai_q it was read from, which the vendor's compiler takes as it is; else None
     """
 
     quantized: QuantizedModel
-    plan: Plan | None
+    plan: BundlePlan | None
     q_model: Path | None = None
 
 

@@ -36,7 +36,8 @@ def infer_shape(op: Op, inputs: Sequence[Shape], attrs: Attrs, weights: Weights)
         The inputs do not fit the op; the message names the shapes.
     """
     rule = _RULES.get(op, _same)
-    for key in ("strides", "dilation", "kernel", "scale"):
+    # A hard sigmoid's scale is a factor.
+    for key in ("strides", "dilation", "kernel", *(("scale",) if op is Op.UPSAMPLE else ())):
         if min(attrs.get(key, (1,))) < 1:
             raise ModelError(f"{op.value} has {key} {tuple(attrs[key])}; they must be 1 or more")
     if op in _IMAGE_OPS and any(len(shape) != 3 for shape in inputs):

@@ -1,9 +1,9 @@
-"""Moves positions until every shift is one that the DPU has.
+"""Moves fix points until every shift is one that the DPU has.
 
 The rules are those of :mod:`nerone.quantization.shifts`, and two alignments: all tensors of a concatenation, and both
-sides of a window pool, get the lowest of their positions. vai_q_tensorflow2 makes one pass, in which a later rule can
+sides of a window pool, get the lowest of their fix points. vai_q_tensorflow2 makes one pass, in which a later rule can
 break an earlier one. Here the passes repeat until nothing moves. Should the vendor's directions chase each other,
-further passes only lower positions, down to the floors that hard sigmoids set: that always ends, since every position
+further passes only lower fix points, down to the floors that hard sigmoids set: that always ends, since every fix point
 equal to 7 obeys all rules.
 """
 
@@ -29,14 +29,14 @@ def adjust(
     weights: Mapping[str, Mapping[str, int]],
     floors: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, int], WeightPositions]:
-    """Return activation and weight positions that satisfy every rule.
+    """Return activation and weight fix points that satisfy every rule.
 
     Parameters
     ----------
     graph : Graph in its DPU form
     positions : by name of the quantization point
     weights : {"kernel": int, "bias": int} by name of the weighted node
-    floors : positions below which points should not go, at most 7; an alignment that needs it is left out
+    floors : fix points below which points should not go, at most 7; an alignment that needs it is left out
     """
     adjuster = _Adjuster(graph, positions, weights, floors or {})
     adjuster.run()
@@ -92,7 +92,7 @@ class _Adjuster:
         self.positions[name] = position
 
     def _all_floors(self, given: Mapping[str, int]) -> dict[str, int]:
-        """The lowest position of every point at which the floors of the points it meets can still be kept."""
+        """The lowest fix point of every point at which the floors of the points it meets can still be kept."""
         floors = dict(given)
 
         def raise_to(floor: int, *names: str) -> bool:

@@ -101,7 +101,7 @@ class Executor:
 class QuantizedExecutor(Executor):
     """A quantized model in float arithmetic with weights and activations rounded to int8.
 
-    It follows the device to within one step of the output's position; the software DPU is the exact one.
+    It follows the device to within one step of the output's fix point; the software DPU is the exact one.
     """
 
     def __init__(self, model: QuantizedModel, outputs: Sequence[str] | None = None) -> None:
@@ -113,9 +113,9 @@ class QuantizedExecutor(Executor):
 
 
 def device_graph(model: QuantizedModel) -> Graph:
-    """Return the graph with what the DPU does differently at the model's positions.
+    """Return the graph with what the DPU does differently at the model's fix points.
 
-    The ReLU6 of the DPU saturates at the integer 96, which is 6 at position 4 and more at lower positions.
+    The ReLU6 of the DPU saturates at the integer 96, which is 6 at fix point 4 and more at lower fix points.
     """
     nodes = []
     for node in model.graph:
@@ -127,7 +127,7 @@ def device_graph(model: QuantizedModel) -> Graph:
 
 
 def quantized_weights(model: QuantizedModel) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Return the weights as int8 holds them, in float32, for every node that has weight positions."""
+    """Return the weights as int8 holds them, in float32, for every node that has weight fix points."""
     nodes = model.graph.by_name
     return {
         name: {

@@ -20,7 +20,7 @@ _CARRIERS = frozenset({Op.CONCAT, Op.MAX_POOL, Op.AVG_POOL, Op.UPSAMPLE})
 
 @dataclass
 class Group:
-    """Points that get the same position.
+    """Points that get the same fix point.
 
     Attributes
     ----------

@@ -118,18 +118,23 @@ def quantize_within(
     """
     if max_drop is not None and not max_drop >= 0:
         raise ConfigurationError(f"max_drop is {max_drop}; give the allowed drop of the metric, 0 or more")
-    judge = _Judge(task, validation, metric)
+    validated = _Validation(task, validation, metric)
     model = run_method(task, "ptq")
-    steps = [judge.step("ptq", model)]
+    steps = [validated.step("ptq", model)]
     best, best_drop = model, steps[0]["drop"] if first == "ptq" else np.inf
     for method in _following(task, first, max_drop):
         if max_drop is not None and best_drop <= max_drop:
             break
         model = improve(task, model, method)
-        steps.append(judge.step(method, model))
+        steps.append(validated.step(method, model))
         if steps[-1]["drop"] < best_drop:
             best, best_drop = model, steps[-1]["drop"]
-    facts = {"steps": steps, "metric": judge.name, "float_metric": judge.exact, "validation_images": judge.count}
+    facts = {
+        "steps": steps,
+        "metric": validated.name,
+        "float_metric": validated.exact,
+        "validation_images": validated.count,
+    }
     if max_drop is None:
         return replace(best, report={**best.report, **facts})
     return _with_facts(best, {**facts, "max_drop": max_drop, "within": best_drop <= max_drop}, best_drop)
@@ -156,7 +161,7 @@ def _with_facts(model: QuantizedModel, facts: Mapping[str, Any], drop: float) ->
     return replace(model, report={**model.report, **facts, "warnings": warnings})
 
 
-class _Judge:
+class _Validation:
     """The metric of a model on the validation images."""
 
     def __init__(self, task: Task, validation: Any, metric: str | Metric | None) -> None:

@@ -20,11 +20,11 @@ class QuantizedModel:
     graph : Graph, batch norms folded and dropouts removed, weights still float32. Average pools carry the attribute
         ``factor`` (DPU average / true average) and hard sigmoids ``scale`` (2731 / 16384); swish is a hard sigmoid
         and a multiplication.
-    positions : mapping of node name to int, position (fix point) of the node's int8 output. Only nodes after which a
+    positions : mapping of node name to int, fix point of the node's int8 output. Only nodes after which a
         value is quantized have one: a convolution followed by its fused activation (``topology.fused_activation``)
         has none, the activation has it; padding, reshape and permute have none, they keep their input's
         (``topology.position_source``); a node that stays in float (softmax) has one only where an int8 node reads it:
-        its output is then quantized again with that position.
+        its output is then quantized again with that fix point.
     weight_positions : mapping of node name to {"kernel": int, "bias": int}
     float_nodes : mapping of node name to the reason why that node stays in float on the CPU
     report : what quantization did, JSON-ready: method, images, per-layer rows

@@ -11,19 +11,19 @@ from nerone.dpu.arithmetic import INT8_MAX, INT8_MIN, Array, Rounding, to_grid
 
 __all__ = ["CANDIDATES", "min_mse_position", "non_overflow_position"]
 
-# The search tries the position without overflow and the four finer ones.
+# The search tries the fix point without overflow and the four finer ones.
 CANDIDATES = 5
 _SMALLEST_SCALE = 2.220446049250313e-16
 
 
 def non_overflow_position(minimum: float, maximum: float) -> int:
-    """Return the largest position at which neither end of the range saturates by more than rounding."""
+    """Return the largest fix point at which neither end of the range saturates by more than rounding."""
     scale = max(-float(minimum) / -INT8_MIN, float(maximum) / INT8_MAX, _SMALLEST_SCALE)
     return int(np.floor(-np.log2(scale)))
 
 
 def min_mse_position(values: Array, rounding: Rounding = "even") -> int:
-    """Return the position with the smallest sum of squared errors; the first minimum wins.
+    """Return the fix point with the smallest sum of squared errors; the first minimum wins.
 
     Examples
     --------

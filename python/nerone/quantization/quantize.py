@@ -48,7 +48,7 @@ def quantize(
         array, iterable of images or batches, tuple or mapping for several inputs; or a CalibrationSet
     method : "ptq", post-training quantization; "ffq", fast finetuning of each layer after it; "qat", quantization-aware
         training after it
-    strategy : "default", positions from the whole image set where the next layers read, kernels rounded so that their
+    strategy : "default", fix points from the whole image set where the next layers read, kernels rounded so that their
         errors cancel, and corrected biases; "vitis", the scheme of the vendor's quantizer
     backend : "native", NERONE itself; "vitis", vai_q_tensorflow2 of the vendor, for "ptq" and "ffq"
     vendor : VendorQuantizer, where the backend "vitis" is

@@ -1,6 +1,6 @@
 """The shifts of a quantized graph and the ranges the DPU has for them.
 
-With i, w, b, o = positions of input, weight, bias and output (source: the ``pof2s`` strategy of vai_q_tensorflow2,
+With i, w, b, o = fix points of input, weight, bias and output (source: the ``pof2s`` strategy of vai_q_tensorflow2,
 Apache-2.0):
 
 - hard sigmoid: 0 <= i <= 15, 7 <= o <= 14 + i
@@ -22,7 +22,7 @@ __all__ = ["Neighbours", "bias_range", "violations"]
 
 
 class Neighbours:
-    """For every node the quantization points whose positions meet in it.
+    """For every node the quantization points whose fix points meet in it.
 
     Attributes
     ----------

@@ -73,12 +73,12 @@ def fused_activation(graph: Graph, node: Node, readers: Mapping[str, list[Node]]
 
 
 def position_source(nodes: Mapping[str, Node], positions: Mapping[str, int], name: str) -> str | None:
-    """Return the node whose position the values of node ``name`` have; None where they are float.
+    """Return the node whose fix point the values of node ``name`` have; None where they are float.
 
     Parameters
     ----------
     nodes : nodes of the graph by name
-    positions : positions by node name
+    positions : fix points by node name
     name : node whose output is read; transparent nodes are followed to their input
     """
     while name not in positions:

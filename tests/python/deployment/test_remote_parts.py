@@ -10,7 +10,7 @@ import pytest
 from deployment.remote_support import FINGERPRINT, failing, make_bundle
 from nerone.bundle.checks import versions
 from nerone.deployment.remote.agent import golden_outputs
-from nerone.deployment.remote.board import Board, check_board, check_room, plan_device
+from nerone.deployment.remote.board import RemoteBoard, check_board, check_room, plan_device
 from nerone.deployment.remote.golden import compare_golden, host_golden
 from nerone.deployment.remote.program import agent_program
 from nerone.deployment.remote.ssh import Target, parse_target
@@ -54,7 +54,7 @@ def board(**changes):
         "fingerprint": "",
         "versions": {"python": "3.10.4", "nerone": ""},
     }
-    return Board(**{**values, **changes})
+    return RemoteBoard(**{**values, **changes})
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,11 @@ class Context:
         return self.graph.add_const(name, values, None, "CPU", self.source).name
 
     def fix_point(self, name: str) -> int | None:
-        """Return the position of a node's value, also where it only passes one through."""
+        """Return the fix point of a node's value, also where it only passes one through."""
         return self.values[name].fix_point
 
     def position(self, node: Node) -> int:
-        """Return the position that the quantizer gave a node's output."""
+        """Return the fix point that the quantizer gave a node's output."""
         return int(self.quantized.positions[node.name])
 
     def add(
@@ -121,7 +121,7 @@ class Context:
         self.values[node.name] = Value(op.shape, op.fix_point, fixed=op.name)
 
     def set_real(self, node: Node, op: XirOp) -> None:
-        """Record that a node's value is the output of a float op; with a position it is quantized at once.
+        """Record that a node's value is the output of a float op; with a fix point it is quantized at once.
 
         The quantizer saw every later reader read the quantized value, so readers on the CPU get that one too.
         """

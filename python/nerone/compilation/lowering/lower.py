@@ -157,7 +157,7 @@ def _crop_fixed(context: Context, node: Node) -> XirOp:
 
 
 def _requantized(context: Context, unit: Unit, op: XirOp) -> XirOp:
-    """Move a value that was passed through to the position that the quantizer gave it."""
+    """Move a value that was passed through to the fix point that the quantizer gave it."""
     wanted = context.quantized.positions.get(unit.output.name, op.fix_point)
     if wanted == op.fix_point:
         return op

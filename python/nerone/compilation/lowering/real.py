@@ -119,7 +119,7 @@ def _pool(context: Context, node: Node) -> XirOp:
 
 
 def real_weights(context: Context, node: Node) -> dict[str, NDArray[np.float32]]:
-    """Return a node's weights as the quantizer left them: on their grid where they have a position."""
+    """Return a node's weights as the quantizer left them: on their grid where they have a fix point."""
     positions = context.quantized.weight_positions.get(node.name, {})
     return {
         key: fake_quantize(values, positions[key]) if key in positions else values

@@ -76,7 +76,7 @@ def _sole_reader(node: Node, graph: Graph, readers: dict[str, list[Node]]) -> No
 
 
 def _fused_activation(node: Node, quantized: QuantizedModel, readers: dict[str, list[Node]]) -> Node | None:
-    """Return the activation after a node that has no position of its own."""
+    """Return the activation after a node that has no fix point of its own."""
     if node.name in quantized.positions or node.name in quantized.float_nodes:
         return None
     reader = _sole_reader(node, quantized.graph, readers)

@@ -12,7 +12,7 @@ from nerone.deployment.remote.answers import typed
 from nerone.deployment.remote.probe import has_dpu
 from nerone.errors import ConfigurationError, DeviceError
 
-__all__ = ["Board", "board_of", "check_board", "check_room", "plan_device"]
+__all__ = ["RemoteBoard", "board_of", "check_board", "check_room", "plan_device"]
 
 _MACHINES = ("x86_64", "aarch64", "arm64")
 _OLDEST_PYTHON = (3, 10)
@@ -20,7 +20,7 @@ _MARGIN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Board:
+class RemoteBoard:
     """Findings of the agent on a board.
 
     Attributes
@@ -64,7 +64,7 @@ class Board:
         return has_dpu(self.fingerprint, self.nodes, self.machine)
 
 
-def check_board(board: Board) -> None:
+def check_board(board: RemoteBoard) -> None:
     """Refuse a board that cannot run NERONE, or a place that cannot take a bundle.
 
     Raises
@@ -98,7 +98,7 @@ def check_board(board: Board) -> None:
         )
 
 
-def check_room(board: Board, needed_bytes: int) -> None:
+def check_room(board: RemoteBoard, needed_bytes: int) -> None:
     """Refuse to start a copy that does not fit.
 
     Raises
@@ -113,7 +113,7 @@ def check_room(board: Board, needed_bytes: int) -> None:
         )
 
 
-def plan_device(bundle: Bundle, board: Board) -> tuple[str, list[str]]:
+def plan_device(bundle: Bundle, board: RemoteBoard) -> tuple[str, list[str]]:
     """Say what will compute on the board, and what is worth knowing of it.
 
     Returns
@@ -150,16 +150,16 @@ def _number(fingerprint: str) -> int:
     return int(fingerprint, 16) if re.fullmatch(r"(0x)?[0-9a-fA-F]{1,16}", fingerprint) else -1
 
 
-def _version_notes(board: Board) -> list[str]:
+def _version_notes(board: RemoteBoard) -> list[str]:
     here, there = versions().get("nerone", ""), board.versions.get("nerone", "")
     if here and there and here != there:
         return [f"{board.host} has NERONE {there}, this machine {here}"]
     return []
 
 
-def board_of(host: str, answer: dict[str, Any]) -> Board:
-    """Return the agent's answer as a Board."""
-    return Board(host=host, **typed(answer, _TYPES, host))
+def board_of(host: str, answer: dict[str, Any]) -> RemoteBoard:
+    """Return the agent's answer as a RemoteBoard."""
+    return RemoteBoard(host=host, **typed(answer, _TYPES, host))
 
 
 _TYPES: dict[str, type] = {

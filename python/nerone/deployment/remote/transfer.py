@@ -14,7 +14,7 @@ from nerone import ownership
 from nerone.bundle.bundle import Bundle, bundle_path
 from nerone.bundle.checks import sha256
 from nerone.deployment.remote.answers import typed
-from nerone.deployment.remote.board import Board, board_of, check_board, check_room, plan_device
+from nerone.deployment.remote.board import RemoteBoard, board_of, check_board, check_room, plan_device
 from nerone.deployment.remote.files import travelling_files
 from nerone.deployment.remote.golden import STAGES, compare_golden, host_golden
 from nerone.deployment.remote.ssh import Connection, Target, parse_target
@@ -168,7 +168,7 @@ def examine_target(
     ssh_options: Sequence[str] = (),
     connect_timeout_s: int = 10,
     timeout_s: float = 300.0,
-) -> Board:
+) -> RemoteBoard:
     """Look at a board before long work: whether it answers, runs NERONE and could take a bundle of that name.
 
     Parameters
@@ -185,7 +185,7 @@ def examine_target(
     return _examined(connection, bundle_path(name).name)
 
 
-def _examined(connection: Connection, name: str) -> Board:
+def _examined(connection: Connection, name: str) -> RemoteBoard:
     answer = connection.call("examine", _request(connection.target, name))
     board = board_of(connection.target.host, answer)
     check_board(board)
@@ -199,7 +199,7 @@ def _request(target: Target, name: str) -> dict[str, Any]:
 class _Copy:
     """The files of one deployment on their way."""
 
-    def __init__(self, connection: Connection, board: Board, name: str, files: Mapping[str, Path]) -> None:
+    def __init__(self, connection: Connection, board: RemoteBoard, name: str, files: Mapping[str, Path]) -> None:
         self.connection, self.board, self.files = connection, board, files
         self.digests = {file: sha256(path) for file, path in files.items()}
         self.changed = tuple(file for file, digest in self.digests.items() if board.files.get(file) != digest)

@@ -76,7 +76,7 @@ class CalibrationSet:
         found = []
         count = len(self)
         if count < FEW_IMAGES:
-            found.append(f"only {count} calibration images; 100 to 1000 give positions that hold on other images")
+            found.append(f"only {count} calibration images; 100 to 1000 give fix points that hold on other images")
         found += self._alike() if count > 1 else []
         for name, array in zip(self.names, self._arrays, strict=True):
             span = float(np.abs(array[:: max(1, count // 16)]).max())

@@ -165,4 +165,4 @@ def _warnings(rows: Sequence[Mapping[str, Any]], total: int) -> list[str]:
     few = [f"'{row['name']}' in {row['images']}" for row in rows if row["images"] < FEW_PER_CLASS]
     if not few:
         return []
-    return [f"of the {total} calibration images, class {', '.join(few)}; a few dozen of each class give safe positions"]
+    return [f"of the {total} calibration images, class {', '.join(few)}; some dozens of each give safe fix points"]

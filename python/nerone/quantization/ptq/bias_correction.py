@@ -25,7 +25,7 @@ def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray
 
     Parameters
     ----------
-    model : QuantizedModel with positions of activations and kernels
+    model : QuantizedModel with fix points of activations and kernels
     reference : the same graph with the weights of the float model
     images : one (N, ...) float32 array per input; all are held at once
     """

@@ -76,7 +76,7 @@ def _about_mean(moments: Matrix, share: float) -> Matrix:
 
 
 def round_kernel(node: Node, measure: Measure, positions: Sequence[int]) -> dict[int, RoundedKernel]:
-    """Return the kernel rounded for each of the positions.
+    """Return the kernel rounded for each of the fix points.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def round_kernel(node: Node, measure: Measure, positions: Sequence[int]) -> dict
 def best_positions(
     graph: Graph, measures: Mapping[str, Measure], positions: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int]]:
-    """Return weight positions, those of kernels the ones of three neighbours with the smallest output error."""
+    """Return weight fix points, those of kernels the ones of three neighbours with the smallest output error."""
     chosen = {name: dict(own) for name, own in positions.items()}
     for name, measure in measures.items():
         near = chosen[name]["kernel"]
@@ -113,7 +113,7 @@ def best_positions(
 def with_rounded_kernels(
     graph: Graph, measures: Mapping[str, Measure], positions: Mapping[str, Mapping[str, int]]
 ) -> Graph:
-    """Return the graph with the kernels that have a measure rounded to int8 at their positions."""
+    """Return the graph with the kernels that have a measure rounded to int8 at their fix points."""
     nodes = []
     for node in graph:
         if node.name in measures:

@@ -1,4 +1,4 @@
-"""Post-training quantization: from a trained graph to positions, without training."""
+"""Post-training quantization: from a trained graph to fix points, without training."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def post_training_quantize(
     graph : Graph as imported
     images : CalibrationSet for it
     options : QuantizeOptions
-    strategy : "vitis", the scheme of vai_q_tensorflow2 (``pof2s``); "default", positions from the whole image set where
-        the next layers read, kernels rounded so that their errors cancel, and corrected biases
+    strategy : "vitis", the scheme of vai_q_tensorflow2 (``pof2s``); "default", fix points from the whole image set
+        where the next layers read, kernels rounded so that their errors cancel, and corrected biases
     progress : called with (images done, images in all)
 
     Raises
@@ -124,12 +124,12 @@ def check_supported(graph: Graph) -> None:
 
 
 def position_floors(graph: Graph, points: Mapping[str, Any]) -> dict[str, int]:
-    """Return the positions that points should not be lowered below for an alignment."""
+    """Return the fix points that points should not be lowered below for an alignment."""
     return {node.name: _RELU6_FLOOR for node in graph if node.op is Op.RELU6 and node.name in points}
 
 
 def weight_positions(graph: Graph) -> dict[str, dict[str, int]]:
-    """Return the positions of kernels and biases with the smallest squared error."""
+    """Return the fix points of kernels and biases with the smallest squared error."""
     return {
         node.name: {key: min_mse_position(array, "even") for key, array in node.weights.items()}
         for node in graph
@@ -172,7 +172,7 @@ def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, pro
 def _with_bias_range(
     graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int]]:
-    """Weight positions at which no bias is finer than a sixteenth of an output step.
+    """Weight fix points at which no bias is finer than a sixteenth of an output step.
 
     A bias of almost zero would get a range of almost zero, out of which finetuning and training could never move it.
     """

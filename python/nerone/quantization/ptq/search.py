@@ -1,4 +1,4 @@
-"""The search of activation positions inside a TensorFlow graph."""
+"""The search of activation fix points inside a TensorFlow graph."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SMALLEST_SCALE = 2.220446049250313e-16
 
 
 def non_overflow(low: Tensor, high: Tensor) -> Tensor:
-    """Return the float position at which the range ``low`` .. ``high`` just fits int8."""
+    """Return the float fix point at which the range ``low`` .. ``high`` just fits int8."""
     import tensorflow as tf
 
     scale = tf.maximum(tf.maximum(-low / 128.0, high / 127.0), _SMALLEST_SCALE)
@@ -24,7 +24,7 @@ def non_overflow(low: Tensor, high: Tensor) -> Tensor:
 
 
 def min_mse(value: Tensor, first: Tensor) -> Tensor:
-    """Return the position among ``first`` .. ``first + 4`` with the smallest squared error; the first minimum wins.
+    """Return the fix point among ``first`` .. ``first + 4`` with the smallest squared error; the first minimum wins.
 
     The clipping error alone never falls from one candidate to the next. Where that of the third already exceeds the
     smaller total of the first two, the other candidates need not be tried, which is the usual case.

@@ -1,4 +1,4 @@
-"""Calibration over the whole image set: the position with the smallest error where the next layers read.
+"""Calibration over the whole image set: the fix point with the smallest error where the next layers read.
 
 Two passes in float: the range of every point, then for each group of points the squared error of every candidate,
 summed over all images. Neither depends on how the images are cut into batches.
@@ -24,7 +24,7 @@ __all__ = ["calibrate"]
 
 # Images per pass through TensorFlow; only memory depends on it.
 _CHUNK = 16
-# Position of a tensor that is zero on every calibration image; the search has nothing to go by.
+# Fix point of a tensor that is zero on every calibration image; the search has nothing to go by.
 _ZERO_POSITION = 7
 
 
@@ -34,7 +34,7 @@ def calibrate(
     images: CalibrationSet,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
-    """Return the position of every quantization point.
+    """Return the fix point of every quantization point.
 
     Parameters
     ----------

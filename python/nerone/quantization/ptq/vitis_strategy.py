@@ -1,4 +1,4 @@
-"""Calibration as vai_q_tensorflow2 does it: batch by batch, each position the most frequent one."""
+"""Calibration as vai_q_tensorflow2 does it: batch by batch, each fix point the most frequent one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
 __all__ = ["calibrate"]
 
-# Position of a tensor that is zero on every calibration image; the search has nothing to go by.
+# Fix point of a tensor that is zero on every calibration image; the search has nothing to go by.
 _ZERO_POSITION = 7
 
 
@@ -30,7 +30,7 @@ def calibrate(
     batch_size: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
-    """Return the position of every quantization point.
+    """Return the fix point of every quantization point.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def calibrate(
 
 
 def _search_function(graph: Graph, points: Sequence[str], weights: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A function of one batch: position of every point, found on values quantized before it, and largest magnitude."""
+    """A function of one batch: fix point of every point, found on values quantized before it, and largest magnitude."""
     tf = import_tensorflow()
     wanted = set(points)
 
@@ -77,7 +77,7 @@ def _search_function(graph: Graph, points: Sequence[str], weights: Mapping[str, 
 
         def hook(node: Node, value: Any) -> Any:
             if node.name in wanted:
-                # Nearest upsampling repeats its input: same range, same position, fewer pixels to search.
+                # Nearest upsampling repeats its input: same range, same fix point, fewer pixels to search.
                 repeated = node.op is Op.UPSAMPLE and node.attrs["method"] == "nearest"
                 searched = values[node.inputs[0]] if repeated else value
                 low, high = tf.reduce_min(searched), tf.reduce_max(searched)

@@ -51,7 +51,7 @@ def finetune(
     *,
     start: QuantizedModel | None = None,
 ) -> QuantizedModel:
-    """Return the model with finetuned weights; positions are those of what it starts from.
+    """Return the model with finetuned weights; fix points are those of what it starts from.
 
     Parameters
     ----------

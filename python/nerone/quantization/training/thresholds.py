@@ -1,7 +1,7 @@
 """Rounding whose range is trained together with the weights.
 
 Source: Jain et al., "Trained Quantization Thresholds for Accurate and Efficient Fixed-Point Inference of Deep Neural
-Networks", 2020. A tensor with log2 threshold ``t`` has the position ``7 - ceil(t)``.
+Networks", 2020. A tensor with log2 threshold ``t`` has the fix point ``7 - ceil(t)``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def threshold_of(position: int) -> float:
 
 
 def position_of(threshold: float) -> int:
-    """Return the position that a log2 threshold stands for."""
+    """Return the fix point that a log2 threshold stands for."""
     return 7 - math.ceil(threshold)
 
 
 def train_through(value: Any, threshold: Any, *, half_up: bool) -> Any:
-    """Return ``value`` as int8 with the position of ``threshold`` holds it, with gradients for both.
+    """Return ``value`` as int8 with the fix point of ``threshold`` holds it, with gradients for both.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _THRESHOLD_GAIN = 5.0
 def to_trainable(model: QuantizedModel) -> Any:
     """Return a keras.Model that computes with the model's rounding and can be trained.
 
-    Its batch norms are folded, so that the weights that are trained are those that are deployed. Every position is
+    Its batch norms are folded, so that the weights that are trained are those that are deployed. Every fix point is
     trainable too; points that share one (concatenations, pools) stay together.
 
     Parameters
@@ -64,7 +64,7 @@ def to_trainable(model: QuantizedModel) -> Any:
 
 
 def from_trainable(network: Any) -> QuantizedModel:
-    """Return the deployable model with the weights and positions that training has found.
+    """Return the deployable model with the weights and fix points that training has found.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class _State:
         }
 
     def unit(self, name: str, key: str) -> Any:
-        """Real value of 1 in the stored weights: the range that their first position had."""
+        """Real value of 1 in the stored weights: the range that their first fix point had."""
         position = self.model.weight_positions[name].get(key, 7)
         return np.float32(np.ldexp(1.0, 7 - position))
 

@@ -46,7 +46,7 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None) -> Quantized
     reader = _Reader()
     graph = from_h5(file, input_shape=input_shape, emit=reader.emit, model=content)
     if not reader.positions:
-        raise ModelError(f"'{file}' is not quantized: it has no positions; quantize it with nerone.quantize")
+        raise ModelError(f"'{file}' is not quantized: it has no fix points; quantize it with nerone.quantize")
     graph = to_dpu_forms(graph, sigmoid=False, swish=False)
     floats = _float_nodes(graph, reader.positions)
     report: dict[str, Any] = {"method": "vai_q", "source": file.name}
@@ -57,7 +57,7 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None) -> Quantized
 
 
 class _Reader:
-    """Unwraps the vendor's layers and collects the positions stored beside their weights."""
+    """Unwraps the vendor's layers and collects the fix points stored beside their weights."""
 
     def __init__(self) -> None:
         self.positions: dict[str, int] = {}
@@ -69,7 +69,7 @@ class _Reader:
             found = [value for key, value in spec.weights.items() if key.endswith("_pos")]
             if len(found) != 1:
                 raise ModelError(
-                    f"layer '{spec.name}' has {len(found)} stored positions, expected 1; calibrate the model"
+                    f"layer '{spec.name}' has {len(found)} stored fix points, expected 1; calibrate the model"
                 )
             self.positions[inputs[0]] = _integer(found[0])
             return inputs[0]
@@ -118,7 +118,7 @@ def _chain(builder: GraphBuilder, output: str, inputs: Sequence[str]) -> list[st
 
 
 def _seen_through(builder: GraphBuilder, name: str) -> str:
-    """The node whose position ``name`` keeps."""
+    """The node whose fix point ``name`` keeps."""
     while builder.op(name) in KEEPS_FIX_POINT:
         name = builder.sources(name)[0]
     return name
