@@ -15,9 +15,9 @@ constexpr int most_phases = 3;  // along one axis, of which every order is tried
 // What the phases of one tile write: for each place in the register the row of its first pixel in the image bank.
 using Tile = std::map<int, const Reader*>;
 
-// Along an axis with few phases every order, the two likely ones first; with many only these.
+// The other orders: along an axis with few phases every one, the output's first; with many only this.
 std::vector<PhaseOrder> candidates(const TransposedKernel& kernel) {
-  std::vector<PhaseOrder> orders{PhaseOrder::by_first_tap(kernel), PhaseOrder::by_output(kernel)};
+  std::vector<PhaseOrder> orders{PhaseOrder::by_output(kernel)};
   if (kernel.stride_h > most_phases || kernel.stride_w > most_phases) return orders;
   PhaseOrder order = PhaseOrder::by_first_tap(kernel);
   do {
@@ -101,6 +101,9 @@ bool lie_as(const std::vector<Reader>& readers, const std::map<int, Phase>& phas
 PhaseOrder order_of_phases(const isa::Stream& stream, const isa::Machine& machine, const StoredWeights& weights,
                            const TransposedKernel& kernel) {
   const auto readers = readers_of(stream, machine, weights, kernel.kernel_h * kernel.kernel_w);
+  // A compiler may run the phases of one tile apart from each other, so that where they write says little.
+  const auto usual = PhaseOrder::by_first_tap(kernel);
+  if (phases_by_place(readers, kernel, usual)) return usual;
   std::optional<PhaseOrder> fitting;
   for (const auto& order : candidates(kernel)) {
     const auto phases = phases_by_place(readers, kernel, order);
@@ -108,7 +111,6 @@ PhaseOrder order_of_phases(const isa::Stream& stream, const isa::Machine& machin
     if (lie_as(readers, *phases, kernel.stride_w)) return order;
     if (!fitting) fitting = order;
   }
-  // Sizes tell the phases of most kernels apart; a compiler may have its own way to lay out their pixels.
   if (fitting) return *fitting;
   const auto pair = [](int a, int b) { return std::to_string(a) + "x" + std::to_string(b); };
   const auto& first = readers.front();

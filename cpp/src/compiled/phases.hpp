@@ -3,9 +3,10 @@
 // Which order of phases the instructions of a subgraph have for the weights of a transposed convolution.
 //
 // The weights of the first output channel are followed from the register (LOAD) to the convolutions that read them
-// (CONVINIT, CONV). Each of these says the place of its taps in the register, the size of its kernel, and in which
-// column and line of the tile it writes, which tells phases of one size apart. Kernels that fit no order of phases mean
-// that the model is not what its tensors say.
+// (CONVINIT, CONV). Each of these says the place of its taps in the register and the size of its kernel. Where the
+// phases in order of their first taps have these sizes, that is the order; else another one has to have them, among
+// several the one whose phases write side by side. Kernels that fit no order mean that the model is not what its
+// tensors say. Phases of one size in another order would go unnoticed here; executing the instructions shows them.
 
 #include "compiled/readers.hpp"
 #include "compiled/taps.hpp"
