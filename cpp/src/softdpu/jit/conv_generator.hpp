@@ -16,7 +16,7 @@ namespace nerone::softdpu::jit {
 class ConvKernel::Generator : public Xbyak::CodeGenerator {
  public:
   static std::unique_ptr<Generator> make(const ConvShape& shape, const ConvTile& tile);
-  virtual ~Generator() = default;
+  ~Generator() override = default;
 
  protected:
   // A stretch of a row or of the channels: `count` times `size`.
