@@ -72,6 +72,7 @@ def test_an_answer_without_end(monkeypatch):
         lambda output: {**output, "dtype": "nonsense"},
         lambda output: {**output, "shape": [-1, -1]},
         lambda output: {**output, "shape": [1 << 62, 1 << 62]},
+        lambda output: {**output, "shape": [float("inf")]},
         lambda output: {"name": ["x"]},
         lambda output: 7,
     ],

@@ -82,7 +82,7 @@ def _compare_output(output: str, expected: NDArray[Any], got: NDArray[Any], name
 def _board_arrays(board: Answers, stage: str, max_bytes: int, name: str) -> dict[str, NDArray[Any]]:
     try:
         return {str(output["name"]): _array(output, max_bytes) for output in board[stage]}
-    except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
         raise DeviceError(f"{name} gives a golden frame that cannot be read; {_REMEDY}") from error
 
 

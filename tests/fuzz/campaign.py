@@ -1,0 +1,129 @@
+"""Send mutants to a door in processes of their own: python -m tests.fuzz.campaign [DOOR ...] --minutes 1 --seed 1."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MEMORY_BYTES = 4 << 30
+HANG_S = 60.0
+
+
+def mutant(seed: bytes, rng: random.Random) -> bytes:
+    """Change some bytes, numbers or parts of a file."""
+    data = bytearray(seed)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        at, way = rng.randrange(len(data) or 1), rng.randrange(7)
+        if way == 0 and data:
+            data[at] ^= 1 << rng.randrange(8)
+        elif way == 1 and data:
+            data[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        elif way == 2:
+            del data[at : at + rng.choice((1, 2, 8, 64))]
+        elif way == 3:
+            data[at:at] = data[at : at + rng.choice((1, 8, 64))]
+        elif way == 4:
+            del data[at:]
+        elif way == 5:
+            width = rng.choice((2, 4, 8))
+            data[at : at + width] = rng.choice((0, 1, (1 << 8 * width) - 1, 1 << (8 * width - 1))).to_bytes(
+                width, "little"
+            )
+        else:
+            data[at:at] = rng.choice((b"1e999", b"-1", b"9" * 40, b"\x00", b"\xff\xff", b"null", b"[[[[", b"NaN"))
+    return bytes(data)
+
+
+def work(name: str, folder: Path, seconds: float, seed: int) -> None:
+    """Open a door with mutants until the time is over; print counts, and the first other error."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    sys.path[:0] = [str(ROOT / "tests/python"), str(ROOT)]
+    from tests.fuzz.doors import DOORS
+
+    from nerone.errors import Error
+
+    door, rng = DOORS[name], random.Random(seed)
+    (folder / "seeds").mkdir(exist_ok=True)
+    (folder / "mutants").mkdir(exist_ok=True)
+    files = door.seeds(folder / "seeds")
+    for file in files:
+        door.enter(file)
+    resource.setrlimit(resource.RLIMIT_AS, (_used_bytes() + MEMORY_BYTES,) * 2)
+    counts = {"mutants": 0, "taken": 0, "refused": 0}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        file = rng.choice(files)
+        path = folder / "mutants" / file.name
+        path.write_bytes(mutant(file.read_bytes(), rng))
+        counts["mutants"] += 1
+        try:
+            door.enter(path)
+            counts["taken"] += 1
+        except Error:
+            counts["refused"] += 1
+        (folder / "alive").touch()
+    print(json.dumps(counts))
+
+
+def _used_bytes() -> int:
+    status = Path("/proc/self/status").read_text("ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmSize")) * 1024
+
+
+def campaign(name: str, seconds: float, seed: int) -> tuple[dict[str, int], str]:
+    """Run one door; return the counts and what was found, "" where nothing was. A finding's mutant is kept."""
+    with tempfile.TemporaryDirectory(prefix="nerone-fuzz-") as scratch:
+        folder = Path(scratch)
+        words = [sys.executable, "-m", "tests.fuzz.campaign", "--worker", name, scratch, str(seconds), str(seed)]
+        process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            out, said = process.communicate(timeout=seconds + HANG_S + 60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, said = "", f"a mutant takes longer than {HANG_S:g} s"
+            process.communicate()
+        if process.returncode == 0:
+            return json.loads(out.splitlines()[-1]), ""
+        kept = ROOT / "build" / "fuzz" / f"{name}-{seed}"
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in (folder / "mutants").glob("*"):
+            if path.is_file():
+                (kept / path.name).write_bytes(path.read_bytes())
+        last = [line for line in said.splitlines() if line.strip()][-1:] or ["no words"]
+        return {}, f"exit code {process.returncode}: {last[0]}; the mutant is in {kept.relative_to(ROOT)}"
+
+
+def main() -> int:
+    """Run the doors in turn; exit code 1 where something was found."""
+    if sys.argv[1:2] == ["--worker"]:
+        name, folder, seconds, seed = sys.argv[2:6]
+        work(name, Path(folder), float(seconds), int(seed))
+        return 0
+    from tests.fuzz.doors import DOORS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("doors", nargs="*", help=f"of {', '.join(DOORS)}; all of them where none is given")
+    parser.add_argument("--minutes", type=float, default=1.0, help="for all doors together")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    names, found = options.doors or list(DOORS), 0
+    for name in names:
+        counts, finding = campaign(name, 60 * options.minutes / len(names), options.seed)
+        text = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+        print(f"{name} (seed {options.seed}): {finding or text}", flush=True)
+        found += bool(finding)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

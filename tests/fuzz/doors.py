@@ -1,0 +1,196 @@
+"""The doors: for each a seed made here, and what opens it. Only `nerone.Error` may come out."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nerone.errors import Error
+
+__all__ = ["DOORS", "Door"]
+
+
+@dataclass(frozen=True)
+class Door:
+    """A way in.
+
+    Attributes
+    ----------
+    seeds : makes files in a folder, and returns them
+    enter : reads a mutant, whose name ends as its seed's
+    """
+
+    seeds: Callable[[Path], list[Path]]
+    enter: Callable[[Path], None]
+
+
+def _xmodels(folder: Path) -> list[Path]:
+    from runtime.xmodels import write_alternating, write_doubling
+
+    return [write_doubling(folder / "doubling.xmodel"), write_alternating(folder / "alternating.xmodel")]
+
+
+def _enter_xmodel(path: Path) -> None:
+    from nerone.runtime.model import Model
+
+    for kernels in ("scalar", "auto"):
+        with Model.load(path, kernels=kernels) as model:
+            model.run({info.name: np.ones(info.shape, info.dtype) for info in model.inputs})
+
+
+def _bundles(folder: Path) -> list[Path]:
+    from deployment.remote_support import make_bundle
+
+    bundle = make_bundle(folder / "made").path
+    shutil.copytree(bundle, folder / "whole.nerone")
+    return [folder / "whole.nerone" / "bundle.json"]
+
+
+def _enter_bundle(path: Path) -> None:
+    from nerone.bundle.bundle import Bundle
+
+    whole = next(above / "seeds/whole.nerone" for above in path.parents if (above / "seeds/whole.nerone").is_dir())
+    target = whole.parent.parent / "mutant.nerone"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(whole, target)
+    shutil.copyfile(path, target / "bundle.json")
+    Bundle.open(target, verify=False)
+
+
+def _images(folder: Path) -> list[Path]:
+    from PIL import Image
+
+    values = np.arange(20 * 14, dtype=np.uint8).reshape(20, 14)
+    np.save(folder / "a.npy", values.astype(np.int16))
+    made = [folder / "a.npy"]
+    for ending in ("png", "tif", "bmp", "jpg"):
+        Image.fromarray(values).save(folder / f"a.{ending}")
+        made.append(folder / f"a.{ending}")
+    try:
+        import nibabel
+    except ImportError:
+        return made
+    volume = nibabel.Nifti1Image(np.zeros((8, 6, 3), np.int16), np.diag([1.0, 1, 2, 1]))
+    nibabel.save(volume, folder / "a.nii")
+    (folder / "b.nii.gz").write_bytes(gzip.compress((folder / "a.nii").read_bytes()))
+    return [*made, folder / "a.nii", folder / "b.nii.gz"]
+
+
+def _enter_image(path: Path) -> None:
+    from nerone.data.sources import frames
+
+    for frame in frames(path):
+        np.asarray(frame.image)
+
+
+def _answers(folder: Path) -> list[Path]:
+    from deployment.test_remote_parts import board
+
+    values = {name: value for name, value in vars(board()).items() if name != "host"}
+    (folder / "board.json").write_text(json.dumps(values))
+    golden = {"name": "y", "shape": [1, 2], "dtype": "int8", "data": "eJxjYAAAAAIAAQ=="}
+    (folder / "golden.json").write_text(json.dumps({"dpu": [golden], "end": [golden]}))
+    return [folder / "board.json", folder / "golden.json"]
+
+
+def _enter_answer(path: Path) -> None:
+    from nerone.deployment.remote import answers, board, golden
+
+    answer = answers.decoded(path.read_bytes().decode("utf-8", "replace"), "b")
+    if path.name.startswith("board"):
+        board.check_board(board.board_of("b", answer))
+        return
+    whole = {"name": "y", "shape": [1, 2], "dtype": "int8", "data": "eJxjYAAAAAIAAQ=="}
+    golden.compare_golden({"dpu": [whole], "end": [whole]}, answer, "b")
+
+
+def _messages(folder: Path) -> list[Path]:
+    kinds: list[dict[str, Any]] = [
+        {"type": "seek", "index": 3},
+        {"type": "window", "low": -100, "high": 250.5},
+        {"type": "backend", "name": "vart", "threads": 2},
+        {"type": "play"},
+    ]
+    for number, kind in enumerate(kinds):
+        (folder / f"{number}.json").write_text(json.dumps(kind))
+    return sorted(folder.glob("*.json"))
+
+
+def _enter_message(path: Path) -> None:
+    import asyncio
+
+    from nerone.live.server import LiveServer
+
+    class Session:
+        playing, window = False, None
+
+        def seek(self, index: int) -> None:
+            if not 0 <= index < 10:
+                raise Error("outside")
+
+        def use_engine(self, name: str, threads: int) -> None:
+            if not 1 <= threads <= 8:
+                raise Error("too many")
+
+        def play(self) -> None: ...
+        def pause(self) -> None: ...
+
+    server = LiveServer.__new__(LiveServer)
+    server.session = Session()  # type: ignore[assignment]
+    server._screen = type("Screen", (), {"refresh": lambda self: None})()  # type: ignore[assignment]
+    answer = server._handle(path.read_bytes().decode("utf-8", "replace"), asyncio.Event())
+    json.dumps(answer)
+
+
+def _h5(folder: Path) -> list[Path]:
+    import h5py
+
+    given = {"name": "given", "batch_input_shape": [None, 4, 4, 1], "dtype": "float32"}
+    layers = [
+        {"class_name": "InputLayer", "config": given},
+        {"class_name": "Activation", "config": {"name": "act", "activation": "relu", "dtype": "float32"}},
+    ]
+    config = {"class_name": "Sequential", "config": {"name": "s", "layers": layers}}
+    with h5py.File(folder / "a.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"] = "2.3.1"
+        file.create_group("model_weights").attrs["layer_names"] = [b"given", b"act"]
+    return [folder / "a.h5"]
+
+
+def _onnx(folder: Path) -> list[Path]:
+    import onnx
+    from onnx import TensorProto, helper
+
+    shape = [1, 3, 8, 8]
+    given, taken = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [given], [taken])
+    stream = io.BytesIO()
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), stream)
+    (folder / "a.onnx").write_bytes(stream.getvalue())
+    return [folder / "a.onnx"]
+
+
+def _enter_graph(path: Path) -> None:
+    from nerone.graph.load import load
+
+    load(path)
+
+
+DOORS = {
+    "xmodel": Door(_xmodels, _enter_xmodel),
+    "bundle": Door(_bundles, _enter_bundle),
+    "images": Door(_images, _enter_image),
+    "answers": Door(_answers, _enter_answer),
+    "messages": Door(_messages, _enter_message),
+    "h5": Door(_h5, _enter_graph),
+    "onnx": Door(_onnx, _enter_graph),
+}
