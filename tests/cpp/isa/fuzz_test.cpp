@@ -101,7 +101,7 @@ bool is_short(const Program& program) {
 }
 
 TEST(Fuzz, DamagedStreamsRunOrAreRefused) {
-  const auto count = number_from("NERONE_FUZZ_COUNT", 20'000), first = number_from("NERONE_FUZZ_SEED", 1);
+  const auto count = number_from("NERONE_FUZZ_COUNT", 5'000), first = number_from("NERONE_FUZZ_SEED", 1);
   Registers registers;
   std::vector<Core> cores;
   for (const auto fingerprint : fingerprints) cores.emplace_back(machine_of(fingerprint));
