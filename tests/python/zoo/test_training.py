@@ -146,8 +146,9 @@ def test_samples_come_through_the_deployed_preprocessing(tmp_path: Path) -> None
     data = tasks.prepare("ct-org", tmp_path / "ct", tmp_path / "samples", variant="paper")
     assert data.images.shape == (6, 256, 256, 1)
     assert data.groups.tolist() == [0, 0, 0, 1, 1, 1]
-    last = list(labelled_frames(tmp_path / "ct"))[-1].frame
-    expected = apply(preset("ct-org").preprocessing, last.image, spacing_mm=last.spacing_mm)
+    preprocessing = preset("ct-org").preprocessing
+    last = list(labelled_frames(tmp_path / "ct", steps=preprocessing))[-1].frame
+    expected = apply(preprocessing, last.image, spacing_mm=last.spacing_mm)
     np.testing.assert_allclose(data.images[5], expected, atol=1e-3)
 
 
