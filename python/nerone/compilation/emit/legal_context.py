@@ -61,8 +61,10 @@ class Legal:
 
     def requantize(self, op: Operation, source: View, target: View, power: int) -> Eltwise:
         """Return a task that multiplies an image by 2^power and rounds."""
-        shift = self.scale_shift(op, power, "the difference of fix points")
-        return Eltwise(op.name, (source,), target, False, (0,), shift, False)
+        # Two fractional bits of the input are zero: shifting them out loses nothing.
+        spare = max(0, min(2, -power - (15 if self.machine.isa == 1 else 7)))
+        shift = self.scale_shift(op, power + spare, "the difference of fix points")
+        return Eltwise(op.name, (source,), target, False, (spare,), shift, False)
 
 
 def activation_of(op: Operation) -> int:
