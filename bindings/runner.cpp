@@ -8,6 +8,7 @@
 #include "arrays.hpp"
 #include "attributes.hpp"
 #include "compiled/constants.hpp"
+#include "door/installation.hpp"
 #include "register.hpp"
 #include "vart/dpu_runner.hpp"
 #include "waiting.hpp"
@@ -90,6 +91,13 @@ void finish(SharedRunner& shared, std::uint32_t job, int timeout_ms) {
 }  // namespace
 
 void register_runner(py::module_& module) {
+  module.def(
+      "vart_installation",
+      [] {
+        const auto& found = door::installation();
+        return std::tuple(found.version, found.folder.string(), found.bundled);
+      },
+      "Version and folder of the VART that this process uses, and whether it came with NERONE.");
   py::class_<xmodel::Handle>(module, "XmodelFile", "A checked model file that libxir has deserialized.")
       .def(py::init(&load), py::arg("path"))
       .def("graph", [](const xmodel::Handle& file) { return from_graph(file.graph()); })

@@ -15,6 +15,7 @@ function(nerone_test name)
   add_executable(test_${name} ${ARG_SOURCES})
   target_compile_definitions(test_${name} PRIVATE NERONE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(test_${name} PRIVATE ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main)
+  add_dependencies(test_${name} nerone_vart2 nerone_vart3)  # opened where a test loads a model
   # Under qemu on a busy machine a program takes seconds to list its tests. A parameter's value would be its bytes,
   # addresses among them, which change from run to run; its number is the name.
   gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 NO_PRETTY_VALUES PROPERTIES TIMEOUT 600)

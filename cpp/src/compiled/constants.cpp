@@ -5,6 +5,8 @@
 #include <nerone/error.hpp>
 
 #include "compiled/phases.hpp"
+#include "door/door.hpp"
+#include "xmodel/describe.hpp"
 
 namespace nerone::compiled {
 
@@ -159,7 +161,7 @@ std::vector<xmodel::Op> declared_constants(const xmodel::Handle& file) {
   std::vector<xmodel::Op> constants;
   for (const auto& child : file.graph().root.children) {
     if (child.device() != "DPU") continue;
-    auto graph = xmodel::describe(file.subgraph(child.name));
+    auto graph = file.foreign()->describe(child.name);
     restore_constants(graph);
     for (auto& op : graph.ops) {
       if (op.is_constant()) constants.push_back(std::move(op));

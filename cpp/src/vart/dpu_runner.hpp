@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "door/door.hpp"
 #include "vart/port.hpp"
 #include "xmodel/handle.hpp"
 
@@ -49,9 +50,8 @@ class Runner {
   Job start_on(const std::vector<TensorView>& inputs, const std::vector<TensorView>& outputs);
 
  private:
-  struct State;
-  explicit Runner(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Runner(std::unique_ptr<door::Runner> foreign);
+  std::unique_ptr<door::Runner> foreign_;
 };
 
 }  // namespace nerone::vart

@@ -6,6 +6,7 @@
 #include <map>
 #include <nerone/error.hpp>
 
+#include "door/installation.hpp"
 #include "vart/board.hpp"
 
 namespace nerone::vart {
@@ -16,21 +17,11 @@ using Libraries = std::map<std::string, std::string>;
 
 constexpr const char* entry_point = "create_runner_with_attrs";
 constexpr const char* plugin_file = "libnerone_softdpu.so";
-constexpr const char* door_file = "libnerone_vart_door.so";
-
-// With DEEPBIND a plug-in keeps to its own libraries when the process (TensorFlow) exports others of the same
-// names; sanitizers replace symbols globally and cannot work with it.
-int open_flags() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return RTLD_NOW | RTLD_LOCAL;
-#else
-  return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
-#endif
-}
+constexpr const char* entry_file = "libnerone_vart_entry.so";
 
 // Never closed: VART does not close it either, and runners live in its code. Returns the entry point.
 void* open_and_check(const std::string& library, const std::string& remedy) {
-  void* handle = dlopen(library.c_str(), open_flags());
+  void* handle = dlopen(library.c_str(), door::open_flags());
   if (handle == nullptr) {
     const char* reason = dlerror();
     throw DeviceError("runner library '" + library + "' cannot be opened (" + (reason ? reason : "no reason given") +
@@ -54,34 +45,23 @@ const Libraries& runner_libraries(const xmodel::Subgraph& subgraph) {
   return *libraries;
 }
 
-// A library of ours: installed beside this code, or where the build tree has it.
-std::filesystem::path beside_this_code(const char* file, const char* build_tree) {
-  Dl_info info{};
-  std::filesystem::path folder;
-  if (dladdr(reinterpret_cast<void*>(&softdpu_library), &info) != 0 && info.dli_fname != nullptr) {
-    folder = std::filesystem::path(info.dli_fname).parent_path();
-  }
-  std::error_code ignored;
-  const auto installed = std::filesystem::absolute(folder / file, ignored);
-  return build_tree != nullptr && !std::filesystem::exists(installed, ignored) ? build_tree : installed;
-}
-
-#ifndef NERONE_BUILD_TREE_DOOR
-#define NERONE_BUILD_TREE_DOOR nullptr
+#ifndef NERONE_BUILD_TREE_ENTRY
+#define NERONE_BUILD_TREE_ENTRY nullptr
 #endif
 #ifndef NERONE_BUILD_TREE_SOFTDPU
 #define NERONE_BUILD_TREE_SOFTDPU nullptr
 #endif
 
-struct Door {
+struct Entry {
   using LeadTo = void (*)(void*);
 
-  std::string file = beside_this_code(door_file, NERONE_BUILD_TREE_DOOR).string();
+  std::string file = door::beside_this_code(entry_file, NERONE_BUILD_TREE_ENTRY).string();
   LeadTo lead_to = nullptr;
 
-  Door() {
+  Entry() {
     open_and_check(file, "reinstall nerone");
-    lead_to = reinterpret_cast<LeadTo>(dlsym(dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD), "nerone_vart_door_lead_to"));
+    lead_to =
+        reinterpret_cast<LeadTo>(dlsym(dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD), "nerone_vart_entry_lead_to"));
     if (lead_to == nullptr) throw DeviceError("'" + file + "' is of another version; reinstall nerone");
   }
 };
@@ -90,7 +70,7 @@ struct Door {
 
 std::filesystem::path softdpu_library() {
   if (const char* chosen = std::getenv("NERONE_SOFTDPU_LIBRARY"); chosen != nullptr && *chosen != '\0') return chosen;
-  return beside_this_code(plugin_file, NERONE_BUILD_TREE_SOFTDPU);
+  return door::beside_this_code(plugin_file, NERONE_BUILD_TREE_SOFTDPU);
 }
 
 void check_subgraph(const xmodel::Subgraph& subgraph) {
@@ -128,9 +108,9 @@ Library Library::open(const xmodel::Subgraph& subgraph, const DeviceOptions& opt
 
 std::string Library::enter() const {
   if (create_ == nullptr) return name_;
-  static const Door door;
-  door.lead_to(create_);
-  return door.file;
+  static const Entry entry;
+  entry.lead_to(create_);
+  return entry.file;
 }
 
 }  // namespace nerone::vart

@@ -18,7 +18,7 @@ class Library {
 
  private:
   std::string name_;        // as VART opens it itself
-  void* create_ = nullptr;  // or the entry point, to which the door leads
+  void* create_ = nullptr;  // or the entry point, to which our entry library leads
 };
 
 // The software DPU's library: $NERONE_SOFTDPU_LIBRARY, or the one installed beside this code.

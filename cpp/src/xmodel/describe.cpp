@@ -1,3 +1,5 @@
+#include "xmodel/describe.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
@@ -7,7 +9,6 @@
 #include <xir/tensor/tensor.hpp>
 
 #include "xmodel/check.hpp"
-#include "xmodel/handle.hpp"
 #include "xmodel/libxir.hpp"
 #include "xmodel/registers.hpp"
 

@@ -1,9 +1,8 @@
 #include "xmodel/handle.hpp"
 
-#include <map>
 #include <nerone/error.hpp>
 
-#include "xmodel/libxir.hpp"
+#include "door/installation.hpp"
 #include "xmodel/registers.hpp"
 #include "xmodel/texts.hpp"
 
@@ -11,8 +10,7 @@ namespace nerone::xmodel {
 
 struct Handle::State {
   Graph graph;
-  std::unique_ptr<xir::Graph> libxir_graph;
-  std::map<std::string, const xir::Subgraph*> children;
+  std::shared_ptr<door::Graph> foreign;
 };
 
 Handle Handle::load(const std::filesystem::path& file, const Limits& limits) {
@@ -20,11 +18,7 @@ Handle Handle::load(const std::filesystem::path& file, const Limits& limits) {
   state->graph = read(file, limits);
   check_family(state->graph, file);
   try {
-    state->libxir_graph = to_libxir(state->graph);
-    call_libxir([&] {
-      const xir::Graph& graph = *state->libxir_graph;
-      for (const auto* child : graph.get_root_subgraph()->get_children()) state->children[child->get_name()] = child;
-    });
+    state->foreign = door::installed().make_graph(state->graph);
   } catch (const ModelError& error) {
     throw ModelError("'" + file.string() + "': " + one_line(error.what()) + "; fetch or compile it again");
   }
@@ -34,11 +28,7 @@ Handle Handle::load(const std::filesystem::path& file, const Limits& limits) {
 }
 
 const Graph& Handle::graph() const { return state_->graph; }
-
-const xir::Subgraph* Handle::subgraph(const std::string& name) const {
-  const auto found = state_->children.find(name);
-  if (found == state_->children.end()) throw ModelError("the model has no subgraph '" + name + "'");
-  return found->second;
-}
+const std::shared_ptr<door::Graph>& Handle::foreign() const { return state_->foreign; }
+const xir::Subgraph* Handle::subgraph(const std::string& name) const { return state_->foreign->child(name); }
 
 }  // namespace nerone::xmodel

@@ -6,10 +6,9 @@
 #include <nerone/error.hpp>
 #include <nerone/xmodel.hpp>
 
+#include "door/installation.hpp"
 #include "xmodel/check.hpp"
 #include "xmodel/encode.hpp"
-#include "xmodel/infer.hpp"
-#include "xmodel/libxir.hpp"
 #include "xmodel/texts.hpp"
 
 namespace nerone::xmodel {
@@ -70,7 +69,7 @@ void write(const Graph& graph, const std::filesystem::path& file) {
   std::string bytes;
   try {
     check(graph, Limits{});
-    infer_shapes(*to_libxir(graph));
+    door::installed().make_graph(graph)->infer_shapes();
     bytes = encode(graph);
   } catch (const ModelError& error) {
     throw ModelError("'" + file.string() + "' is not written: " + one_line(error.what()));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import dataclasses
 import importlib.util
 import os
 import platform
@@ -120,7 +121,22 @@ def _library(root: Path, name: str) -> str:
     return found or ""
 
 
+def _own_libraries() -> list[Finding]:
+    """Name the VART that this very process uses, which may be the one that came with NERONE."""
+
+    def find() -> str:
+        from nerone import _core
+
+        version, folder, bundled = _core.vart_installation()
+        return f"{version} in {folder}" + (", which came with NERONE" if bundled else "")
+
+    found = _guarded("VART", find, "see the sentence; the board's image, or NERONE's wheel for x86-64, has one")
+    return [found, dataclasses.replace(found, what="XIR")]
+
+
 def _libraries(root: Path) -> list[Finding]:
+    if root == Path("/"):
+        return _own_libraries()
     remedy = "apt install libvart-dev libxir-dev (Debian 12), or the board's own Vitis AI runtime"
     found = []
     for title, name in (("VART", "vart-runner"), ("XIR", "xir")):

@@ -7,7 +7,7 @@
 
 #include "compiled/taps.hpp"
 #include "graphs.hpp"
-#include "xmodel/handle.hpp"
+#include "xmodel/describe.hpp"
 
 namespace nerone::compiled {
 namespace {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "door/door.hpp"
 #include "isas.hpp"
 #include "random_program.hpp"
 #include "softdpu/scalar_engine.hpp"
@@ -85,7 +86,7 @@ std::vector<std::shared_ptr<const Program>> golden_programs() {
     const auto handle = xmodel::Handle::load(entry.path());
     for (const auto& child : handle.graph().root.children) {
       if (child.device() != "DPU") continue;
-      programs.push_back(parse_program(xmodel::describe(handle.subgraph(child.name)), {}));
+      programs.push_back(parse_program(handle.foreign()->describe(child.name), {}));
     }
   }
   return programs;

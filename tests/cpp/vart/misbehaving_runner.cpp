@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "xmodel/boundary.hpp"
+#include "xmodel/describe.hpp"
 #include "xmodel/device_objects.hpp"
-#include "xmodel/handle.hpp"
 
 namespace {
 

@@ -1,3 +1,5 @@
+#include "xmodel/describe.hpp"
+
 #include <gtest/gtest.h>
 
 #include <nerone/error.hpp>

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <nerone/error.hpp>
 
+#include "door/door.hpp"
 #include "graphs.hpp"
 #include "mutate.hpp"
 #include "xmodel/encode.hpp"
@@ -61,7 +62,7 @@ class MemoryFile {
 void load_one(const std::filesystem::path& file, Progress& progress) {
   try {
     const auto model = Handle::load(file);
-    for (const auto& child : model.graph().root.children) describe(model.subgraph(child.name));
+    for (const auto& child : model.graph().root.children) model.foreign()->describe(child.name);
     ++progress.loaded;
   } catch (const ModelError& error) {
     const std::string message = error.what();

@@ -7,7 +7,7 @@
 
 #include "compiled/constants.hpp"
 #include "xmodel/boundary.hpp"
-#include "xmodel/handle.hpp"
+#include "xmodel/describe.hpp"
 
 namespace nerone::softdpu {
 
@@ -22,7 +22,7 @@ void check_family(const xmodel::Attrs& attrs) {
                    " family only (Ultra96, KV260, ZCU102, ZCU104): compile it for one of these");
 }
 
-std::shared_ptr<const Engine> plan(const xir::Subgraph* subgraph, Kernels kernels) {
+std::shared_ptr<const Engine> plan(const xir::Subgraph* subgraph, Kernels kernels, const Maker& maker) {
   auto graph = xmodel::describe(subgraph);
   check_family(graph.root.attrs);
   for (const auto& child : graph.root.children) check_family(child.attrs);
@@ -30,12 +30,12 @@ std::shared_ptr<const Engine> plan(const xir::Subgraph* subgraph, Kernels kernel
   EngineOptions options;
   options.kernels = kernels;
   for (const auto* tensor : xmodel::boundary_of(subgraph).outputs) options.outputs.push_back(xmodel::name_of(tensor));
-  return make_engine(graph, options);
+  return maker.make_engine(graph, options);
 }
 
 }  // namespace
 
-std::shared_ptr<const Engine> shared_engine(const xir::Subgraph* subgraph, Kernels kernels) {
+std::shared_ptr<const Engine> shared_engine(const xir::Subgraph* subgraph, Kernels kernels, const Maker& maker) {
   using Key = std::pair<const xir::Subgraph*, Kernels>;
   // A subgraph lives as long as its runners, so a live entry cannot mean another graph at the same address.
   static std::mutex mutex;
@@ -46,7 +46,7 @@ std::shared_ptr<const Engine> shared_engine(const xir::Subgraph* subgraph, Kerne
   }
   auto& entry = engines[{subgraph, kernels}];
   auto engine = entry.lock();
-  if (!engine) entry = engine = plan(subgraph, kernels);
+  if (!engine) entry = engine = plan(subgraph, kernels, maker);
   return engine;
 }
 

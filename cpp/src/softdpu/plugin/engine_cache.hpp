@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "softdpu/engine.hpp"
+#include "softdpu/plugin/maker.hpp"
 
 namespace xir {
 class Subgraph;
@@ -12,6 +13,6 @@ namespace nerone::softdpu {
 
 // The engine of a subgraph: planned by the first runner, shared by all that live at the same time.
 // ModelError for another DPU family than DPUCZDX8G, or an op that cannot run. Thread-safe.
-std::shared_ptr<const Engine> shared_engine(const xir::Subgraph* subgraph, Kernels kernels);
+std::shared_ptr<const Engine> shared_engine(const xir::Subgraph* subgraph, Kernels kernels, const Maker& maker);
 
 }  // namespace nerone::softdpu

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "compiled/constants.hpp"
+#include "door/door.hpp"
 #include "softdpu/engine.hpp"
 #include "softdpu/roofline.hpp"
 #include "xmodel/handle.hpp"
@@ -105,7 +106,7 @@ std::string profile(const char* file, const char* kernels, double seconds) {
     if (child.device() != "DPU") continue;
     out << (first ? "" : ",");
     first = false;
-    auto graph = xmodel::describe(handle.subgraph(child.name));
+    auto graph = handle.foreign()->describe(child.name);
     compiled::restore_constants(graph);
     write_subgraph(out, graph, kernels_from(kernels), seconds, peak);
   }

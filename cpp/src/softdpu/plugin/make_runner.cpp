@@ -1,0 +1,52 @@
+#include "softdpu/plugin/make_runner.hpp"
+
+#include <limits>
+#include <nerone/error.hpp>
+#include <string>
+#include <vart/runner.hpp>
+
+#include "softdpu/plugin/engine_cache.hpp"
+#include "softdpu/plugin/maker.hpp"
+#include "softdpu/plugin/runner.hpp"
+#include "xmodel/describe.hpp"
+
+namespace nerone::softdpu {
+
+namespace {
+
+int count_attr(xir::Attrs* attrs, const char* key) {
+  const auto value = attrs == nullptr ? 0 : xmodel::int_attr_or(attrs, key, 0);
+  if (value < 0 || value > std::numeric_limits<int>::max()) {
+    throw ConfigurationError(std::string(key) + " is " + std::to_string(value) + ", expected 0 or more");
+  }
+  return static_cast<int>(value);
+}
+
+Timing timing_of(xir::Attrs* attrs) {
+  constexpr int unlimited_cores = 1024;
+  Timing timing;
+  const int cores = count_attr(attrs, "nerone_device_cores");
+  const int latency_us = count_attr(attrs, "nerone_job_latency_us");
+  if (cores > unlimited_cores) {
+    throw ConfigurationError("nerone_device_cores is " + std::to_string(cores) + ", expected at most " +
+                             std::to_string(unlimited_cores));
+  }
+  timing.compute = attrs == nullptr || xmodel::int_attr_or(attrs, "nerone_compute", 1) != 0;
+  timing.latency = std::chrono::microseconds(latency_us);
+  if (cores > 0 || latency_us > 0) {
+    timing.device = SimulatedDevice::shared(cores > 0 ? cores : unlimited_cores);
+  }
+  return timing;
+}
+
+}  // namespace
+
+vart::Runner* make_runner(const xir::Subgraph* subgraph, xir::Attrs* attrs, const Maker& maker) {
+  if (subgraph == nullptr) throw ModelError("no subgraph was given to the software DPU");
+  const auto kernels =
+      maker.kernels_from(attrs == nullptr ? "auto" : xmodel::string_attr_or(attrs, "nerone_kernels", "auto"));
+  auto timing = timing_of(attrs);
+  return new SoftDpuRunner(shared_engine(subgraph, kernels, maker), xmodel::boundary_of(subgraph), std::move(timing));
+}
+
+}  // namespace nerone::softdpu
