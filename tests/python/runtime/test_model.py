@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -238,15 +239,21 @@ def test_memory_stays_flat_over_loading(tiny_xmodel: Path) -> None:
     assert grown_bytes(lambda: [Model.load(tiny_xmodel).close() for _ in range(100)], enough=4 << 20) < 4 << 20
 
 
+def _process_seconds(work: Callable[[], object]) -> float:
+    begin = time.process_time()  # what a machine without other work takes
+    work()
+    return time.process_time() - begin
+
+
 def test_loading_and_planning_the_published_network_is_quick() -> None:
+    # In units of this machine, emulated or not: 0.3 s where adding up a million numbers takes 25 ms.
     path = golden("models", "nerone_prostate_double.xmodel")
     Model.load(path)
-    times: list[float] = []
-    while len(times) < 20 and min(times, default=1.0) >= 0.3:
-        begin = time.process_time()  # what a machine without other work takes
-        Model.load(path)
-        times.append(time.process_time() - begin)
-    assert min(times) < 0.3
+    ratios: list[float] = []
+    while len(ratios) < 20 and min(ratios, default=100.0) >= 12:
+        unit = _process_seconds(lambda: sum(range(1_000_000)))
+        ratios.append(_process_seconds(lambda: Model.load(path)) / unit)
+    assert min(ratios) < 12
 
 
 def test_examples_of_the_documentation(tiny_xmodel: Path) -> None:
