@@ -18,6 +18,9 @@ def blocks(document: Path, language: str) -> list[str]:
     return ["\n".join(line[len(indent) :] for line in body.splitlines()) for indent, body in found]
 
 
+# What examples of the documents import beside what the tests need.
+OPTIONAL = ("torch", "monai")
+
 # Of commands that run until Ctrl-C or for minutes the tests need a moment.
 SHORTER = {
     "live": "--port 0 --seconds 1",
@@ -90,4 +93,7 @@ def test_python_examples_run(document: Path, prepared: Path, monkeypatch: pytest
     (prepared / "anything.xmodel").write_bytes((prepared / "unet.nerone/model.xmodel").read_bytes())
     slices = [np.full((512, 512), -1000 + 100 * i, np.int16) for i in range(3)]
     for block in blocks(document, "python"):
+        for module in OPTIONAL:
+            if re.search(rf"^(import|from) {module}\b", block, re.M):
+                pytest.importorskip(module, reason=f"{document.name} needs {module}, which is not installed")
         exec(compile(block, str(document), "exec"), {"slices": slices})
