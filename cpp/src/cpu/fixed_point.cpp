@@ -1,5 +1,6 @@
 // Integer ops that the compiler left on the CPU: each is planned as a subgraph of its own by the software DPU.
 
+#include <map>
 #include <memory>
 #include <nerone/error.hpp>
 
@@ -18,8 +19,14 @@ xmodel::Graph graph_of_one(const Node& node) {
   graph.name = node.op.name;
   auto copy = node.op;
   xmodel::Subgraph subgraph{node.op.name, {{"device", std::string("DPU")}}, {}, {}};
+  std::map<std::size_t, std::size_t> placed;  // an op may read one tensor twice
   for (auto& [role, indices] : copy.inputs) {
     for (auto& index : indices) {
+      const auto [place, is_new] = placed.try_emplace(index, graph.ops.size());
+      if (!is_new) {
+        index = place->second;
+        continue;
+      }
       auto source = node.graph.ops[index];
       source.inputs.clear();
       if (source.is_constant()) {
