@@ -14,8 +14,17 @@ class Core {
 
   // The registers' memory must be as large as check_registers() was told.
   void run(const Program& program, const std::array<std::uint8_t*, register_count>& registers) {
+    run(program, registers, [] {});
+  }
+
+  // Calls `done` after each instruction.
+  template <typename Done>
+  void run(const Program& program, const std::array<std::uint8_t*, register_count>& registers, Done&& done) {
     memory_.registers = registers;
-    for (const auto& operation : program.operations) execute(operation, program.machine, memory_, scratch_);
+    for (const auto& operation : program.operations) {
+      execute(operation, program.machine, memory_, scratch_);
+      done();
+    }
   }
 
  private:

@@ -9,6 +9,7 @@
 #include "base/aligned_buffer.hpp"
 #include "isa/core.hpp"
 #include "softdpu/register_place.hpp"
+#include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu {
 
@@ -114,12 +115,26 @@ class InstructionEngine final : public Engine {
     return context;
   }
 
-  void run(Context& base, const void* const* inputs, void* const* outputs) const override {
+  void run(Context& context, const void* const* inputs, void* const* outputs) const override {
+    run_timed(context, inputs, outputs, nullptr);
+  }
+
+  // One for each instruction, named by its number; layers are told from them in Python (nerone.instructions.layers).
+  std::vector<StepInfo> steps() const override {
+    std::vector<StepInfo> infos;
+    for (std::size_t i = 0; i < program_.stream.size(); ++i) {
+      infos.push_back({std::to_string(i), program_.stream[i].format->name, name_of(Kernels::isa), 0, 0, 0});
+    }
+    return infos;
+  }
+
+  void run_timed(Context& base, const void* const* inputs, void* const* outputs, double* seconds) const override {
     auto& context = static_cast<InstructionContext&>(base);
     for (std::size_t i = 0; i < places_.inputs.size(); ++i) {
       places_.inputs[i].copy_in(inputs[i], context.registers[static_cast<std::size_t>(places_.inputs[i].reg)]);
     }
-    context.core.run(program_, context.registers);
+    StopWatch watch(seconds);
+    context.core.run(program_, context.registers, [&watch] { watch.split(); });
     for (std::size_t i = 0; i < places_.outputs.size(); ++i) {
       places_.outputs[i].copy_out(context.registers[static_cast<std::size_t>(places_.outputs[i].reg)], outputs[i]);
     }

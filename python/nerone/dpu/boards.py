@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from nerone.errors import ConfigurationError
@@ -27,12 +27,14 @@ class Dpu:
     name : str, the vendor's size name; the number is the peak of operations per cycle
     pixel_parallel, channel_parallel : int, output pixels and input (= output) channels computed per cycle
     bank_depth : int, words of a weight bank
+    version : int, of the instruction set: 0 in overlays of Vitis AI 1.4, 1 in later ones
     """
 
     name: str
     pixel_parallel: int
     channel_parallel: int
     bank_depth: int = 2048
+    version: int = 1
 
     @property
     def peak_macs_per_cycle(self) -> int:
@@ -118,6 +120,11 @@ class Board:
         return version
 
 
+def _old(name: str) -> Dpu:
+    return replace(DPUS[name], version=0)
+
+
+_ON_B4096 = {"1.4": _old("B4096"), "2.5": DPUS["B4096"], "3.0": DPUS["B4096"]}
 _B4096 = {"1.4": 0x1000020F6014407, "2.5": 0x101000016010407, "3.0": 0x101000056010407}
 _ULTRA96 = {"1.4": 0x1000020F6014405, "2.5": 0x101000016010404}
 
@@ -129,7 +136,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
             Board(
                 "ultra96v2",
                 "Ultra96-V2",
-                {"1.4": DPUS["B2304"], "2.5": DPUS["B1600"]},
+                {"1.4": _old("B2304"), "2.5": DPUS["B1600"]},
                 1,
                 300.0,
                 2.0,
@@ -143,7 +150,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
             Board(
                 "kv260",
                 "Kria KV260",
-                dict.fromkeys(("1.4", "2.5", "3.0"), DPUS["B4096"]),
+                _ON_B4096,
                 1,
                 300.0,
                 4.0,
@@ -157,7 +164,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
             Board(
                 "zcu104",
                 "ZCU104",
-                dict.fromkeys(("1.4", "2.5", "3.0"), DPUS["B4096"]),
+                _ON_B4096,
                 2,
                 300.0,
                 2.0,

@@ -26,6 +26,9 @@ Pads = tuple[int, int, int, int]
 MAX_KERNEL = 16
 MAX_STRIDE = 8
 MAX_WINDOW = 256  # pools and depthwise convolutions
+# Version 0 of the instruction set: fields of DPTWISE, which computes averages too, and of POOL.
+OLD_MAX_DEPTHWISE = 16
+OLD_MAX_POOL_STRIDE = 8
 
 
 def dpu_limits(dpu: Dpu) -> dict[str, int]:
@@ -102,9 +105,10 @@ def convolution_limit(
 
 def depthwise_limit(dpu: Dpu, kernel: Pair, strides: Pair, dilation: Pair, pad: Pads, channels_in: int) -> str | None:
     """Check a depthwise convolution."""
+    most = MAX_WINDOW if dpu.version else OLD_MAX_DEPTHWISE
     return (
-        _outside("kernel", kernel, 1, MAX_WINDOW)
-        or _outside("stride", strides, 1, MAX_WINDOW)
+        _outside("kernel", kernel, 1, most)
+        or _outside("stride", strides, 1, most)
         or _dilation_limit(dpu, dilation, channels_in)
         or _pad_limit(pad, kernel, dilation)
         or channel_limit(dpu, channels_in, "input")
@@ -126,11 +130,16 @@ def transposed_limit(
     )
 
 
-def pool_limit(dpu: Dpu, kernel: Pair, strides: Pair, pad: Pads, channels: int) -> str | None:
+def pool_limit(
+    dpu: Dpu, kernel: Pair, strides: Pair, pad: Pads, channels: int, *, is_average: bool = False
+) -> str | None:
     """Check a max or average pool."""
+    window = stride = MAX_WINDOW
+    if not dpu.version:
+        window, stride = (OLD_MAX_DEPTHWISE,) * 2 if is_average else (MAX_WINDOW, OLD_MAX_POOL_STRIDE)
     return (
-        _outside("window", kernel, 1, MAX_WINDOW)
-        or _outside("stride", strides, 1, MAX_WINDOW)
+        _outside("window", kernel, 1, window)
+        or _outside("stride", strides, 1, stride)
         or _pad_limit(pad, kernel, (1, 1))
         or channel_limit(dpu, channels, "input")
     )

@@ -112,7 +112,8 @@ def _activation(dpu: Dpu, layer: Layer) -> str | None:
 
 def _pool(dpu: Dpu, layer: Layer) -> str | None:
     node = layer.node
-    return float_reason(node) or pool_limit(dpu, node.attrs["kernel"], node.attrs["strides"], layer.pad, node.shape[-1])
+    sizes = node.attrs["kernel"], node.attrs["strides"], layer.pad, node.shape[-1]
+    return float_reason(node) or pool_limit(dpu, *sizes, is_average=node.op is Op.AVG_POOL)
 
 
 def _eltwise(dpu: Dpu, layer: Layer) -> str | None:
@@ -120,15 +121,17 @@ def _eltwise(dpu: Dpu, layer: Layer) -> str | None:
 
 
 def _sigmoid(dpu: Dpu, layer: Layer) -> str | None:
-    return _sigmoid_reason(layer.fix_in, layer.fix_out)
+    return _sigmoid_reason(dpu, layer.fix_in, layer.fix_out)
 
 
 def _swish(dpu: Dpu, layer: Layer) -> str | None:
-    return _sigmoid_reason(layer.fix_in, GATE_FIX_POINT)
+    return _sigmoid_reason(dpu, layer.fix_in, GATE_FIX_POINT)
 
 
-def _sigmoid_reason(fix_in: int | None, fix_out: int | None) -> str | None:
+def _sigmoid_reason(dpu: Dpu, fix_in: int | None, fix_out: int | None) -> str | None:
     """Return why the DPU's hard sigmoid does not take these fix points; None where it does."""
+    if not dpu.version:
+        return "a hard sigmoid, which a DPU of Vitis AI 1.4 does not have; an overlay of 2.5 or later has it"
     if fix_in is None or fix_out is None or not 0 <= fix_in <= MAX_ELTWISE or SIGMOID_SHIFT + fix_in < fix_out:
         return f"its input's fix point {fix_in} is outside the DPU's hard sigmoid (0 to {MAX_ELTWISE})"
     return None

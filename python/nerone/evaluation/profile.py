@@ -16,6 +16,7 @@ __all__ = ["KERNELS", "LayerProfile", "Profile", "peak_gmacs", "profile"]
 KERNELS = ("auto", "jit", "jit-avx-vnni", "jit-avx2", "onednn", "portable", "scalar", "isa")
 
 _LIBRARY = "libnerone_softdpu.so"
+_NO_LAYER = "(no layer)"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ class Profile:
 def profile(path: str | Path, *, kernels: str = "auto", seconds: float = 2.0) -> Profile:
     """Time each layer of a model on the software DPU.
 
+    With the kernels "isa", a layer's time is that of its instructions, its bytes are those that they move, and its
+    multiply-accumulates include those of padding.
+
     Parameters
     ----------
     path : an xmodel or a bundle
@@ -127,11 +131,14 @@ def profile(path: str | Path, *, kernels: str = "auto", seconds: float = 2.0) ->
         raise ConfigurationError(f"kernels '{kernels}' are unknown; use one of {', '.join(KERNELS)}")
     if not seconds > 0:
         raise ConfigurationError(f"cannot profile for {seconds:g} seconds; the time must be positive")
-    measured = _measure(_xmodel_of(Path(path)), kernels, seconds)
+    file = _xmodel_of(Path(path))
+    measured = _measure(file, kernels, seconds)
     subgraphs = measured["subgraphs"]
     if not subgraphs:
         raise ModelError(f"'{path}' has no DPU subgraph; compile it first")
     layers = tuple(LayerProfile(**layer) for subgraph in subgraphs for layer in subgraph["layers"])
+    if kernels == "isa":
+        layers = _layers_of_instructions(file, layers)
     return Profile(
         kernels=subgraphs[0]["kernels"],
         layers=layers,
@@ -139,6 +146,31 @@ def profile(path: str | Path, *, kernels: str = "auto", seconds: float = 2.0) ->
         plan_seconds=sum(subgraph["plan_seconds"] for subgraph in subgraphs),
         arena_bytes=sum(subgraph["arena_bytes"] for subgraph in subgraphs),
         **{key: measured[key] for key in ("peak_gmacs", "cache_gbs", "memory_gbs")},
+    )
+
+
+def _layers_of_instructions(file: Path, steps: tuple[LayerProfile, ...]) -> tuple[LayerProfile, ...]:
+    """Add up instructions that belong to one layer; a step is one instruction, in the order of the file's programs."""
+    from nerone import _core
+    from nerone.instructions.layers import layers_of
+    from nerone.instructions.program import dpu_subgraphs
+    from nerone.instructions.work import work_of
+
+    graph = _core.read_xmodel(file)
+    kinds = {op["name"]: op["type"] for op in graph["ops"]}
+    found: dict[str, list[float]] = {}
+    left = iter(steps)
+    for program, child in dpu_subgraphs(graph):
+        instructions = program.instructions()
+        names = layers_of(program, instructions, graph, child["ops"])
+        for name, work in zip(names, work_of(program, instructions), strict=True):
+            sums = found.setdefault(name or _NO_LAYER, [0, 0, 0.0])
+            sums[0] += work.macs
+            sums[1] += work.moved_bytes
+            sums[2] += next(left).seconds
+    return tuple(
+        LayerProfile(name, kinds.get(name, ""), "isa", int(macs), int(macs), int(moved), seconds)
+        for name, (macs, moved, seconds) in found.items()
     )
 
 

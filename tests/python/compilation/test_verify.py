@@ -8,24 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nerone
 from nerone import _core
 from nerone.cli.main import main
 from nerone.compilation.verify import require_equal, verify
 from nerone.errors import ConfigurationError, ModelError
 from nerone.instructions.layers import layers_of
 from nerone.instructions.program import dpu_subgraphs
-from nerone.instructions.stream import encode
-from paths import golden
+from nerone.instructions.stream import Instruction, encode
+from paths import GOLDEN, golden
 
 _NAME = "nerone_prostate_sc"
 
 
-@pytest.mark.parametrize("folder_and_name", [("models", _NAME), ("compiled", "zdce_b4096")])
-def test_a_vendors_file_is_equal(folder_and_name: tuple[str, str]) -> None:
-    folder, name = folder_and_name
-    for found in verify(golden(folder, f"{name}.xmodel"), images=1):
-        assert found.is_fine
+_FILES = sorted(f"{folder}/{path.name}" for folder in ("compiled", "models") for path in (GOLDEN / folder).glob("*.x*"))
+
+
+@pytest.mark.parametrize("name", _FILES)
+def test_every_file_of_the_vendor_is_equal(name: str) -> None:
+    for found in verify(golden(*name.split("/")), images=1):
+        assert found.is_fine, found
         assert found.values > 0
+
+
+def test_the_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(golden("models", f"{_NAME}.xmodel")), "--images", "1"]) == 0
+    assert "equal" in capsys.readouterr().out
 
 
 def _with_other_shift(path: Path) -> tuple[Path, str]:
@@ -70,3 +78,41 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="0 images"):
         verify(path, images=0)
     assert main(["verify", str(golden("quantized", "prmittal_CNN_int.xmodel"))]) == 2
+
+
+def _damaged(path: Path, code: bytes, fingerprint: int | None = None) -> Path:
+    """Write the model with other instructions, and another DPU where it is given."""
+    graph = _core.read_xmodel(golden("models", f"{_NAME}.xmodel"))
+    ((_, child),) = dpu_subgraphs(graph)
+    child["attrs"]["mc_code"] = code
+    if fingerprint is not None:
+        child["attrs"]["dpu_fingerprint"] = _core.UInt64(fingerprint)
+    _core.write_xmodel(graph, path)
+    return path
+
+
+def _stream(*instructions: Instruction) -> bytes:
+    return encode([*instructions, Instruction("END")], 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "fingerprint", "message"),
+    [
+        (b"\0\0\0\x50", None, "instruction 0 at byte 0 has opcode 5"),
+        (_stream()[:-4] + encode([Instruction("CONVINIT")], 0), None, "instruction 1 at byte 16 is missing"),
+        (_stream(Instruction("LOAD", {"bank": 63})), None, "instruction 0 (LOAD): bank 63 of a B4096"),
+        (_stream(Instruction("LOAD", {"reg": 7})), None, "instruction 0 (LOAD): it touches bytes 0 to 1 of register 7"),
+        (_stream(), 0x1020020F6014407, "fingerprint 0x"),
+    ],
+    ids=["not decoded", "never ends", "bank", "register", "unknown version"],
+)
+def test_damaged_instructions_are_named_by_every_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: bytes, fingerprint: int | None, message: str
+) -> None:
+    path = _damaged(tmp_path / "damaged.xmodel", code, fingerprint)
+    for words in (["verify", str(path)], ["profile", str(path), "--kernels", "isa", "--seconds", "0.1"]):
+        assert main(words) == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(ModelError) as error:
+        nerone.Model.load(path, kernels="isa", until="dpu")
+    assert message in str(error.value)

@@ -7,11 +7,13 @@ import json
 import pytest
 
 from compilation.small_models import Maker
+from nerone import _core
 from nerone.cli.main import main
 from nerone.compilation import compile
 from nerone.errors import ConfigurationError, ModelError
 from nerone.evaluation.profile import peak_gmacs, profile
 from nerone.evaluation.profile_picture import draw_profile
+from paths import golden
 
 
 @pytest.fixture
@@ -39,6 +41,17 @@ def test_layers_add_up(model):
 @pytest.mark.parametrize("kernels", ["portable", "scalar"])
 def test_other_kernels(model, kernels):
     assert profile(model, kernels=kernels, seconds=0.02).kernels == kernels
+
+
+def test_instructions_are_timed_layer_by_layer(capsys):
+    path = golden("compiled", "squeezenet_b4096.xmodel")
+    found = profile(path, kernels="isa", seconds=0.1)
+    convolutions = {op["name"] for op in _core.read_xmodel(path)["ops"] if op["type"] == "conv2d-fix"}
+    assert {layer.name for layer in found.layers if layer.macs} == convolutions
+    assert all(layer.kernel == "isa" and layer.seconds > 0 for layer in found.layers)
+    assert 0.2 * found.seconds < sum(layer.seconds for layer in found.layers) < 5 * found.seconds
+    assert main(["profile", str(path), "--kernels", "isa", "--seconds", "0.1"]) == 0
+    assert min(convolutions)[-40:] in capsys.readouterr().out
 
 
 def test_peak_is_positive_or_absent():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,12 @@ from nerone.instructions import (
     Program,
     check,
     check_stream,
-    decode,
     encode,
     ports_of,
     programs_of,
     run,
     run_program,
 )
-from nerone.instructions.stream import UNITS, unit_of
 from paths import GOLDEN, golden
 
 _COMPILED = sorted(path.stem for path in (GOLDEN / "compiled").glob("*.xmodel"))
@@ -169,68 +165,3 @@ def test_unknown_machines_are_refused(fingerprint: int) -> None:
 def test_registers_are_numbered() -> None:
     with pytest.raises(ConfigurationError):
         run(encode([Instruction("END")], 1), _B4096, {8: b""})
-
-
-def _token_pairs(instructions: list[Instruction], version: int) -> list[tuple[int, int, int, int]]:
-    """Return (giver, taker, unit of the giver, unit of the taker) of each token, first in, first out."""
-    given: dict[tuple[int, int], list[int]] = {}
-    pairs = []
-    for index, each in enumerate(instructions):
-        unit = unit_of(each.name, version)
-        for other in UNITS:
-            if other != unit and each.dpdon & other:
-                pairs.append((given[other, unit].pop(0), index, other, unit))
-        for other in UNITS:
-            if other != unit and each.dpdby & other:
-                given.setdefault((unit, other), []).append(index)
-    return pairs
-
-
-def _without(instructions: list[Instruction], pair: tuple[int, int, int, int]) -> list[Instruction]:
-    giver, taker, of_giver, of_taker = pair
-    changed = list(instructions)
-    changed[giver] = dataclasses.replace(changed[giver], dpdby=changed[giver].dpdby & ~of_taker)
-    changed[taker] = dataclasses.replace(changed[taker], dpdon=changed[taker].dpdon & ~of_giver)
-    return changed
-
-
-def _is_reachable(instructions: list[Instruction], version: int, start: int, goal: int, skipped: Any) -> bool:
-    """Tell by a plain search whether tokens and the order within units lead from one instruction to another."""
-    later: dict[int, list[int]] = {}
-    last: dict[int, int] = {}
-    for index, each in enumerate(instructions):
-        unit = unit_of(each.name, version)
-        if unit in last:
-            later.setdefault(last[unit], []).append(index)
-        last[unit] = index
-    for pair in _token_pairs(instructions, version):
-        if pair != skipped:
-            later.setdefault(pair[0], []).append(pair[1])
-    seen, waiting = {start}, [start]
-    while waiting:
-        for index in later.get(waiting.pop(), []):
-            if index == goal:
-                return True
-            if index < goal and index not in seen:
-                seen.add(index)
-                waiting.append(index)
-    return False
-
-
-@pytest.mark.parametrize("name", ["dpu_mnist_b4096"])
-def test_deleted_token_pairs_are_found(name: str) -> None:
-    (program,) = programs_of(golden("compiled", f"{name}.xmodel"))
-    instructions = decode(program.code, program.version)
-    pairs = _token_pairs(instructions, program.version)
-    guarding = found = 0
-    for pair in itertools.islice(pairs, 0, None, max(1, len(pairs) // 400)):
-        is_redundant = _is_reachable(instructions, program.version, pair[0], pair[1], pair)
-        code = encode(_without(instructions, pair), program.version)
-        count = check(code, program.fingerprint, program.dpu_name).count
-        if is_redundant:
-            assert count == 0
-        else:
-            guarding += 1
-            found += count > 0
-    assert guarding > 0
-    print(f"{name}: {found} of {guarding} deleted pairs without another path found")

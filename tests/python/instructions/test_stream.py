@@ -95,6 +95,7 @@ def test_every_field_survives(version: int) -> None:
     ("code", "version", "message"),
     [
         (b"", 1, "instruction 0 at byte 0 is missing"),
+        (b"\0\0\0\x80" + bytes(16), 1, "instruction 1 at byte 20 is missing: the stream ends before an END"),
         (b"\0\0\0\x70" * 2, 1, "instruction 0 is END, but 4 bytes follow it"),
         (b"\0\0\0\x80\0", 1, "instruction 0 at byte 0 (CONV) is cut off"),
         (b"\0\0\0\x50", 1, "instruction 0 at byte 0 has opcode 5"),

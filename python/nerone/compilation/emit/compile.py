@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nerone.compilation.emit.ops import SubgraphOps, read_subgraph
 from nerone.compilation.emit.prove import Proof, prove
 from nerone.compilation.emit.stream import Stream, compile_subgraph
 from nerone.compilation.vendor.arch import Arch
-from nerone.dpu.boards import Board
+from nerone.dpu.boards import DPUS, Board
 from nerone.errors import ConfigurationError, ModelError
 from nerone.quantization.model import QuantizedModel
 
@@ -70,8 +71,14 @@ def emit_for_board(
     from nerone import _core
 
     machine = machine_of_target(arch.target) if arch.fingerprint is None else machine_of(arch.fingerprint)
-    graph, _, _ = lower_to_xir(quantized, board, vitis_ai, uint64=_core.UInt64)
+    graph, _, _ = lower_to_xir(quantized, _with_dpu(board, machine, vitis_ai), vitis_ai, uint64=_core.UInt64)
     return emit_xmodel(graph, machine, path, memory_bytes=board.memory_gib * 2**30)
+
+
+def _with_dpu(board: Board, machine: Machine, vitis_ai: str | None) -> Board:
+    """Return the board with the DPU that is compiled for, which an arch.json may say otherwise than the table."""
+    dpu = replace(DPUS[machine.size], version=machine.isa)
+    return replace(board, dpu={**board.dpu, vitis_ai or board.vitis_ai: dpu})
 
 
 def emit_xmodel(
@@ -95,8 +102,9 @@ def emit_xmodel(
     """
     from nerone import _core
 
+    _check_sizes(_least_sizes(graph), memory_bytes)
     compiled, streams = emit_graph(graph, machine)
-    _check_memory(streams, memory_bytes)
+    _check_sizes([size for each in streams for size in (len(each.parameters), *each.sizes.values())], memory_bytes)
     proof = prove(compiled)
     try:
         _core.write_xmodel(compiled, str(path))
@@ -132,8 +140,13 @@ def emit_graph(graph: Mapping[str, Any], machine: Machine) -> tuple[dict[str, An
     return board_graph(graph, machine, compiled, _core.UInt64), [stream for _, stream, _ in compiled.values()]
 
 
-def _check_memory(streams: list[Stream], memory_bytes: float | None) -> None:
-    sizes = [size for stream in streams for size in (len(stream.parameters), *stream.sizes.values())]
+def _least_sizes(graph: Mapping[str, Any]) -> list[int]:
+    """Return the bytes of the weights, and those of each input and output, which no way of compiling makes smaller."""
+    sizes = [prod(int(n) for n in op["output"]["shape"]) for op in graph["ops"] if op["type"] in ("upload", "download")]
+    return [sum(len(op["attrs"]["data"]) for op in graph["ops"] if op["type"] == "const-fix"), *sizes]
+
+
+def _check_sizes(sizes: list[int], memory_bytes: float | None) -> None:
     if max(sizes) > _REGISTER_BYTES:
         raise ConfigurationError(
             f"the network needs {max(sizes) / 2**20:.0f} MiB in one piece; an instruction addresses "

@@ -15,6 +15,7 @@ __all__ = ["board_graph", "workload_on_arch"]
 
 _RUNNER = {"ref": "libvart-cpu-runner.so", "run": "libvart-dpu-runner.so", "sim": "libvart-sim-runner.so"}
 _REGISTERS = ("REG_0", "REG_1", "REG_2", "REG_3")
+_CROSSINGS = ("upload", "download")
 _COUNTED = frozenset({"conv2d-fix", "transposed-conv2d-fix", "depthwise-conv2d-fix"})
 
 Compiled = Mapping[str, tuple[SubgraphOps, Stream, bytes]]
@@ -40,7 +41,8 @@ def board_graph(
             placed[name] = (view.buffer.register, view.at(0, 0), stride)
     loads = {op["name"]: workload_on_arch(machine, op, _by_name(graph)) for op in graph["ops"]}
     root = graph["root"]
-    children = [_child(child, machine, compiled, loads, uint64) for child in root["children"]]
+    kinds = {op["name"]: op["type"] for op in graph["ops"]}
+    children = [_child(child, machine, compiled, loads, kinds, uint64) for child in root["children"]]
     total = uint64(sum(loads.values()))
     return {
         **graph,
@@ -97,6 +99,7 @@ def _child(
     machine: Machine,
     compiled: Compiled,
     loads: Mapping[str, int],
+    kinds: Mapping[str, str],
     uint64: Callable[[int], Any],
 ) -> dict[str, Any]:
     attrs = {**child["attrs"], "workload_on_arch": uint64(sum(loads.get(name, 0) for name in child["ops"]))}
@@ -109,7 +112,6 @@ def _child(
         "debug_mode": "null",
         "dpu_fingerprint": uint64(machine.fingerprint),
         "dpu_name": machine.name,
-        "if_prefetch": True,
         "mc_code": code,
         "mc_code_preload": b"",
         "reg_id_to_context_type": dict(zip(_REGISTERS, ("CONST", "DATA", "DATA", "DATA"), strict=True)),
@@ -121,7 +123,10 @@ def _child(
         "reg_id_to_size": {name: max(16, sizes[number]) for number, name in enumerate(_REGISTERS)},
         "runner": dict(_RUNNER),
     }
+    if machine.isa == 1:
+        attrs["if_prefetch"] = False
     inner = [_inner(part, stream, loads, uint64) for part in child["children"]]
+    attrs["children_topological_sort"] = [part["name"] for part in inner if kinds[part["ops"][-1]] not in _CROSSINGS]
     return {**child, "attrs": attrs, "children": inner}
 
 

@@ -46,6 +46,16 @@ class Legal:
             )
         return value
 
+    def check_padding(self, op: Operation, kernel: tuple[int, int]) -> None:
+        """Refuse a window that would lie in the padding alone, which no field can say."""
+        reach = [(size - 1) * step for size, step in zip(kernel, op.pair("dilation"), strict=True)]
+        pad = op.pads()
+        if max(pad[:2]) > reach[0] or max(pad[2:]) > reach[1]:
+            raise ModelError(
+                f"op '{op.name}': padding {pad} is more than (kernel - 1) * dilation = {tuple(reach)}, so that a "
+                "window lies in the padding alone; take a layer of its own for the padding"
+            )
+
     def scale_shift(self, op: Operation, power: int, what: str) -> int:
         """Return ELEW's shift_write for a factor of 2^power."""
         right = 16 if self.machine.isa == 1 else 8

@@ -67,6 +67,7 @@ def _dilated(
 
 def _windows(legal: Legal, op: Operation, kind: str, weights: Weights) -> list[Task]:
     kernel, stride, dilation, pad = op.pair("kernel"), op.pair("stride"), op.pair("dilation"), op.pads()
+    legal.check_padding(op, kernel)
     source, target = legal.source_view(op), legal.views[op.name]
     if kind == "conv" and dilation == (1, 1):
         folded = _folded(legal, op, source, target)
@@ -95,6 +96,8 @@ def _folded(legal: Legal, op: Operation, source: View, target: View) -> View | N
     before, step = left * channels, stride * channels
     behind = [piece * step - before + wide - source.width * channels for piece in range(target.width)]
     outside = [size for size in behind if size > 0]
+    if wide < step and (before or outside):
+        return None  # masks apply only where a piece is no shorter than the way to the next
     if before > _MASK or len(outside) > 1 or max(outside, default=0) + -wide % legal.machine.channels > _MASK:
         return None
     source.buffer.front = max(source.buffer.front, before)
@@ -122,11 +125,18 @@ def depthwise_tasks(legal: Legal, op: Operation) -> list[Task]:
         _kernel_limit(legal, op, (height, width), 256 if legal.machine.isa == 1 else _KERNEL)
         return _windows(legal, op, "depthwise", weights_of(legal, op, values, address, channels))
     _kernel_limit(legal, op, (height, width), _KERNEL)
+    full = _full(values)
+    hidden = legal.parameters.add(full)
+    return _windows(legal, op, "conv", weights_of(legal, op, full, hidden, height * width * channels))
+
+
+def _full(values: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return a depthwise kernel with a multiplier as an ordinary one, with many zeros."""
+    multiplier, height, width, channels = values.shape
     full = np.zeros((channels, multiplier, height, width, channels), np.int8)
     for channel in range(channels):
         full[channel, :, :, :, channel] = values[:, :, :, channel]
-    hidden = legal.parameters.add(full)
-    return _windows(legal, op, "conv", weights_of(legal, op, full, hidden, height * width * channels))
+    return full.reshape(channels * multiplier, height, width, channels)
 
 
 def transposed_tasks(legal: Legal, op: Operation) -> list[Task]:
@@ -136,10 +146,12 @@ def transposed_tasks(legal: Legal, op: Operation) -> list[Task]:
     if op.pair("dilation") != (1, 1):
         raise ModelError(f"op '{op.name}' is a dilated transposed convolution; no DPU has it: leave the dilation out")
     depthwise = op.type.startswith("transposed-depthwise")
-    if depthwise and values.shape[0] != 1:
-        raise ModelError(f"op '{op.name}' is a transposed depthwise convolution with a multiplier; use 1")
     kept = _stored(values, stride)
     address = legal.parameters.add(kept, name)
+    if depthwise and values.shape[0] != 1:
+        depthwise, values = False, _full(values)
+        kept = _stored(values, stride)
+        address = legal.parameters.add(kept)
     grown, pad = _grown(values, kernel, stride, op.pads())
     height, width = grown.shape[1:3]
     _kernel_limit(legal, op, (-(-height // stride[0]), -(-width // stride[1])), _KERNEL)

@@ -6,12 +6,12 @@ import numpy as np
 
 from nerone.compilation.emit.legal_context import Legal
 from nerone.compilation.emit.ops import Operation
-from nerone.compilation.emit.tasks import Pads, Phase, Task, Weights, Window
-from nerone.compilation.emit.views import View
+from nerone.compilation.emit.tasks import Eltwise, Pads, Phase, Task, Weights, Window
+from nerone.compilation.emit.views import View, dense
 from nerone.dpu.arithmetic import average_pool_ratio
 from nerone.errors import ModelError
 
-__all__ = ["pool_tasks", "sigmoid_tasks"]
+__all__ = ["gated_tasks", "pool_tasks", "reduction_tasks", "sigmoid_tasks"]
 
 _POOL_KERNEL, _POOL_STRIDE = 8, 8  # of ISA0's POOL
 _DPTWISE = 16  # kernel and stride of ISA0's DPTWISE
@@ -26,6 +26,8 @@ def pool_tasks(legal: Legal, op: Operation) -> list[Task]:
     pad: Pads = (0, 0, 0, 0) if whole else op.pads()
     power = op.fix_point - legal.source(op).fix_point
     kind = op.text("type", "MAX")
+    if not whole:
+        legal.check_padding(op, kernel)
     if kernel == (1, 1) and not any(pad):
         view = source.every(stride).crop(0, 0, target.height, target.width)
         return [legal.requantize(op, view, target, power)]
@@ -34,6 +36,20 @@ def pool_tasks(legal: Legal, op: Operation) -> list[Task]:
     if kind != "AVG":
         raise ModelError(f"op '{op.name}' is a {kind} pool; the DPU has MAX and AVG")
     return _average_tasks(legal, op, (source, target), kernel, stride, pad)
+
+
+def reduction_tasks(legal: Legal, op: Operation) -> list[Task]:
+    """Return the tasks of a reduction_max over whole lines, columns or both: a max pool of that size."""
+    source, target = legal.source_view(op), legal.views[op.name]
+    rank = len(legal.source(op).shape)
+    axes = {int(axis) % rank + 4 - rank for axis in op.attrs.get("axis", ())}
+    if not axes or not axes <= {1, 2} or not target.is_dense:
+        raise ModelError(f"op '{op.name}' reduces other axes than lines and columns; leave it to the CPU")
+    kernel = (source.height if 1 in axes else 1, source.width if 2 in axes else 1)
+    found = dense(
+        target.buffer, (source.height // kernel[0], source.width // kernel[1], source.channels), target.offset
+    )
+    return _max_tasks(legal, op, (source, found), kernel, (1, 1), (0, 0, 0, 0))
 
 
 def _max_tasks(
@@ -85,6 +101,24 @@ def _average_tasks(
 
 def sigmoid_tasks(legal: Legal, op: Operation) -> list[Task]:
     """Return the task of a hard-sigmoid-fix."""
+    return [_sigmoid(legal, op, legal.source_view(op), legal.views[op.name])]
+
+
+def gated_tasks(legal: Legal, op: Operation, value: View) -> list[Task]:
+    """Return the tasks that turn an op's rounded value into its HSIGMOID or HSWISH."""
+    target = legal.views[op.name]
+    if op.text("nonlinear") == "HSIGMOID":
+        return [_sigmoid(legal, op, value, target)]
+    gate = legal.temporary(target.height, target.width, target.channels)
+    right = int(op.attrs.get("shift_hswish", 0))
+    # Two fractional bits of each factor are zero: shifting them out loses nothing.
+    spare = max(0, min(4, right - 15))
+    shift = legal.scale_shift(op, spare - right, "shift_hswish")
+    shifts = (spare - spare // 2, spare // 2)
+    return [_sigmoid(legal, op, value, gate), Eltwise(op.name, (value, gate), target, True, shifts, shift, False)]
+
+
+def _sigmoid(legal: Legal, op: Operation, source: View, target: View) -> Window:
     if legal.machine.isa == 0:
         raise ModelError(
             f"op '{op.name}' is a hard sigmoid, which a DPU of Vitis AI 1.4 does not have; leave it to the CPU, or "
@@ -92,6 +126,5 @@ def sigmoid_tasks(legal: Legal, op: Operation) -> list[Task]:
         )
     shift = legal.within(op, "its shift", int(op.attrs.get("shift_hsigmoid", 0)), 63)
     inside = legal.within(op, "its input's fix point", int(op.attrs.get("hsigmoid_in", 0)), 63)
-    source, target = legal.source_view(op), legal.views[op.name]
     phases = (Phase(0, (1, 1), (0, 0, 0, 0), target.width),)
-    return [Window(op.name, "sigmoid", source, target, (1, 1), phases, shift=shift, factor=inside)]
+    return Window(op.name, "sigmoid", source, target, (1, 1), phases, shift=shift, factor=inside)

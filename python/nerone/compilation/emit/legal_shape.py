@@ -14,9 +14,18 @@ from nerone.compilation.emit.tasks import Copy, Eltwise, Phase, Task, Weights, W
 from nerone.compilation.emit.views import WEIGHTS, Buffer, View, dense
 from nerone.errors import ModelError
 
-__all__ = ["concat_tasks", "downsample_tasks", "eltwise_tasks", "pad_tasks", "reshape_tasks", "upsample_tasks"]
+__all__ = [
+    "concat_tasks",
+    "downsample_tasks",
+    "eltwise_tasks",
+    "pad_tasks",
+    "reshape_tasks",
+    "tile_tasks",
+    "upsample_tasks",
+]
 
 _SOURCES = 4
+_FRACTION = 2  # bits of a sum below its inputs' coarsest step
 
 
 def _moved(legal: Legal, op: Operation, source: View, target: View, power: int = 0) -> list[Task]:
@@ -51,7 +60,7 @@ def eltwise_tasks(legal: Legal, op: Operation) -> list[Task]:
     positions = [legal.sub.ops[name].fix_point for name in names]
     activation = activation_of(op)
     if activation == 3:
-        raise ModelError(f"op '{op.name}' ends in a leaky ReLU, which the DPU does not fuse with {kind}; use ReLU")
+        return _leaky_sum(legal, op, sources, positions)
     if kind == "ADD":
         least = min(positions)
         shifts = tuple(legal.within(op, "the difference of fix points", place - least, 15) for place in positions)
@@ -68,6 +77,30 @@ def eltwise_tasks(legal: Legal, op: Operation) -> list[Task]:
         tasks = [Eltwise(op.name, sources, between, kind == "MUL", shifts, shift, True)]
         tasks.append(_clamped(legal, op, between, target))
     return tasks
+
+
+def _leaky_sum(legal: Legal, op: Operation, sources: tuple[View, ...], positions: list[int]) -> list[Task]:
+    """A sum with a leaky ReLU as a 1x1 convolution, which has it: the inputs side by side, weights of powers of two."""
+    finer = [place - min(positions) for place in positions]
+    if op.text("type", "ADD") != "ADD" or max(finer) > _FRACTION:
+        raise ModelError(
+            f"op '{op.name}' ends in a leaky ReLU, which the DPU fuses with no product, and with a sum only where the "
+            f"fix points of its inputs differ by {_FRACTION} at most; use ReLU"
+        )
+    target = legal.views[op.name]
+    channels, count = target.channels, len(sources)
+    beside = legal.temporary(target.height, target.width, channels * count)
+    copies: list[Task] = [
+        Copy(op.name, source, (beside.slice(number * channels, channels),)) for number, source in enumerate(sources)
+    ]
+    kernel = np.zeros((channels, count, channels), np.int8)
+    for number, more in enumerate(finer):
+        kernel[np.arange(channels), number, np.arange(channels)] = 1 << (_FRACTION - more)
+    cut = legal.within(op, "the shift of the sum", _FRACTION + min(positions) - op.fix_point, 63)
+    jump = channels * count
+    weights = Weights(legal.parameters.add(kernel), jump, legal.parameters.zeros(channels), 0, cut, 3)
+    phases = (Phase(0, (1, 1), (0, 0, 0, 0), target.width),)
+    return [*copies, Window(op.name, "conv", beside, target, (1, 1), phases, 1, weights)]
 
 
 def _clamped(legal: Legal, op: Operation, source: View, target: View) -> Window:
@@ -100,6 +133,26 @@ def reshape_tasks(legal: Legal, op: Operation) -> list[Task]:
         return [Copy(op.name, dense(source.buffer, op.image, source.offset), (target,))]
     between = legal.temporary(*legal.source(op).image)
     return [Copy(op.name, source, (between,)), Copy(op.name, dense(between.buffer, op.image), (target,))]
+
+
+def tile_tasks(legal: Legal, op: Operation) -> list[Task]:
+    """Return the copies of a tile-fix: depth to space where `reverse` is set, else space to depth."""
+    source, target = legal.source_view(op), legal.views[op.name]
+    step = int(op.attrs.get("stride", 0))
+    to_space = bool(op.attrs.get("reverse", False))
+    coarse, fine = (source, target) if to_space else (target, source)
+    if step < 1 or (coarse.height * step, coarse.width * step, coarse.channels) != (
+        fine.height,
+        fine.width,
+        fine.channels * step**2,
+    ):
+        raise ModelError(f"op '{op.name}' is a tile of {step}x{step} whose sizes do not fit; the model is damaged")
+    tasks: list[Task] = []
+    for place in range(step**2):
+        part = coarse.slice(place * fine.channels, fine.channels)
+        pixels = fine.every((step, step), divmod(place, step))
+        tasks.append(Copy(op.name, part, (pixels,)) if to_space else Copy(op.name, pixels, (part,)))
+    return tasks
 
 
 def downsample_tasks(legal: Legal, op: Operation) -> list[Task]:
@@ -159,9 +212,12 @@ def pad_tasks(legal: Legal, op: Operation) -> list[Task]:
     top, left = (int(op.attrs["paddings"][place]) for place in (2, 4))
     mode = op.text("mode", "CONSTANT")
     if mode == "CONSTANT":
-        if any(op.attrs.get("constant_values") or ()):
-            raise ModelError(f"op '{op.name}' pads with other values than 0; pad with 0")
-        return tasks + [Copy(op.name, _zeros(legal, part), (part,)) for part in _border(target, inside, top, left)]
+        values = set(np.frombuffer(bytes(op.attrs.get("constant_values") or b""), np.int8)) or {np.int8(0)}
+        if len(values) > 1:
+            raise ModelError(f"op '{op.name}' pads its sides with different values; pad with one")
+        value = int(values.pop())
+        border = _border(target, inside, top, left)
+        return tasks + [Copy(op.name, _constant(legal, part, value), (part,)) for part in border]
     shift = 1 if mode == "REFLECT" else 0
     columns = [x for x in range(target.width) if not left <= x < left + inside.width]
     for x in columns:
@@ -179,9 +235,10 @@ def _mirrored(index: int, size: int, shift: int) -> int:
     return -index - 1 + shift if index < 0 else 2 * size - 1 - index - shift
 
 
-def _zeros(legal: Legal, part: View) -> View:
-    """Return zeros of REG_0 as an image: each line the same."""
-    address = legal.parameters.zeros(part.width * part.channels)
+def _constant(legal: Legal, part: View, value: int) -> View:
+    """Return bytes of REG_0 as an image: each line the same."""
+    count = part.width * part.channels
+    address = legal.parameters.add(np.full(count, value, np.int8)) if value else legal.parameters.zeros(count)
     buffer = Buffer(part.width * part.channels, WEIGHTS, 0)
     return View(buffer, address, part.height, part.width, part.channels, 0, part.channels)
 

@@ -69,7 +69,7 @@ class SubgraphOps:
 
     Attributes
     ----------
-    ops : by name, uploads included, constants and downloads not
+    ops : by name, uploads and constants that are no weights included, other constants and downloads not
     constants : int8 values by name
     constant_fix : their fix points
     outputs : names of the ops whose values leave
@@ -112,4 +112,16 @@ def read_subgraph(graph: Mapping[str, Any], child: Mapping[str, Any]) -> Subgrap
                 raise ModelError(f"op '{op['name']}' has a batch of {shape[0]}; the compiler takes one image at a time")
             inputs = {role: list(sources) for role, sources in op["inputs"].items()}
             found.ops[op["name"]] = Operation(op["name"], op["type"], op["attrs"], inputs, shape, fix_point)
-    return found
+    return _with_constants(found)
+
+
+def _with_constants(sub: SubgraphOps) -> SubgraphOps:
+    """Put the constants that are images, not weights, before the ops that read them."""
+    read = [name for op in sub.ops.values() for name in op.inputs.get("input", ()) if name in sub.constants]
+    images = {}
+    for name in dict.fromkeys(read):
+        shape = sub.constants[name].shape
+        shape = (*(1,) * (4 - len(shape)), *shape)
+        images[name] = Operation(name, "const-fix", {}, {}, shape, sub.constant_fix[name])
+    sub.ops = {**images, **sub.ops}
+    return sub

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nerone.compilation.emit.ops import Operation, SubgraphOps
+from nerone.compilation.emit.parameters import Parameters
 from nerone.compilation.emit.tasks import Copy, Eltwise, Task
 from nerone.compilation.emit.views import INPUT, OUTPUT, WEIGHTS, Buffer, View, dense
 from nerone.errors import ModelError
@@ -44,10 +45,13 @@ def _part(op: Operation, view: View, axis: int, first: int, size: int) -> View:
     raise ModelError(f"op '{op.name}' joins along axis {axis}; the DPU joins lines, columns or channels")
 
 
-def assign_storage(sub: SubgraphOps) -> dict[str, View]:
+def assign_storage(sub: SubgraphOps, parameters: Parameters) -> dict[str, View]:
     """Return a view for the value of every op; those of inputs and outputs stand in registers of their own."""
     views: dict[str, View] = {}
     for op in sub.ops.values():
+        if op.type == "const-fix":
+            address = parameters.add(sub.constants[op.name], op.name)
+            views[op.name] = dense(Buffer(_bytes(op), WEIGHTS, 0), op.image, address)
         if op.type == "upload":
             views[op.name] = dense(Buffer(_bytes(op), INPUT), op.image)
     for name in sub.outputs:

@@ -56,7 +56,8 @@ def compile_subgraph(machine: Machine, sub: SubgraphOps) -> Stream:
     ModelError
         naming an op that the DPU cannot compute or whose smallest tile does not fit.
     """
-    views, parameters = assign_storage(sub), Parameters()
+    parameters = Parameters()
+    views = assign_storage(sub, parameters)
     tasks = [part for task in legalize(machine, sub, views, parameters) for part in _fitting(machine, task)]
     placement = place_workspace(tasks, views, sub)
     program, rings = Program(), Rings()
