@@ -11,6 +11,8 @@ from nerone.cli.mapping import print_mapping
 from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import typer
 
     from nerone.deployment import Bundle
@@ -163,7 +165,14 @@ def _runs(bundle: Bundle) -> str:
         return f"{source} unchanged, for the software DPU{place}"
     if bundle.board_model_path is None:
         return "the host compilation, which the software DPU runs anywhere"
-    return f"the host compilation, and the vendor's for {bundle.board}, equal to it bit for bit"
+    maker = "NERONE's own (experimental, not yet on silicon)" if _is_own(bundle.board_model_path) else "the vendor's"
+    return f"the host compilation, and {maker} for {bundle.board}, equal to it bit for bit"
+
+
+def _is_own(path: Path) -> bool:
+    from nerone import _core
+
+    return bool(_core.read_xmodel(path)["attrs"].get("origin") == "nerone")
 
 
 def _settings(text: str) -> list[str]:

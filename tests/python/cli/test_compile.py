@@ -15,6 +15,7 @@ from cli.conftest import segmentation_model
 from compilation.vendor_stand_ins import StandIns
 from nerone.compilation.export import export_quantized_xir
 from nerone.compilation.quantized_xir import load_quantized_xir
+from paths import golden
 
 
 @pytest.fixture
@@ -103,6 +104,16 @@ def test_nerones_own_compiler_makes_a_boards_file(run, source, tmp_path):
     code, _, err = run("compile", source, *options)
     assert code == 2
     assert "--compiler nerone compiles for a board; name one: ultra96v2" in err
+
+
+def test_deploy_says_whose_compiler_made_the_boards_model(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    model = golden("h5", "prostate_double_q.h5")
+    code, out, err = run(
+        "deploy", model, "--preset", "paper-prostate", "--board", "zcu104", "-o", tmp_path / "p.nerone"
+    )
+    assert code == 0
+    assert "NERONE's own (experimental, not yet on silicon) for zcu104, equal to it bit for bit" in out + err
 
 
 def test_inspect_shows_a_bundles_mapping(run, bundle):

@@ -21,7 +21,7 @@ from nerone.instructions import programs_of
 from nerone.instructions.timing import simulate
 from nerone.instructions.work import work_of
 
-__all__ = ["EXPLAINED", "Figures", "Pair", "attributes", "compare", "figures_of", "pair_of"]
+__all__ = ["EXPLAINED", "Figures", "Pair", "attributes", "compare", "figures_of", "lowered_again", "pair_of"]
 
 _TENSOR = ("fix_point", "bit_width", "if_signed", "round_mode")
 _OWN = ("device", "workload")
@@ -29,15 +29,14 @@ _OWN = ("device", "workload")
 
 EXPLAINED = {
     "mc_code": "the instructions are ours",
-    "mc_code_preload": "",
     "reg_id_to_parameter_value": "weights in our order, and constants that our tasks add",
-    "reg_id_to_size": "REG_0 and REG_1 follow our layout; inputs and outputs are rounded up to 16 bytes",
+    "reg_id_to_size": "REG_0 and REG_1 follow our layout; the vendor leaves bytes behind the input of some",
     "dpu_name": "the vendor's later versions append the fingerprint; the runtime compares the fingerprint",
     "debug_mode": "the vendor writes `function` or `null` by its own options; ours is `null`",
-    "if_prefetch": "the vendor's is true in one file, whose preload code is empty all the same",
+    "if_prefetch": "the vendor's is true in three small files, whose preload code is empty all the same",
     "workload_on_arch": "an estimate; the vendor's counts copies and first layers otherwise, and 1.4 leaves it out",
 }
-"""Why an attribute of a DPU subgraph may differ from the vendor's; what stands here with no words must be equal."""
+"""Why an attribute of a DPU subgraph may differ from the vendor's; all others are equal."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ import os
 
 import pytest
 
-from compilation.beside_vendor import EXPLAINED, Pair, attributes, compare, figures_of, pair_of
+from compilation.beside_vendor import EXPLAINED, Pair, attributes, compare, figures_of, lowered_again, pair_of
+from nerone.compilation.emit.compile import emit_graph
+from nerone.compilation.emit.machine import SIZES, machine_of_size
+from nerone.compilation.emit.prove import prove
 from nerone.instructions import programs_of
 from nerone.instructions.running import check_stream
 from paths import GOLDEN, golden
@@ -46,3 +49,21 @@ def test_the_instructions_are_ordered_and_fast(pair: Pair) -> None:
     theirs, ours = figures_of(pair.vendor), figures_of(pair.own)
     print(f"{theirs.image_us:.0f} us the vendor's, {ours.image_us:.0f} us ours, simulated")
     assert theirs.image_us / ours.image_us > _FLOOR
+
+
+_PAPER = {
+    "CT-ORG": "compiled/nerone_ctorg_isa0_b4096",
+    "BraTS": "compiled/nerone_brats_isa0_b4096",
+    "prostate": "models/nerone_prostate_sc",
+    "BCCD": "models/nerone_BCCD_zcu104",
+}
+_MACHINES = [(size, isa) for isa in (0, 1) for size in SIZES]
+
+
+@pytest.mark.parametrize(("size", "isa"), _MACHINES if os.environ.get("NERONE_ALL_SAMPLES") else _MACHINES[::5])
+@pytest.mark.parametrize("network", _PAPER if os.environ.get("NERONE_ALL_SAMPLES") else ["prostate", "BCCD"])
+def test_the_papers_networks_on_every_dpu(network: str, size: str, isa: int) -> None:
+    """Their published op graphs; the proof compares values and finds nothing out of order."""
+    graph = lowered_again(golden(*f"{_PAPER[network]}.xmodel".split("/")))
+    compiled, _ = emit_graph(graph, machine_of_size(size, isa))
+    assert prove(compiled).values > 0
