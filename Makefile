@@ -7,10 +7,10 @@ JOBS ?= $(shell nproc)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 SAMPLE := $(filter sample,$(NERONE_TESTS))
 
-.PHONY: help setup develop demo test test-cpp test-python bench fuzz lint format asan tsan arm64 fresh docs clean
+.PHONY: help setup develop demo test test-cpp test-python bench fuzz lint format asan tsan arm64 wheels fresh docs clean
 
 help:
-	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | lint | format | asan | tsan | arm64 | fresh | docs | clean"
+	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | lint | format | asan | tsan | arm64 | wheels | fresh | docs | clean"
 
 packages:
 	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/system_packages.txt
@@ -60,6 +60,10 @@ asan tsan: packages
 
 arm64: venv
 	scripts/arm64.sh
+
+# PYTHONS and ARCHS name others: make wheels PYTHONS="3.9 3.11 3.13" ARCHS="x86_64 aarch64".
+wheels: venv
+	$(BIN)/python scripts/wheels.py $(ARCHS:%=--arch %) $(PYTHONS:%=--python %)
 
 # The README's commands on a new Debian 12, as root and as an ordinary user.
 fresh:

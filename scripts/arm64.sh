@@ -9,15 +9,7 @@ python_tests=(tests/python/runtime/test_model.py tests/python/softdpu/test_golde
 [[ -n "${NERONE_SKIP_SYSTEM_PACKAGES:-}" ]] ||
   scripts/install_system_packages.sh scripts/system_packages.txt scripts/arm64_packages.txt
 
-# The arm64 -dev packages cannot be installed beside the amd64 ones, so they are unpacked into a sysroot.
-packages=libvart-dev,libxir-dev,libunilog-dev,libprotobuf-dev,libgoogle-glog-dev,libboost-filesystem1.74.0
-packages+=,libhwy-dev,libgtest-dev,libpython3-dev,python3-minimal,python3-numpy,libc6-dev,libstdc++-12-dev,zlib1g-dev
-if [[ ! -f $sysroot/.complete ]]; then
-  echo "Unpacking the arm64 sysroot" >&2
-  rm -rf "$sysroot"
-  mmdebstrap --quiet --variant=extract --architectures=arm64 --mode=root --include="$packages" bookworm "$sysroot"
-  touch "$sysroot/.complete"
-fi
+scripts/arm64_sysroot.sh
 
 pybind11_dir=$(.venv/bin/python -m pybind11 --cmakedir)
 cmake --preset arm64 \

@@ -39,7 +39,7 @@ def register(application: typer.Typer) -> None:
             help="The xmodel to write; for a board NAME_vitis_ai/ lies beside it.",
         ),
         board: str = typer.Option("host", "--board", help=f"{board_names()}."),
-        vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
+        vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5, 3.0 or 3.5."),
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
         name: str = typer.Option("model", "-n", "--net_name", help="Name for the vendor's compiler."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),

@@ -66,10 +66,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     """Write a table to stdout; where stdout is no terminal, as plain text of full width."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))  # [data] is no markup
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False).print(table)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import chosen, file_argument, one_of, print_json, print_log, progress_bars, shape_argument
@@ -78,7 +78,7 @@ def register(application: typer.Typer) -> None:
         option: str = typer.Option(
             None, "--option", help="Settings of the quantizer: finetune_epochs=4,train_rate=1e-4."
         ),
-        vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
+        vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5, 3.0 or 3.5."),
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
         board_model: str = typer.Option(None, "--board-model", help="xmodel that the vendor's compiler made."),
         to: str = typer.Option(None, "--to", help="Copy it to a board over ssh and check it there: user@board[:dir]."),
@@ -98,7 +98,7 @@ def register(application: typer.Typer) -> None:
         from nerone.quantization.quantize import BACKENDS
 
         path = file_argument(chosen(model, model_option, "model"), "model")
-        ssh_options = [setting for text in ssh_option or () for setting in _settings(text)]
+        ssh_options = ssh_settings(ssh_option)
         if to:
             # A board that is off shows before the minutes of quantization.
             examine_target(to, output or str(path), remote_python=remote_python, ssh_options=ssh_options)
@@ -173,6 +173,11 @@ def _is_own(path: Path) -> bool:
     from nerone import _core
 
     return bool(_core.read_xmodel(path)["attrs"].get("origin") == "nerone")
+
+
+def ssh_settings(texts: Sequence[str] | None) -> list[str]:
+    """Return the settings of all --ssh-option."""
+    return [setting for text in texts or () for setting in _settings(text)]
 
 
 def _settings(text: str) -> list[str]:

@@ -30,7 +30,7 @@ def register(application: typer.Typer) -> None:
         board: str = typer.Option(
             None, "--board", help=f"{board_names(host=False)}; the board of a bundle, else zcu104, where not given."
         ),
-        vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5 or 3.0."),
+        vitis_ai: str = typer.Option(None, "--vitis-ai", help="Version of the board's overlay: 1.4, 2.5, 3.0 or 3.5."),
         watts: float = typer.Option(None, "--watts", help="Power of the running board, from a meter."),
         layers: bool = typer.Option(False, "--layers", help="List every op."),
         as_json: bool = typer.Option(False, "--json", help="Write everything as JSON."),

@@ -51,7 +51,7 @@ def compile(
     quantized : QuantizedModel
     board : str, "host", "ultra96v2", "kv260" or "zcu104": its DPU's limits decide what has to run on the CPU
     output : path of the xmodel; written beside and renamed, an existing file is replaced
-    vitis_ai : str, optional, version of the board's overlay ("1.4", "2.5", "3.0"); the board table's default otherwise
+    vitis_ai : str, optional, version of the board's overlay ("1.4" to "3.5"); the board table's default otherwise
 
     Returns
     -------

@@ -15,7 +15,19 @@ from types import MappingProxyType
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["BOARDS", "DPUS", "SIMULATED", "Board", "Dpu", "board_names", "find_board", "vitis_ai_image"]
+__all__ = [
+    "BOARDS",
+    "DPUS",
+    "IMAGES",
+    "SIMULATED",
+    "Board",
+    "Dpu",
+    "Image",
+    "board_names",
+    "find_board",
+    "images_of",
+    "vitis_ai_image",
+]
 
 
 @dataclass(frozen=True)
@@ -124,8 +136,59 @@ def _old(name: str) -> Dpu:
     return replace(DPUS[name], version=0)
 
 
-_ON_B4096 = {"1.4": _old("B4096"), "2.5": DPUS["B4096"], "3.0": DPUS["B4096"]}
-_B4096 = {"1.4": 0x1000020F6014407, "2.5": 0x101000016010407, "3.0": 0x101000056010407}
+_ON_B4096 = {"1.4": _old("B4096"), "2.5": DPUS["B4096"], "3.0": DPUS["B4096"], "3.5": DPUS["B4096"]}
+
+
+@dataclass(frozen=True)
+class Image:
+    """What people write on a board's card.
+
+    Attributes
+    ----------
+    name : str, the product's
+    vitis_ai : str, version of its VART
+    python : str, of the system
+    supported : bool, whether NERONE runs there
+    """
+
+    name: str
+    vitis_ai: str
+    python: str
+    supported: bool = True
+
+
+# Read from the images' public recipes and documents.
+_PYNQ_27 = Image("PYNQ 2.7", "1.4", "3.8", supported=False)
+_PYNQ_30 = Image("PYNQ 3.0", "2.5", "3.10")
+_KRIA_PYNQ = Image("Kria-PYNQ (Ubuntu 22.04)", "2.5", "3.10")
+_PETALINUX = (
+    Image("PetaLinux 2021.2", "2.0", "3.8", supported=False),
+    Image("PetaLinux 2022.1", "2.5", "3.9", supported=False),
+    Image("PetaLinux 2022.2", "3.0", "3.9", supported=False),
+    Image("PetaLinux 2023.1", "3.5", "3.10"),
+)
+IMAGES: Mapping[str, tuple[Image, ...]] = MappingProxyType(
+    {
+        "ultra96v2": (_PYNQ_30, _PYNQ_27),
+        "kv260": (_KRIA_PYNQ, *_PETALINUX),
+        "zcu104": (_PYNQ_30, _PYNQ_27, *_PETALINUX),
+    }
+)
+"""The images by board; the first is what most people start with."""
+
+
+def images_of(board: Board) -> tuple[Image, ...]:
+    """Return the images of a board; none for the host."""
+    return IMAGES.get(board.name, ())
+
+
+# Vitis AI 3.5 brought no new DPUCZDX8G: its images carry the one of 3.0.
+_B4096 = {
+    "1.4": 0x1000020F6014407,
+    "2.5": 0x101000016010407,
+    "3.0": 0x101000056010407,
+    "3.5": 0x101000056010407,
+}
 _ULTRA96 = {"1.4": 0x1000020F6014405, "2.5": 0x101000016010404}
 
 BOARDS: Mapping[str, Board] = MappingProxyType(
@@ -141,7 +204,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 300.0,
                 2.0,
                 8.5,
-                "1.4",
+                "2.5",
                 _ULTRA96,
                 idle_watts=8.07,
                 core_watts=3.31,
@@ -155,7 +218,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 300.0,
                 4.0,
                 19.2,
-                "1.4",
+                "2.5",
                 _B4096,
                 idle_watts=10.67,
                 core_watts=3.82,
@@ -169,7 +232,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType(
                 300.0,
                 2.0,
                 19.2,
-                "1.4",
+                "2.5",
                 _B4096,
                 idle_watts=13.76,
                 core_watts=7.39,
@@ -187,6 +250,7 @@ _IMAGES = {
     "1.4": "xilinx/vitis-ai-cpu:1.4.1.978",
     "2.5": "xilinx/vitis-ai-cpu:2.5",
     "3.0": "xilinx/vitis-ai-tensorflow2-cpu:ubuntu2004-3.0.0.106",
+    "3.5": "xilinx/vitis-ai-tensorflow2-cpu:ubuntu2004-3.5.0.306",
 }
 
 

@@ -47,5 +47,5 @@ def test_the_board_of_a_bundle_is_the_default(run, bundle):
     text = (bundle.path / "bundle.json").read_text()
     values = {**json.loads(text), "board": "ultra96v2", "fingerprint": "0x1000020f6014405"}
     (bundle.path / "bundle.json").write_text(json.dumps(values))
-    assert json.loads(run("estimate", bundle.path, "--json")[1])["dpu"] == "B2304"
+    assert json.loads(run("estimate", bundle.path, "--json")[1])["dpu"] == "B1600"
     assert json.loads(run("estimate", bundle.path / "model.xmodel", "--json")[1])["board"] == "zcu104"

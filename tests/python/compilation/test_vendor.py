@@ -29,7 +29,9 @@ def quantized():
 
 
 def compiled(quantized, folder, **options):
-    return vendor_compile(quantized, output=folder / "out", name="net", **{"board": "kv260", **options})
+    return vendor_compile(
+        quantized, output=folder / "out", name="net", **{"board": "kv260", "vitis_ai": "1.4", **options}
+    )
 
 
 def test_without_the_compiler_a_ready_folder_is_left(tmp_path, stand_ins, quantized):

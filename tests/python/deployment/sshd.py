@@ -107,6 +107,7 @@ def write_settings(folder, port, path):
         "KbdInteractiveAuthentication no",
         "PermitRootLogin yes",
         "MaxStartups 100",
+        "AcceptEnv LD_LIBRARY_PATH",
         f'SetEnv HOME="{folder / "home"}" PATH="{path}"',
     ]
     (folder / "config").write_text("\n".join(settings) + "\n")

@@ -45,7 +45,7 @@ def test_the_whole_way_on_the_software_dpu(tmp_path, capsys):
     assert "equal  conv_3x3: are windows and their padding read so?" in out
     found = json.loads(report.read_text())
     assert [row["outcome"] for row in found["trials"]] == ["equal"] * 3
-    assert found["dpu"] == "DPUCZDX8G_ISA0_B4096_MAX_BG2"
+    assert found["dpu"] == "DPUCZDX8G_ISA1_B4096"
     assert found["trials"][2]["median_us"] > 0
 
 

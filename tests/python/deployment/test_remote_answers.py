@@ -88,7 +88,7 @@ def test_golden_frames_that_are_none(bundle, change):
 def test_the_process_on_the_board_ends_by_itself():
     """As the one that a device keeps, after its host gave up."""
     request = {"directory": "", "name": "n", "limit_s": 1}
-    hang = "import time\nmodule._ACTIONS['examine'] = lambda request: time.sleep(600)\n"
+    hang = "import time\nmodule.ACTIONS['examine'] = lambda request: time.sleep(600)\n"
     program = agent_program("examine", request).decode().replace("module.main(", hang + "module.main(")
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=300)

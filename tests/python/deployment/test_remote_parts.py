@@ -62,7 +62,7 @@ def board(**changes):
     [
         ({"machine": "armv7l"}, "is a armv7l.*64-bit"),
         ({"versions": {"python": "3.6.5"}}, "has Python 3.6.5"),
-        ({"core_problem": "No module named 'nerone'"}, "cannot be loaded.*pip install"),
+        ({"core_problem": "No module named 'nerone'"}, "cannot be loaded.*nerone board install"),
         ({"state": "other"}, "is no bundle"),
         ({"writable": False}, "'/x' on b cannot be written"),
     ],
@@ -81,7 +81,7 @@ def test_what_computes(tmp_path):
     both = make_bundle(tmp_path, fingerprint=FINGERPRINT, board_model=True)
     assert plan_device(both, board(fingerprint="0x1000020F6014407"))[0] == "board"
     assert plan_device(both, board(machine="x86_64", nodes=["/dev/dri/renderD128"]))[0] == "softdpu"
-    failing(DeviceError, "cannot be read; install xdputil", lambda: plan_device(both, board(nodes=["/dev/dpu"])))
+    failing(DeviceError, "cannot be read; load its overlay", lambda: plan_device(both, board(nodes=["/dev/dpu"])))
     newer = board(versions={"python": "3.10.4", "nerone": "99"})
     assert any("has NERONE 99" in note for note in plan_device(both, newer)[1]) == bool(versions().get("nerone"))
     without = make_bundle(tmp_path / "without", fingerprint=FINGERPRINT)

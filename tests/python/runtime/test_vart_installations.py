@@ -122,6 +122,18 @@ def test_a_libxir_of_another_installation_is_refused(tmp_path: Path) -> None:
     assert "which is of another installation" in result.stderr
 
 
+def test_vart_1_4_is_refused_by_name(tmp_path: Path) -> None:
+    if shutil.which("patchelf") is None:
+        pytest.skip("patchelf is not installed")
+    folder = tmp_path / "oldest"
+    hide(folder, "libvart-runner.so.2", "libvart-runner.so.3")
+    shutil.copyfile(system_library("vart-runner"), folder / "libvart-runner.so.1")
+    subprocess.run(["patchelf", "--set-soname", "libvart-runner.so.1", str(folder / "libvart-runner.so.1")], check=True)
+    result = run(folder, "-c", "import nerone._core as core; core.vart_installation()")
+    assert "this machine has VART 1.4 (Vitis AI 1.4 and older: PYNQ 2.7's image)" in result.stderr
+    assert "use the image of PYNQ 3.0" in result.stderr
+
+
 def test_vart_2_0_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "old"
     folder.mkdir()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from nerone.bundle.replacing import locked, recover, take_place
 from nerone.deployment.remote.probe import core_problem, device_nodes, dpu_fingerprint, program_versions
 
-__all__ = ["MARK", "golden_outputs", "main"]
+__all__ = ["ACTIONS", "MARK", "golden_outputs", "main"]
 
 MARK = "NERONE-ANSWER:"
 MANIFEST = "bundle.json"
@@ -82,14 +82,15 @@ def golden_outputs(path: str, device: str, until: str) -> list[dict[str, Any]]:
     return answers
 
 
-def _place(request: Request) -> Path:
+def place_of(request: Request) -> Path:
+    """Return the folder that a request is about."""
     directory, name = str(request["directory"]), str(request["name"])
     return (Path.home() / Path(directory).expanduser()).resolve() / name
 
 
 def examine(request: Request) -> dict[str, Any]:
     """Say what this machine is, and which files of the bundle it has."""
-    target = _place(request)
+    target = place_of(request)
     existing = target.parent
     while not existing.is_dir() and existing != existing.parent:
         existing = existing.parent
@@ -106,7 +107,7 @@ def examine(request: Request) -> dict[str, Any]:
         "state": state,
         "files": {path.name: digest(path) for path in files},
         "deployed": _listed(target),
-        "stages": [path.name for path in _entries(_stages(target)) if path.is_dir()],
+        "stages": [path.name for path in _entries(stages_of(target)) if path.is_dir()],
         "writable": os.access(str(existing), os.W_OK | os.X_OK),
         "existing": str(existing),
         "free_bytes": free.f_bavail * free.f_frsize,
@@ -126,16 +127,17 @@ def _listed(target: Path) -> list[str]:
         return []
 
 
-def _stages(target: Path) -> Path:
+def stages_of(target: Path) -> Path:
+    """Return the folder beside it where new ones come into being."""
     return target.with_name(target.name + ".new")
 
 
-def _stage(request: Request) -> Path:
+def stage_of(request: Request) -> Path:
     """Return the deployment's own folder: another one to the same name, at the same time, has another."""
     name = str(request.get("deployment", ""))
     if name and Path(name).name != name:
         raise ValueError(f"'{name}' is no name for a deployment")
-    return _stages(_place(request)) / name
+    return stages_of(place_of(request)) / name
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -144,7 +146,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def begin(request: Request) -> dict[str, Any]:
     """Make the folder beside the bundle, with the files that need not travel."""
-    target, stage = _place(request), _stage(request)
+    target, stage = place_of(request), stage_of(request)
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.parent):
         recover(target, target.with_name(target.name + ".old"))
@@ -157,15 +159,15 @@ def begin(request: Request) -> dict[str, Any]:
 
 def _sweep(request: Request) -> None:
     """Remove what dead deployments left; those under way, and what has arrived of this one, stay."""
-    stage, dead = _stage(request), request.get("dead", ())
-    if not _stages(_place(request)).is_dir():
-        _remove(_stages(_place(request)))
-    for path in _entries(_stages(_place(request))):
+    stage, dead = stage_of(request), request.get("dead", ())
+    if not stages_of(place_of(request)).is_dir():
+        remove(stages_of(place_of(request)))
+    for path in _entries(stages_of(place_of(request))):
         alive = path == stage or (path.is_dir() and path.name not in dead and time.time() - _touched(path) < _STALE_S)
         if path.parent == stage and path.is_file():
             alive = digest(path) == request["files"].get(path.name)
         if not alive:
-            _remove(path)
+            remove(path)
 
 
 def _touched(folder: Path) -> float:
@@ -186,14 +188,14 @@ def receive(request: Request) -> dict[str, Any]:
     """Unpack the tar stream of standard input beside the bundle."""
     import tarfile
 
-    stage = _stage(request)
+    stage = stage_of(request)
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as stream:
         for member in stream:
             content = stream.extractfile(member)
             if content is None or Path(member.name).name != member.name:
                 raise ValueError(f"the stream carries '{member.name}', which is no plain file")
             # Never through a link into the bundle that is in use.
-            _remove(stage / member.name)
+            remove(stage / member.name)
             with (stage / member.name).open("wb") as file:
                 shutil.copyfileobj(content, file)
     return {}
@@ -201,7 +203,7 @@ def receive(request: Request) -> dict[str, Any]:
 
 def check(request: Request) -> dict[str, Any]:
     """Compare the copied files with the host's and run the golden frame."""
-    stage = _place(request) if request["in_place"] else _stage(request)
+    stage = place_of(request) if request["in_place"] else stage_of(request)
     _verify(stage, request)
     for path in stage.iterdir():
         with path.open("rb") as file:
@@ -216,16 +218,16 @@ def check(request: Request) -> dict[str, Any]:
 def _verify(stage: Path, request: Request) -> None:
     for name, expected in request["files"].items():
         if not (stage / name).is_file() or digest(stage / name) != expected:
-            raise _Changed(f"'{name}' is not there as it was sent")
+            raise Changed(f"'{name}' is not there as it was sent")
 
 
-class _Changed(Exception):
+class Changed(Exception):
     """Somebody else changed the files of this deployment."""
 
 
 def commit(request: Request) -> dict[str, Any]:
     """Let the new folder take the bundle's place; what the user put there moves along."""
-    target, stage = _place(request), _stage(request)
+    target, stage = place_of(request), stage_of(request)
     with locked(target.parent):
         _verify(stage, request)
         listing = sorted([*request["files"], LISTING])
@@ -235,11 +237,12 @@ def commit(request: Request) -> dict[str, Any]:
             if path.name not in ours:
                 _keep(path, stage / path.name)
         take_place(stage, target, target.with_name(target.name + ".old"))
-        _remove_if_empty(_stages(target))
+        remove_if_empty(stages_of(target))
     return {}
 
 
-def _remove_if_empty(folder: Path) -> None:
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing."""
     # Where another deployment is under way there, it is not empty.
     with contextlib.suppress(OSError):
         folder.rmdir()
@@ -256,25 +259,26 @@ def _keep(source: Path, target: Path) -> None:
 
 def abort(request: Request) -> dict[str, Any]:
     """Remove what was copied so far."""
-    stage = _stage(request)
+    stage = stage_of(request)
     for _ in range(20):
-        _remove(stage)
+        remove(stage)
         # A receiver that lost its host may write for a moment more.
         time.sleep(0.05)
         if not stage.exists():
             break
-    _remove_if_empty(_stages(_place(request)))
+    remove_if_empty(stages_of(place_of(request)))
     return {"removed": not stage.exists()}
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
         shutil.rmtree(str(path), ignore_errors=True)
 
 
-_ACTIONS: dict[str, Callable[[Request], dict[str, Any]]] = {
+ACTIONS: dict[str, Callable[[Request], dict[str, Any]]] = {
     action.__name__: action for action in (examine, begin, receive, check, commit, abort)
 }
 
@@ -285,10 +289,10 @@ def main(text: str) -> None:
     # The host gives up then; what hangs here, in a device perhaps, would stay for ever.
     signal.alarm(max(0, int(request.get("limit_s", 0))))
     try:
-        answer = _ACTIONS[request["action"]](request)
+        answer = ACTIONS[request["action"]](request)
     except BlockingIOError:
         answer = {"error": "busy", "text": "another deployment is under way"}
-    except _Changed as error:
+    except Changed as error:
         answer = {"error": "changed", "text": " ".join(str(error).split())}
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -12,10 +12,10 @@ from nerone.deployment.remote.answers import typed
 from nerone.deployment.remote.probe import has_dpu
 from nerone.errors import ConfigurationError, DeviceError
 
-__all__ = ["RemoteBoard", "board_of", "check_board", "check_room", "plan_device"]
+__all__ = ["OLDEST_PYTHON", "RemoteBoard", "board_of", "check_board", "check_machine", "check_room", "plan_device"]
 
 _MACHINES = ("x86_64", "aarch64", "arm64")
-_OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON = (3, 10)
 _MARGIN_BYTES = 1 << 20
 
 
@@ -73,20 +73,17 @@ def check_board(board: RemoteBoard) -> None:
         one sentence with the remedy.
     """
     found = board.versions
-    if board.machine not in _MACHINES:
-        raise DeviceError(
-            f"{board.host} is a {board.machine}; NERONE runs on x86_64 and aarch64: install a 64-bit system there"
-        )
+    check_machine(board)
     numbers = tuple(int(part) for part in re.findall(r"\d{1,4}", found.get("python", ""))[:2])
-    if numbers < _OLDEST_PYTHON:
+    if numbers < OLDEST_PYTHON:
         raise DeviceError(
             f"{board.host} has Python {found.get('python', '')}, NERONE needs 3.10; install a newer one and name it "
             "with --remote-python"
         )
     if board.core_problem:
         raise DeviceError(
-            f"NERONE cannot be loaded on {board.host} ({board.core_problem}); install it there with pip install "
-            "'nerone[cli]', or name the Python that has it with --remote-python"
+            f"NERONE cannot be loaded on {board.host} ({board.core_problem}); install it there with nerone "
+            f"board install {board.host}, or name the Python that has it with --remote-python"
         )
     if board.state == "other":
         raise ConfigurationError(
@@ -95,6 +92,20 @@ def check_board(board: RemoteBoard) -> None:
     if not board.writable:
         raise ConfigurationError(
             f"'{board.existing}' on {board.host} cannot be written; give a directory that this user may write to"
+        )
+
+
+def check_machine(board: RemoteBoard) -> None:
+    """Refuse an architecture that NERONE is not built for.
+
+    Raises
+    ------
+    DeviceError
+        one sentence with the remedy.
+    """
+    if board.machine not in _MACHINES:
+        raise DeviceError(
+            f"{board.host} is a {board.machine}; NERONE runs on x86_64 and aarch64: install a 64-bit system there"
         )
 
 
@@ -140,7 +151,7 @@ def plan_device(bundle: Bundle, board: RemoteBoard) -> tuple[str, list[str]]:
         return "softdpu", [*notes, f"the bundle was made {made}, so the DPU of {board.host} is not used"]
     if not board.fingerprint:
         raise DeviceError(
-            f"the DPU fingerprint of {board.host} cannot be read; install xdputil there, or set NERONE_DPU_FINGERPRINT "
+            f"the DPU fingerprint of {board.host} cannot be read; load its overlay, or set NERONE_DPU_FINGERPRINT "
             "there to what its arch.json says"
         )
     return "board", notes

@@ -9,6 +9,7 @@ from typing import Any
 
 from nerone.bundle import replacing
 from nerone.deployment.remote import agent as remote_agent
+from nerone.deployment.remote import installing
 from nerone.deployment.remote import probe as remote_probe
 
 __all__ = ["agent_program"]
@@ -23,7 +24,7 @@ for name, text in PARTS:
 
 def agent_program(action: str, request: Mapping[str, Any]) -> bytes:
     """Return the program that does an action with a request and prints the answer."""
-    modules = (remote_probe, replacing, remote_agent)
+    modules = (remote_probe, replacing, remote_agent, installing)
     parts = [(module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in modules]
     values = json.dumps({**request, "action": action})
     return f"PARTS = {parts!r}\n{_LOAD}module.main({values!r})\n".encode()

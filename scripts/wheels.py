@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Builds wheels: [--arch x86_64|aarch64]... [--python 3.9|3.11|3.13|...]... [--output DIR].
+
+One C++ build per architecture, with Debian 12's compiler; of each Python only the headers are needed. This Python's own
+are taken for its version, Debian's for 3.9 (bullseye), 3.11 (bookworm) and 3.13 (trixie); for another version run this
+with that Python.
+
+The wheel for x86_64 brings Debian's VART, XIR and UniLog with what they need and their licences: the software DPU works
+without any of them installed. A board has its own, so the wheel for aarch64 brings none. oneDNN is left out: the
+portable and the generated kernels compute all that it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+SUITES = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
+DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+TARGETS = ("nerone_python", "nerone_softdpu_plugin", "nerone_vart_entry", "nerone_vart2", "nerone_vart3")
+# What travels, with the Debian package whose copyright file travels along; nothing else may be needed.
+PACKAGES = {
+    "libhwy.so.1": "libhwy1",
+    "libvart-runner.so.2": "libvart2",
+    "libvart-util.so.2": "libvart2",
+    "libxir.so.2": "libxir2",
+    "libunilog.so.2": "libunilog2",
+    "libglog.so.1": "libgoogle-glog0v6",
+    "libgflags.so.2.2": "libgflags2.2",
+    "libprotobuf.so.32": "libprotobuf32",
+    "libboost_filesystem.so.1.74.0": "libboost-filesystem1.74.0",
+    "libjson-c.so.5": "libjson-c5",
+    "libunwind.so.8": "libunwind8",
+    "liblzma.so.5": "liblzma5",
+}
+# Compiled in from headers.
+HEADER_PACKAGES = {"x86_64": ("libxbyak-dev",), "aarch64": ()}
+LICENSES = "Apache-2.0 AND BSD-3-Clause AND BSL-1.0 AND MIT AND LicenseRef-Public-Domain"
+# What every system of the tag has.
+SYSTEM = re.compile(r"(libc|libm|libdl|libpthread|librt|libz|libstdc\+\+|libgcc_s|ld-linux-[-\w]+)\.so\.\d+")
+
+
+def main() -> None:
+    """Build each wheel that is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    parser.add_argument("--arch", action="append", choices=tuple(DEBIAN_NAMES))
+    parser.add_argument("--python", action="append", metavar="VERSION", help=f"3.9, 3.11, 3.13 or this one's, {own}")
+    parser.add_argument("--output", type=Path, default=BUILD / "wheels")
+    arguments = parser.parse_args()
+    for arch in arguments.arch or ["x86_64"]:
+        for version in arguments.python or [own]:
+            wheel = build_wheel(arch, version, arguments.output)
+            print(f"{wheel}: {wheel.stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+def build_wheel(arch: str, version: str, output: Path) -> Path:
+    """Build, furnish, pack and check one wheel."""
+    with tempfile.TemporaryDirectory(prefix="nerone-wheel-", dir=_made(BUILD)) as scratch:
+        folder = Path(scratch) / "wheel"
+        information = folder / _metadata(folder)
+        _copy_python(folder)
+        _compile(arch, python_headers(version, arch), version, folder)
+        packages = _bring_libraries(folder / "nerone", arch)
+        _bring_licences(information, sorted({*packages, *HEADER_PACKAGES[arch]}), arch)
+        short = "cp" + version.replace(".", "")
+        _set_header(information / "WHEEL", "Tag", [f"{short}-{short}-{_platform(folder, arch)}"])
+        _set_header(information / "WHEEL", "Root-Is-Purelib", ["false"])
+        said = _run(sys.executable, "-m", "wheel", "pack", "--dest-dir", str(_made(output)), str(folder))
+        found = re.search(r"(\S+\.whl)\.\.\.OK", said)
+        if not found:
+            raise SystemExit(f"wheels.py: wheel pack says no file name: {said}")
+        wheel = Path(found[1])
+    subprocess.run([sys.executable, str(ROOT / "scripts/check_wheel.py"), str(wheel)], check=True)
+    return wheel
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _run(*command: str, cwd: Path = ROOT) -> str:
+    return subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _metadata(folder: Path) -> str:
+    """Write the .dist-info folder as pip would have it, and return its name."""
+    program = (
+        "import sys; from scikit_build_core.build import prepare_metadata_for_build_wheel as m; print(m(sys.argv[1]))"
+    )
+    return _run(sys.executable, "-c", program, str(_made(folder))).strip().splitlines()[-1]
+
+
+def _copy_python(folder: Path) -> None:
+    for name in _run("git", "ls-files", "--cached", "--others", "--exclude-standard", "python/nerone").splitlines():
+        source, target = ROOT / name, folder / Path(name).relative_to("python")
+        if source.is_file() and source.name != "CMakeLists.txt":
+            _made(target.parent)
+            shutil.copyfile(source, target)
+
+
+def python_headers(version: str, arch: str) -> Path:
+    """Return the folder with Python.h of a version."""
+    own = Path(sysconfig.get_path("include"))
+    if version == f"{sys.version_info[0]}.{sys.version_info[1]}" and arch == platform.machine() and own.is_dir():
+        return own
+    if version not in SUITES:
+        raise SystemExit(
+            f"wheels.py: the headers of Python {version} are in no Debian release; run this with that Python"
+        )
+    root = BUILD / "python-headers" / f"{version}-{arch}"
+    if not (root / ".complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        packages = f"libpython{version}-dev"
+        options = ["--quiet", "--variant=extract", "--mode=root", f"--architectures={DEBIAN_NAMES[arch]}"]
+        _made(root.parent)
+        _run("mmdebstrap", *options, f"--include={packages}", SUITES[version], str(root))
+        (root / ".complete").touch()
+    # Debian's pyconfig.h includes the one of the architecture, which lies a folder further.
+    special = root / "usr/include" / f"{arch}-linux-gnu" / f"python{version}"
+    shutil.copytree(
+        special, root / "usr/include" / f"python{version}" / f"{arch}-linux-gnu/python{version}", dirs_exist_ok=True
+    )
+    return root / "usr/include" / f"python{version}"
+
+
+def _compile(arch: str, headers: Path, version: str, folder: Path) -> None:
+    build = BUILD / f"wheel-{arch}"
+    if arch != platform.machine():
+        _run(str(ROOT / "scripts/arm64_sysroot.sh"))
+    settings = {
+        "CMAKE_BUILD_TYPE": "Release",
+        "NERONE_BUILD_PYTHON": "ON",
+        "NERONE_ONEDNN": "OFF",
+        "Python_INCLUDE_DIR": str(headers),
+        "Python_EXECUTABLE": sys.executable,
+        "PYTHON_MODULE_EXTENSION": f".cpython-{version.replace('.', '')}-{arch}-linux-gnu.so",
+        "pybind11_DIR": _run(sys.executable, "-m", "pybind11", "--cmakedir").strip(),
+    }
+    if arch != platform.machine():
+        settings["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / f"cmake/{arch}-toolchain.cmake")
+        settings["CMAKE_FIND_ROOT_PATH_MODE_PACKAGE"] = "BOTH"
+    defines = [f"-D{name}={value}" for name, value in settings.items()]
+    _run("cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja", *defines)
+    _run("cmake", "--build", str(build), "--target", *TARGETS)
+    _run("cmake", "--install", str(build), "--component", "python", "--strip", "--prefix", str(folder))
+
+
+def _root(arch: str) -> Path:
+    return Path("/") if arch == platform.machine() else BUILD / "arm64-sysroot"
+
+
+def needed(library: Path) -> list[str]:
+    """Return the DT_NEEDED entries."""
+    return _run("patchelf", "--print-needed", str(library)).split()
+
+
+def _bring_libraries(package: Path, arch: str) -> set[str]:
+    """Copy what travels; each folder's libraries find each other there, and NERONE's own find libhwy.
+
+    VART is apart: a search path with it would come before the machine's own VART.
+    """
+    brought = set()
+    ours = sorted(package.glob("*.so"))
+    foreign = [name for library in ours for name in needed(library) if not re.match(r"lib(xir|vart|unilog)", name)]
+    brought |= _bring(foreign, package / "libraries", arch)
+    for library in ours:
+        _run("patchelf", "--set-rpath", "$ORIGIN/libraries", str(library))
+    if arch == "x86_64":
+        brought |= _bring(["libvart-runner.so.2"], package / "vart_libraries", arch)
+    return brought
+
+
+def _bring(names: list[str], folder: Path, arch: str) -> set[str]:
+    packages, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if SYSTEM.fullmatch(name) or (folder / name).exists():
+            continue
+        if name not in PACKAGES:
+            raise SystemExit(f"wheels.py: '{name}' is needed, and its licence is not known here; add it to PACKAGES")
+        shutil.copyfile(_find_library(name, arch), _made(folder) / name)
+        _run("patchelf", "--set-rpath", "$ORIGIN", str(folder / name))
+        packages.add(PACKAGES[name])
+        waiting += needed(folder / name)
+    return packages
+
+
+def _find_library(name: str, arch: str) -> Path:
+    for folder in ("usr/lib", "lib"):
+        path = _root(arch) / folder / f"{arch}-linux-gnu" / name
+        if path.exists():
+            return path
+    raise SystemExit(f"wheels.py: no '{name}' for {arch} below {_root(arch)}")
+
+
+def _bring_licences(information: Path, packages: list[str], arch: str) -> None:
+    folder = _made(information / "licenses")
+    for package in packages:
+        shutil.copyfile(_root(arch) / "usr/share/doc" / package / "copyright", folder / f"{package}.txt")
+    licence = re.findall(r"^License-File: (.*)$", (information / "METADATA").read_text("utf-8"), re.MULTILINE)
+    _set_header(information / "METADATA", "License-File", [*licence, *(f"{package}.txt" for package in packages)])
+    if len(packages) > 2:
+        _set_header(information / "METADATA", "License-Expression", [LICENSES])
+
+
+def _set_header(file: Path, name: str, values: list[str]) -> None:
+    message: Message = Parser().parsestr(file.read_text("utf-8"))
+    del message[name]
+    for value in values:
+        message[name] = value
+    file.write_text(message.as_string(maxheaderlen=0), "utf-8")
+
+
+def _platform(folder: Path, arch: str) -> str:
+    """Return the oldest manylinux whose glibc has all that is asked for; check_wheel.py checks libstdc++'s symbols."""
+    dump = "objdump" if arch == platform.machine() else f"{arch}-linux-gnu-objdump"
+    newest = (2, 17)
+    for library in folder.rglob("*.so*"):
+        for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", _run(dump, "-T", str(library))):
+            newest = max(newest, (int(major), int(minor)))
+    known = [(2, 17), (2, 27), (2, 28), (2, 31), (2, 34), (2, 35), (2, 36)]
+    major, minor = next(each for each in known if each >= max(newest, (2, 35)))
+    return f"manylinux_{major}_{minor}_{arch}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The gate of wheels refuses what it should; a version, the boards' Pythons and the wheels' Pythons agree."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import nerone._core
+from nerone.dpu.boards import BOARDS, DPUS, images_of
+from paths import REPOSITORY
+
+
+def script(name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(name, REPOSITORY / "scripts" / f"{name}.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def oldest_python() -> tuple[int, ...]:
+    text = (REPOSITORY / "pyproject.toml").read_text("utf-8")
+    found = re.search(r'^requires-python = ">=(\d+)\.(\d+)"$', text, re.MULTILINE)
+    assert found
+    return tuple(map(int, found.groups()))
+
+
+def test_the_version_is_cmakes() -> None:
+    text = (REPOSITORY / "CMakeLists.txt").read_text("utf-8")
+    assert re.search(r"project\(nerone VERSION (\S+) ", text)[1] == metadata.version("nerone")  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", [board.name for board in BOARDS.values() if not board.is_host])
+def test_a_boards_default_has_an_image_whose_python_is_supported(name: str) -> None:
+    board = BOARDS[name]
+    first = images_of(board)[0]
+    assert first.vitis_ai == board.vitis_ai == "2.5"
+    for image in images_of(board):
+        python = tuple(map(int, image.python.split(".")))
+        assert image.supported == (python >= oldest_python() and image.vitis_ai not in ("1.4", "2.0")), image
+        assert not image.supported or image.vitis_ai in board.dpu or name == "ultra96v2", image
+    assert first.supported
+    assert {"B512", "B3136", "B4096"} <= set(DPUS)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    if shutil.which("patchelf") is None:
+        pytest.skip("patchelf is not installed")
+    folder = tmp_path / "nerone"
+    (folder / "libraries").mkdir(parents=True)
+    source = Path(nerone._core.__file__).parent
+    for name in ("libnerone_vart2.so", "libnerone_vart3.so"):
+        shutil.copyfile(source / name, folder / name)
+        subprocess.run(["patchelf", "--set-rpath", "$ORIGIN/libraries", str(folder / name)], check=True)
+    return folder
+
+
+def test_the_gate_takes_the_bridges_of_each_soname(package: Path) -> None:
+    gate = script("check_wheel")
+    for library in package.glob("*.so"):
+        assert gate.check_library(library, package) == []
+
+
+def test_the_gate_refuses_what_a_machine_may_lack(package: Path) -> None:
+    gate, library = script("check_wheel"), package / "libnerone_vart2.so"
+    subprocess.run(["patchelf", "--add-needed", "libdnnl.so.2", str(library)], check=True)
+    assert "needs libdnnl.so.2, which is neither in the wheel" in gate.check_library(library, package)[0]
+    subprocess.run(["patchelf", "--replace-needed", "libxir.so.2", "libxir.so.3", str(library)], check=True)
+    assert any("libxir.so.3" in problem for problem in gate.check_library(library, package))
+    subprocess.run(["patchelf", "--set-rpath", "$ORIGIN/vart_libraries", str(library)], check=True)
+    assert "looks in '$ORIGIN/vart_libraries'" in gate.check_library(library, package)[0]
+
+
+def test_what_travels_has_a_licence_and_never_onednn() -> None:
+    packages = script("wheels").PACKAGES
+    assert "libdnnl.so.2" not in packages
+    assert set(packages) >= {"libvart-runner.so.2", "libxir.so.2", "libunilog.so.2", "libhwy.so.1"}
