@@ -168,7 +168,7 @@ def test_deploy_a_model_quantized_by_the_vendor(run, tmp_path):
     assert code == 0
     assert "0.154 GMAC" in out
     bundle = Bundle.open(tmp_path / "p.nerone")
-    assert bundle.fingerprint == 0x1000020F6014407
+    assert bundle.fingerprint == 0x101000016010407
     assert bundle.preset == "paper-prostate"
 
 

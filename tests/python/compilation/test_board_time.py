@@ -30,7 +30,7 @@ def test_layers_have_a_bottleneck(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "bottleneck" in out
     assert "CONV" in out
-    with pytest.raises(ConfigurationError, match="has no instructions for the B2304"):
+    with pytest.raises(ConfigurationError, match="has no instructions for the B1600"):
         board_time(golden(*_CT_ORG), BOARDS["ultra96v2"])
 
 
