@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -69,6 +70,17 @@ def test_the_file_has_the_vendors_attributes(tmp_path):
     kinds = {"device": "USER"}, {"device": "DPU"}, {"device": "CPU"}
     assert [{"device": child["attrs"]["device"]} for child in own["root"]["children"]] == list(kinds)
     _same_tensor_attributes(vendor, own)
+
+
+def test_the_vendors_tool_reads_the_file(tmp_path):
+    machine = machine_of_size("B4096", 1)
+    path = tmp_path / "own.xmodel"
+    emit_xmodel(lowered(quantized("quantized/prmittal_CNN_int.xmodel"), "B4096"), machine, path)
+    shown = subprocess.run(["xir", "subgraph", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "DPU" in shown
+    text = tmp_path / "own.txt"
+    subprocess.run(["xir", "dump_txt", str(path), str(text)], check=True, capture_output=True)
+    assert "mc_code" in text.read_text(errors="replace")
 
 
 def _same_tensor_attributes(vendor, own):
