@@ -30,7 +30,7 @@ _OWN = ("device", "workload")
 EXPLAINED = {
     "mc_code": "the instructions are ours",
     "reg_id_to_parameter_value": "weights in our order, and constants that our tasks add",
-    "reg_id_to_size": "REG_0 and REG_1 follow our layout; the vendor leaves bytes behind the input of some",
+    "reg_id_to_size": "REG_0 and REG_1 follow our layout; the vendor leaves up to a line of pixels behind inputs",
     "dpu_name": "the vendor's later versions append the fingerprint; the runtime compares the fingerprint",
     "debug_mode": "the vendor writes `function` or `null` by its own options; ours is `null`",
     "if_prefetch": "the vendor's is true in three small files, whose preload code is empty all the same",

@@ -39,8 +39,8 @@ def test_each_difference_of_attributes_is_explained(pair: Pair) -> None:
             assert abs(theirs["reg_id_to_size"][register] - ours["reg_id_to_size"][register]) < _ROUNDING
 
 
-_ROUNDING = 256
-"""Bytes by which a register of inputs or outputs may differ: the vendor leaves room behind some."""
+_ROUNDING = 2048
+"""Bytes by which a register of inputs or outputs may differ: the vendor leaves up to a line of pixels behind some."""
 
 
 def test_the_instructions_are_ordered_and_fast(pair: Pair) -> None:
