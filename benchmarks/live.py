@@ -27,13 +27,13 @@ import numpy as np
 from nerone.bundle.bundle import Bundle
 from nerone.data.frame import Frame
 from nerone.evaluation.devices import Device
-from nerone.live.access import Access
 from nerone.live.engines import engine_factory, labels_of
 from nerone.live.fp32 import FloatModel
 from nerone.live.server import LiveServer
 from nerone.live.session import Session
 from nerone.live.sources import LiveFrame, LiveSource
 from nerone.live.view import open_session
+from nerone.web.access import Access
 
 __all__ = ["main", "measure_memory", "measure_start", "measure_viewers"]
 

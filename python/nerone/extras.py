@@ -22,6 +22,7 @@ EXTRAS = {
     "onnxscript": "torch",
     "matplotlib": "pictures",
     "aiohttp": "live",
+    "prometheus_client": "serve",
     "cv2": "video",
     "ipywidgets": "notebook",
 }

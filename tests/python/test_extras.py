@@ -11,7 +11,7 @@ from nerone.extras import EXTRAS, install_command
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 IMPORTED_AS = {"pillow": "PIL", "opencv-python-headless": "cv2", "tensorflow-cpu": "tensorflow"}
-IMPORTED_AS |= {"python-gdcm": "gdcm", "pyjpegls": "jpeg_ls"}
+IMPORTED_AS |= {"python-gdcm": "gdcm", "pyjpegls": "jpeg_ls", "prometheus-client": "prometheus_client"}
 
 
 def test_every_optional_package_is_in_the_extra_that_brings_it():

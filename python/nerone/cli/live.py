@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from nerone.bundle.bundle import Bundle
-    from nerone.live.access import Access
     from nerone.live.fp32 import FloatModel
     from nerone.live.results import Shown
     from nerone.live.session import Session
+    from nerone.web.access import Access
 
 __all__ = ["register"]
 
@@ -56,9 +56,9 @@ def register(application: typer.Typer) -> None:
         """Watch scans being segmented, in the browser or the terminal."""
         from nerone._core import usable_cores
         from nerone.bundle.bundle import Bundle
-        from nerone.live.access import Access
         from nerone.live.fp32 import FloatModel
         from nerone.live.view import open_session
+        from nerone.web.access import Access
 
         opened = Bundle.open(file_argument(chosen(bundle, model_option, "bundle"), "bundle"))
         if source is None:

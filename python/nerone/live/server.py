@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nerone.errors import ConfigurationError, Error
-from nerone.live.access import Access
-from nerone.live.connections import Doorkeeper
 from nerone.live.description import describe
 from nerone.live.downloads import masks_nifti, statistics_csv
 from nerone.live.engines import BundleLabels
 from nerone.live.fp32 import FloatModel
-from nerone.live.guard import Guard, quiet_log, unless_it_stalls
 from nerone.live.screen import Screen
 from nerone.live.session import Session
 from nerone.live.uploads import receive
 from nerone.runtime.preprocessing import Preprocessing
+from nerone.web.access import Access
+from nerone.web.connections import Doorkeeper, stop_listening
+from nerone.web.guard import Guard, quiet_log, unless_it_stalls
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -115,7 +115,7 @@ class LiveServer:
     async def stop(self) -> None:
         """Close the viewers' sockets and stop listening; the session is closed by its owner."""
         if self._listening is not None:
-            self._listening.close()
+            await stop_listening(self._listening)
         for socket in list(self._sockets):
             await socket.close(code=1001, message=b"NERONE was stopped.")
         if self._runner is not None:

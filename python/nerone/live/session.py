@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError, DeviceError, QueueClosedError
-from nerone.live.meter import PowerWatch
+from nerone.evaluation.power_watch import PowerWatch
 from nerone.live.record import RunRecord
 from nerone.live.results import Engine, Pending, Result, Shown
 from nerone.live.sources import LiveFrame, LiveSource

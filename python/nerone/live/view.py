@@ -18,16 +18,16 @@ from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError
 from nerone.evaluation.devices import find_device
 from nerone.evaluation.power import open_meter
-from nerone.live.access import Access
+from nerone.evaluation.power_watch import PowerWatch
 from nerone.live.engines import engine_factory, labels_of
 from nerone.live.fp32 import FloatModel
-from nerone.live.meter import PowerWatch
 from nerone.live.server import LiveServer
 from nerone.live.session import Session
 from nerone.live.sources import LiveSource, open_source
 from nerone.live.video import CameraSource, VideoSource, camera_capture, is_camera, is_video
 from nerone.live.watched import WatchedFolder
 from nerone.ownership import temporary_folder
+from nerone.web.access import Access
 
 __all__ = ["open_live_source", "open_session", "open_truths", "view"]
 

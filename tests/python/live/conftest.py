@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from tests.python.live.browser import CHROMIUM, FLAGS
 
-from nerone.live.access import Access
 from nerone.live.engines import BundleLabels
 from nerone.live.results import Result
 from nerone.live.server import LiveServer
 from nerone.live.session import Session
 from nerone.live.sources import LiveFrame, LiveSource, open_source
+from nerone.web.access import Access
 from waiting import PATIENT_S
 
 SIDE = 64

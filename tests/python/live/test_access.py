@@ -15,9 +15,9 @@ import pytest
 from tests.python.live.conftest import AFFINE, SIDE, Running, start, stop, write_volume
 
 from nerone.errors import ConfigurationError
-from nerone.live.access import Access
 from nerone.live.sources import open_source
 from nerone.live.watched import WatchedFolder
+from nerone.web.access import Access
 from waiting import PATIENT_S, wait_for
 
 aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")

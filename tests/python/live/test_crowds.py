@@ -15,8 +15,8 @@ from tests.python.live.conftest import Running, start, stop, write_volume
 from tests.python.live.test_access import ask, first_messages
 
 from nerone.live import server as server_module
-from nerone.live.access import Access
 from nerone.live.sources import open_source
+from nerone.web.access import Access
 from waiting import PATIENT_S, wait_for
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed")

@@ -17,10 +17,10 @@ from PIL import Image
 from tests.python.live.browser import CHROMIUM, SCREENSHOTS, open_page, pixel, set_range
 from tests.python.live.conftest import AFFINE, LABELS, SIDE, QuarterModel, Running, start, stop, write_volume
 
-from nerone.live.access import Access
-from nerone.live.meter import PowerWatch
+from nerone.evaluation.power_watch import PowerWatch
 from nerone.live.sources import open_source
 from nerone.live.watched import WatchedFolder
+from nerone.web.access import Access
 
 if CHROMIUM is None:
     pytest.skip("Chromium is not installed", allow_module_level=True)

@@ -16,9 +16,9 @@ from tests.python.live.conftest import SquareEngine
 
 from nerone.data.frame import Frame
 from nerone.errors import ConfigurationError, DeviceError
+from nerone.evaluation.power_watch import PowerWatch
 from nerone.live import session as session_module
 from nerone.live.downloads import statistics_csv
-from nerone.live.meter import PowerWatch
 from nerone.live.record import COLUMNS
 from nerone.live.results import Result
 from nerone.live.session import Session

@@ -52,8 +52,10 @@ PYTHON_USES = {
     "deployment": _MODEL | _RUN,
     "zoo": _MODEL | _RUN | {"deployment"},
     "evaluation": _MODEL | _RUN | {"deployment", "zoo"},
-    "live": _RUN | {"deployment", "evaluation", "zoo"},
-    "cli": _MODEL | _RUN | {"deployment", "evaluation", "zoo", "live"},
+    "web": set(),
+    "live": _RUN | {"deployment", "evaluation", "zoo", "web"},
+    "serving": _RUN | {"deployment", "evaluation", "web"},
+    "cli": _MODEL | _RUN | {"deployment", "evaluation", "zoo", "web", "live", "serving"},
 }
 
 

@@ -24,6 +24,7 @@ OPTIONAL = ("torch", "monai")
 # Of commands that run until Ctrl-C or for minutes the tests need a moment.
 SHORTER = {
     "live": "--port 0 --seconds 1",
+    "serve": "--port 0 --seconds 1",
     "bench": "--runs 1 --seconds 0.1",
     "deploy": "--images 6",
     "compile": "--images 6",

@@ -7,7 +7,20 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-__all__ = ["Doorkeeper"]
+__all__ = ["Doorkeeper", "stop_listening"]
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Accept no more connections, and lose none that was accepted.
+
+    What asyncio closes between a connection's acceptance and its transport leaves the client without an answer.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    server.close()
 
 
 class Doorkeeper:

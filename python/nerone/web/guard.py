@@ -8,12 +8,11 @@ import errno
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nerone.errors import Error
-from nerone.live.access import Access
-from nerone.live.connections import Doorkeeper
-from nerone.live.sources import LiveSource
+from nerone.web.access import Access
+from nerone.web.connections import Doorkeeper
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 __all__ = ["Guard", "quiet_log", "unless_it_stalls"]
+
+_T = TypeVar("_T")
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -34,15 +35,15 @@ _HEADERS = {
 
 def quiet_log() -> logging.Logger:
     """Return a log that keeps to itself what strangers send."""
-    logger = logging.getLogger("nerone.live.http")
+    logger = logging.getLogger("nerone.web.http")
     logger.propagate = False
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
     return logger
 
 
-async def unless_it_stalls(task: asyncio.Future[LiveSource], request: web.Request, stall_s: float) -> LiveSource | None:
-    """Wait for an upload; None where so few bytes come that somebody only keeps it open."""
+async def unless_it_stalls(task: asyncio.Future[_T], request: web.Request, stall_s: float) -> _T | None:
+    """Wait for what reads a body; None where so few bytes come that somebody only keeps it open."""
     seen = 0
     try:
         while not (await asyncio.wait({task}, timeout=stall_s))[0]:
@@ -62,14 +63,16 @@ class Guard:
     Parameters
     ----------
     access : Access
+    as_json : whether failures are said as {"error": sentence}, for programs, rather than as plain text
 
     Attributes
     ----------
     door : Doorkeeper of the connections, once there is one
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, as_json: bool = False) -> None:
         self.access = access
+        self._as_json = as_json
         self.door: Doorkeeper | None = None
 
     def middleware(self) -> Any:
@@ -98,10 +101,12 @@ class Guard:
         try:
             return self._refusal(request) or await handler(request)
         except web.HTTPException as error:
+            if self._as_json:
+                return self._said(error.status, error.text or error.reason, error.headers.get("Allow"))
             error.headers.update(_HEADERS)
             raise
         except Error as error:
-            return web.Response(status=400, text=str(error))
+            return self._said(400, str(error))
         except ConnectionError:
             raise
         except OSError as error:
@@ -109,19 +114,26 @@ class Guard:
             text = (
                 "The disk of this server is full." if full else f"The server failed ({os.strerror(error.errno or 0)})."
             )
-            return web.Response(status=507 if full else 503, text=text)
+            return self._said(507 if full else 503, text)
         except Exception as error:
-            return web.Response(status=500, text=f"The request failed ({type(error).__name__}); reload the page.")
+            return self._said(500, f"The request failed ({type(error).__name__}); send it again.")
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        from aiohttp import web
-
         if not self.access.allows_host(request.host):
-            return web.Response(status=403, text="This name is not this server's; open the address it printed.")
+            return self._said(403, "This name is not this server's; open the address it printed.")
         origin = request.headers.get("Origin")
         if origin is not None and origin.split("://")[-1] != request.host:
-            return web.Response(status=403, text="Requests from other pages are refused.")
-        given = request.query.get("token") or request.cookies.get(self.access.cookie)
+            return self._said(403, "Requests from other pages are refused.")
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = request.query.get("token") or request.cookies.get(self.access.cookie) or bearer
         if not self.access.allows(given):
-            return web.Response(status=401, text="A token is required; open the address that nerone live printed.")
+            return self._said(401, "A token is required; open the address that was printed.")
         return None
+
+    def _said(self, status: int, text: str, allow: str | None = None) -> web.Response:
+        from aiohttp import web
+
+        headers = {"Allow": allow} if allow else None
+        if self._as_json:
+            return web.json_response({"error": text}, status=status, headers=headers)
+        return web.Response(status=status, text=text, headers=headers)
