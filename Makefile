@@ -61,9 +61,9 @@ asan tsan: packages
 arm64: venv
 	scripts/arm64.sh
 
-# PYTHONS and ARCHS name others: make wheels PYTHONS="3.9 3.11 3.13" ARCHS="x86_64 aarch64".
+# For this machine, or make wheels ARCHS="x86_64 aarch64".
 wheels: venv
-	$(BIN)/python scripts/wheels.py $(ARCHS:%=--arch %) $(PYTHONS:%=--python %)
+	$(BIN)/python scripts/wheels.py $(ARCHS:%=--arch %)
 
 # The README's commands on a new Debian 12, as root and as an ordinary user.
 fresh:

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Builds wheels: [--arch x86_64|aarch64]... [--python 3.9|3.11|3.13|...]... [--output DIR].
+"""Builds wheels: [--arch x86_64|aarch64]... [--python VERSION]... [--output DIR].
 
-One C++ build per architecture, with Debian 12's compiler; of each Python only the headers are needed. This Python's own
-are taken for its version, Debian's for 3.9 (bullseye), 3.11 (bookworm) and 3.13 (trixie); for another version run this
-with that Python.
+One C++ build per architecture, with Debian 12's compiler, for the Python that runs this; across architectures with
+Debian's headers of it, 3.11.
 
 The wheel for x86_64 brings Debian's VART, XIR and UniLog with what they need and their licences: the software DPU works
 without any of them installed. A board has its own, so the wheel for aarch64 brings none. oneDNN is left out: the
@@ -26,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-SUITES = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
+SUITES = {"3.11": "bookworm"}
 DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 TARGETS = ("nerone_python", "nerone_softdpu_plugin", "nerone_vart_entry", "nerone_vart2", "nerone_vart3")
 # What travels, with the Debian package whose copyright file travels along; nothing else may be needed.
@@ -56,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
     parser.add_argument("--arch", action="append", choices=tuple(DEBIAN_NAMES))
-    parser.add_argument("--python", action="append", metavar="VERSION", help=f"3.9, 3.11, 3.13 or this one's, {own}")
+    parser.add_argument("--python", action="append", metavar="VERSION", help=f"this one's, {own}")
     parser.add_argument("--output", type=Path, default=BUILD / "wheels")
     arguments = parser.parse_args()
     for arch in arguments.arch or ["x86_64"]:
@@ -116,9 +115,10 @@ def python_headers(version: str, arch: str) -> Path:
     own = Path(sysconfig.get_path("include"))
     if version == f"{sys.version_info[0]}.{sys.version_info[1]}" and arch == platform.machine() and own.is_dir():
         return own
-    if version not in SUITES:
+    if version not in SUITES or version != f"{sys.version_info[0]}.{sys.version_info[1]}":
         raise SystemExit(
-            f"wheels.py: the headers of Python {version} are in no Debian release; run this with that Python"
+            f"wheels.py: this Python cannot build for Python {version} on {arch}; run this with that Python, on "
+            f"a machine of that architecture (from another one {', '.join(SUITES)} alone can be built)"
         )
     root = BUILD / "python-headers" / f"{version}-{arch}"
     if not (root / ".complete").exists():
