@@ -27,7 +27,8 @@ class LayerProfile:
     ----------
     name, kind, kernel : str, the op, what it is and how it is computed
     macs : int, multiply-accumulates of the layer as the model states it
-    computed_macs : int, those that the kernel does: fewer where it multiplies pixels before an upsampling repeats them
+    computed_macs : int, those that the kernel does: fewer where it multiplies pixels before an upsampling repeats them,
+        and by Winograd
     bytes : int, read and written, weights included
     seconds : float, the fastest of many runs
     """

@@ -11,6 +11,7 @@
 #include "softdpu/jit/resample.hpp"
 #include "softdpu/jit/sum.hpp"
 #include "softdpu/jit/upsampled_conv.hpp"
+#include "softdpu/jit/winograd.hpp"
 #include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu::jit {
@@ -113,6 +114,7 @@ class TaskMaker {
   const Tensor& tensor(int index) const { return graph_.tensors[static_cast<std::size_t>(index)]; }
   PackedPlace input(std::size_t index) const { return memory_.packed(node_.inputs[index]); }
   std::vector<ConvShape> shapes_of(const ConvNode& node, const Requantize& rule) const;
+  Task make_winograd(const ConvNode& node) const;
   PackedPlace output() const { return memory_.packed(node_.output); }
 
   std::int64_t bytes_of(int index) const {
@@ -183,6 +185,28 @@ std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requanti
   return shapes;
 }
 
+bool is_faster_by_winograd(Isa isa, const ConvNode& node, int groups, const std::vector<ConvShape>& shapes) {
+  if (isa != Isa::avx2 || node.upsample || !can_use_winograd(node.conv)) return false;
+  double cost = 0;
+  for (const auto& shape : shapes) cost += cost_of(shape);
+  return winograd_cost(node.conv, groups) < cost;
+}
+
+Task TaskMaker::make_winograd(const ConvNode& node) const {
+  const auto from = input(0), to = output();
+  const auto& channels = tensor(node_.inputs[0]).channels;
+  const auto kernel = std::make_shared<const WinogradConv>(node.conv, from.shape, to.shape, channels);
+  auto result =
+      task(kind_of(node.conv), std::string(products_of(isa_)) + " winograd", [kernel, from, to](const Frame& frame) {
+        (*kernel)(frame.arena + from.offset, frame.arena + to.offset, static_cast<std::uint8_t*>(frame.scratch));
+      });
+  result.info.macs = node.conv.macs();
+  result.info.computed_macs = kernel->macs();
+  result.info.bytes += static_cast<std::int64_t>(kernel->weight_bytes());
+  result.scratch_bytes = kernel->scratch_bytes();
+  return result;
+}
+
 Task TaskMaker::make(const ConvNode& node) const {
   const auto& conv = node.conv;
   const auto& channels = tensor(node_.inputs[0]).channels;
@@ -192,6 +216,7 @@ Task TaskMaker::make(const ConvNode& node) const {
   std::string kernel = products_of(isa_);
   std::int64_t weight_bytes = 0;
   const auto shapes = shapes_of(node, requantization.rule);
+  if (is_faster_by_winograd(isa_, node, from.shape.groups, shapes)) return make_winograd(node);
   for (const auto& shape : shapes) {
     const auto tile = choose_tile(shape);
     CompiledGrid compiled{pack_weights(conv, shape, tile, channels, requantization), nullptr};
