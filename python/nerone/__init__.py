@@ -44,7 +44,7 @@ _PACKAGES = (
     "zoo",
 )
 
-__all__ = [*_PACKAGES, *_PUBLIC]
+__all__ = [*_PACKAGES, *_PUBLIC, "__version__"]
 
 
 def _load_core() -> None:
@@ -91,6 +91,8 @@ _public = lazy_names(__name__, _PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version(__name__)
     if name in _PACKAGES:
         return importlib.import_module(f"nerone.{name}")
     globals()[name] = value = _public(name)

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["SHIPPED", "shipped_model"]
+__all__ = ["SHIPPED", "Shipped", "shipped_model"]
 
-SHIPPED = {"ct-org": "unet_ct_org.keras", "bccd": "cnn_bccd.keras"}
+
+@dataclass(frozen=True)
+class Shipped:
+    """A trained network of this release.
+
+    Parameters
+    ----------
+    file : name of the Keras file
+    title : one line for people
+    preset : name of the preprocessing it was trained with
+    score : how good it is, and on which data; weights/README.md has the whole table
+    """
+
+    file: str
+    title: str
+    preset: str
+    score: str
+
+
+SHIPPED = {
+    "ct-org": Shipped(
+        "unet_ct_org.keras",
+        "U-Net, 256x256x1 to 6 classes, trained on drawn phantoms",
+        "ct-org",
+        "weighted Dice, FP32 and INT8: 88.1 and 88.1 % on phantoms, 70.1 and 70.6 % on two real CT",
+    ),
+    "bccd": Shipped(
+        "cnn_bccd.keras",
+        "residual network, 200x250x3 to 4 classes of white blood cells",
+        "paper-bccd",
+        "accuracy on 71 originals of BCCD, FP32 and INT8: 80.3 and 80.3 %",
+    ),
+}
 
 
 def shipped_model(task: str) -> Path:
@@ -24,7 +57,7 @@ def shipped_model(task: str) -> Path:
     ConfigurationError
         If no trained network comes with the project for this task.
     """
-    path = Path(__file__).parent / "weights" / SHIPPED.get(task, "none")
+    path = Path(__file__).parent / "weights" / (SHIPPED[task].file if task in SHIPPED else "none")
     if not path.is_file():
         raise ConfigurationError(
             f"no trained network for '{task}' comes with this release; train one: nerone train {task} --data DIR"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import hashlib
+import io
+import shutil
 import subprocess
 import sys
 import threading
@@ -246,3 +249,40 @@ def test_examples_of_the_documentation(tiny_xmodel: Path) -> None:
         if module is None:
             sys.modules.pop(name, None)
     assert (runner.failures, runner.tries) == (0, 4)
+
+
+def test_buffers_obey_the_buffer_protocol(tmp_path):
+    graph = xir.Graph.deserialize(write_doubling(tmp_path / "doubling.xmodel"))
+    dpu = next(part for part in graph.get_root_subgraph().toposort_child_subgraph() if part.get_attr("device") == "DPU")
+    runner = vart.RunnerExt.create_runner(dpu, "run")
+    given, results = runner.get_inputs(), runner.get_outputs()
+    assert io.BytesIO(bytes([1, 2, 3, 4])).readinto(given[0]) == 4
+    runner.wait(runner.execute_async(given, results))
+    assert bytes(memoryview(results[0])) == bytes([2, 4, 6, 8])
+    assert hashlib.md5(results[0]).digest() == hashlib.md5(bytes([2, 4, 6, 8])).digest()
+    assert results[0].get_tensor().name == runner.get_output_tensors()[0].name
+    assert runner.get_output_tensors()[0].name in str(results[0])
+    given[0][0, 0, 0, 0] = 5
+    assert np.asarray(given[0]).ravel()[0] == 5
+
+
+def test_text_of_a_tensor_says_name_shape_and_type(tmp_path):
+    graph = xir.Graph.deserialize(write_doubling(tmp_path / "doubling.xmodel"))
+    tensor = graph.toposort()[0].get_output_tensor()
+    assert str(tensor).startswith(f"{{name: {tensor.name}, shape: [1, 2, 2, 1], type: xint8")
+
+
+def test_dot_file_has_every_op_and_edge(tmp_path):
+    graph = xir.Graph.deserialize(write_doubling(tmp_path / "doubling.xmodel"))
+    graph.save_as_dot(tmp_path / "graph.dot")
+    text = (tmp_path / "graph.dot").read_text()
+    assert all(f'"{op.get_name()}" [label=' in text for op in graph.get_ops())
+    assert text.count(" -> ") == sum(op.get_input_num() for op in graph.get_ops()) > 0
+    if shutil.which("dot"):
+        graph.save_as_image(tmp_path / "graph.png", "png")
+        assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+        with pytest.raises(ConfigurationError, match="cannot draw the graph as 'nonsense'"):
+            graph.save_as_image(tmp_path / "graph.x", "nonsense")
+    else:
+        with pytest.raises(ConfigurationError, match="install Graphviz"):
+            graph.save_as_image(tmp_path / "graph.png", "png")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from nerone.bundle.bundle import Bundle
 from nerone.runtime.prediction.inference import Inference
+from nerone.zoo.shipped import shipped_model
 from paths import golden
 
 
@@ -196,3 +197,21 @@ def test_the_command_is_a_process(bundle, tmp_path):
     done = subprocess.run([*command, tmp_path / "no"], **options)
     assert done.returncode == 2
     assert done.stdout == ""
+
+
+def test_zoo_lists_and_copies_the_shipped_networks(run, refused, tmp_path):
+    code, out, _ = run("zoo", "list", "--json")
+    assert code == 0
+    assert json.loads(out)["ct-org"]["preset"] == "ct-org"
+    code, out, _ = run("zoo", "get", "bccd", "-o", tmp_path / "cells.keras")
+    assert code == 0
+    assert (tmp_path / "cells.keras").read_bytes() == shipped_model("bccd").read_bytes()
+    assert "--preset paper-bccd" in out
+    assert "the names are ct-org, bccd" in refused("zoo", "get", "resnet")
+    assert "must end in .keras" in refused("zoo", "get", "bccd", "-o", tmp_path / "cells.h5")
+
+
+def test_package_tells_its_version(run):
+    import nerone
+
+    assert run("--version")[1] == f"nerone {nerone.__version__}\n"

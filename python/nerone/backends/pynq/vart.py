@@ -36,23 +36,26 @@ def _options() -> _core.DeviceOptions:
     return _device or _core.DeviceOptions(os.environ.get("NERONE_DEVICE") or "softdpu")
 
 
-class TensorBuffer:
-    """Memory of a runner. `numpy.asarray` gives it without a copy."""
+class TensorBuffer(np.ndarray[Any, Any]):
+    """Memory of a runner, as an array without a copy: it obeys the buffer protocol and slices like numpy's."""
 
-    def __init__(self, tensor: Tensor, array: Array) -> None:
-        self._tensor, self._array = tensor, array
+    _tensor: Tensor
+
+    def __new__(cls, tensor: Tensor, array: Array) -> TensorBuffer:
+        """Give the memory of an array the name and attributes of a tensor."""
+        buffer = array.view(cls)
+        buffer._tensor = tensor
+        return buffer
+
+    def __array_finalize__(self, parent: Any) -> None:
+        self._tensor = getattr(parent, "_tensor", None)  # type: ignore[assignment]
 
     def get_tensor(self) -> Tensor:
         """Return the tensor that the memory holds."""
         return self._tensor
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if dtype is not None and np.dtype(dtype) != self._array.dtype:
-            return self._array.astype(dtype)
-        return self._array.copy() if copy else self._array
-
-    def __repr__(self) -> str:
-        return f"TensorBuffer({self._tensor.name}, {tuple(self._array.shape)})"
+    def __str__(self) -> str:
+        return f"TensorBuffer{{{self._tensor}}}"
 
 
 class Runner:
@@ -180,7 +183,7 @@ def _arrays(buffers: Sequence[Array | TensorBuffer], tensors: Sequence[Tensor], 
 
 
 def _array(buffer: Array | TensorBuffer, tensor: Tensor, kind: str) -> Array:
-    array = np.asarray(buffer) if isinstance(buffer, TensorBuffer) else buffer
+    array = np.asarray(buffer) if isinstance(buffer, TensorBuffer) else buffer  # as a plain array
     if not isinstance(array, np.ndarray):
         raise DtypeError(f"{kind} '{tensor.name}' is a {type(array).__name__}, expected a numpy array")
     if array.size != tensor.get_element_num() or not array.flags.c_contiguous:

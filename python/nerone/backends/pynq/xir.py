@@ -7,14 +7,20 @@ changes a graph's structure is absent.
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
 from functools import cached_property
 from pathlib import Path
 
 from nerone import _core
 from nerone.backends.pynq.xir_objects import Attributed, Op, Plain, Tensor
 from nerone.errors import ConfigurationError, ModelError
+from nerone.programs import run_program
 
 __all__ = ["Graph", "Op", "Subgraph", "Tensor"]
+
+_DRAWING_S = 60.0
 
 
 class Subgraph(Attributed):
@@ -167,6 +173,41 @@ class Graph(Attributed):
         """Write the graph, with the attributes as they are now."""
         _core.write_xmodel(self._plain, str(fname))
 
+    def save_as_dot(self, fname: str | Path) -> None:
+        """Write the graph in Graphviz's language: a node for each op, an edge from each op to its readers."""
+        nodes = (f"  {_quoted(op.get_name())} [label={_quoted(_label(op))}];" for op in self.toposort())
+        edges = (f"  {_quoted(source)} -> {_quoted(name)};" for name in self._ops for source in self.sources_of(name))
+        Path(fname).write_text("\n".join([f"digraph {_quoted(self.get_name())} {{", *nodes, *edges, "}"]) + "\n")
+
+    def save_as_image(self, fname: str | Path, format: str = "png") -> None:
+        """Draw the graph with Graphviz's `dot`.
+
+        Parameters
+        ----------
+        fname : the picture's path
+        format : "png", "svg", "pdf" or another that the installed Graphviz knows
+
+        Raises
+        ------
+        ConfigurationError
+            where there is no Graphviz, or it refuses the format.
+        """
+        if shutil.which("dot") is None:
+            raise ConfigurationError("drawing a graph needs the program 'dot'; install Graphviz, or use save_as_dot")
+        with tempfile.TemporaryDirectory(prefix="nerone-") as folder:
+            source = Path(folder) / "graph.dot"
+            self.save_as_dot(source)
+            said: list[str] = []
+            words = ["dot", f"-T{format}", str(source), "-o", str(Path(fname).absolute())]
+            try:
+                code = run_program(words, Path(folder), _DRAWING_S, said.append)
+            except subprocess.TimeoutExpired:
+                raise ConfigurationError(
+                    f"'dot' took more than {_DRAWING_S:.0f} s for {self.get_op_num()} ops; use save_as_dot"
+                ) from None
+        if code != 0:
+            raise ConfigurationError(f"'dot' cannot draw the graph as '{format}': {' '.join(said)[:200]}")
+
     @cached_property
     def _readers(self) -> dict[str, list[str]]:
         readers: dict[str, list[str]] = {name: [] for name in self._ops}
@@ -234,3 +275,13 @@ class Graph(Attributed):
     def get_tensor_producer(self, tensor: Tensor) -> Op:
         """Return the op whose output a tensor is."""
         return self.get_tensor(tensor.name).producer
+
+
+def _quoted(text: str) -> str:
+    """Return a string of Graphviz's language; its own escapes start with a backslash."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _label(op: Op) -> str:
+    return f"{op.get_name()}\n{op.get_type()} {'x'.join(map(str, op.get_output_tensor().dims))}"

@@ -95,6 +95,10 @@ class Tensor(Attributed):
             raise ModelError(f"tensor '{self.name}' belongs to a runner and has no producer")
         return self._producer
 
+    def __str__(self) -> str:
+        attrs = "".join(f", {name}: {value}" for name, value in sorted(self._attrs.items()))
+        return f"{{name: {self.name}, shape: {self.dims}, type: {self.dtype}{attrs}}}"
+
     def get_element_num(self) -> int:
         """Return how many elements it has."""
         count = 1
