@@ -241,7 +241,7 @@ def test_threads_may_share_a_runner(tiny_xmodel: Path) -> None:
 
 
 def test_examples_of_the_documentation(tiny_xmodel: Path) -> None:
-    before = {name: sys.modules.get(name) for name in ("xir", "vart", "pynq_dpu")}
+    before = {name: sys.modules.get(name) for name in ("xir", "vart", "vitis_ai_library", "pynq_dpu")}
     runner = doctest.DocTestRunner()
     for test in doctest.DocTestFinder().find(pynq.install, globs={"tiny_xmodel": tiny_xmodel}):
         runner.run(test)

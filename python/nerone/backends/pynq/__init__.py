@@ -1,7 +1,7 @@
 """PYNQ-DPU: its Python API over the real VART on any machine, and the paper's loop written with it.
 
-Scripts that say ``import xir``, ``import vart`` or ``from pynq_dpu import DpuOverlay`` run unchanged after `install`,
-or with ``python -m nerone.backends.pynq SCRIPT``.
+Scripts that say ``import xir``, ``import vart``, ``import vitis_ai_library`` or ``from pynq_dpu import DpuOverlay`` run
+unchanged after `install`, or with ``python -m nerone.backends.pynq SCRIPT``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["DpuOverlay", "PynqLoop", "install", "load_overlay"]
 
 
 def install() -> tuple[str, ...]:
-    """Make ``xir``, ``vart`` and ``pynq_dpu`` importable where the machine has none of its own.
+    """Make ``xir``, ``vart``, ``vitis_ai_library`` and ``pynq_dpu`` importable where the machine has none of its own.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def install() -> tuple[str, ...]:
     2
     """
     names = []
-    for name in ("xir", "vart", "pynq_dpu"):
+    for name in ("xir", "vart", "vitis_ai_library", "pynq_dpu"):
         if name in sys.modules or importlib.util.find_spec(name) is not None:
             continue
         if name == "pynq_dpu":

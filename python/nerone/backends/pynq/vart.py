@@ -18,7 +18,7 @@ from nerone import _core
 from nerone.backends.pynq.xir import Subgraph, Tensor
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
 
-__all__ = ["Runner", "RunnerExt", "TensorBuffer", "set_device"]
+__all__ = ["Runner", "RunnerExt", "TensorBuffer", "device_options", "plain_arrays", "set_device", "tensor_of"]
 
 Array = NDArray[Any]
 Job = tuple[int, int]
@@ -32,7 +32,8 @@ def set_device(options: _core.DeviceOptions | str | None) -> None:
     _device = _core.DeviceOptions(options) if isinstance(options, str) else options
 
 
-def _options() -> _core.DeviceOptions:
+def device_options() -> _core.DeviceOptions:
+    """Return the device of runners that name none."""
     return _device or _core.DeviceOptions(os.environ.get("NERONE_DEVICE") or "softdpu")
 
 
@@ -66,10 +67,10 @@ class Runner:
 
     def __init__(self, subgraph: Subgraph, options: _core.DeviceOptions | None = None) -> None:
         graph = subgraph.get_graph()
-        self._core = _core.Runner(graph._file, subgraph.get_name(), options or _options())
+        self._core = _core.Runner(graph._file, subgraph.get_name(), options or device_options())
         attrs = {op.get_output_tensor().name: op.get_output_tensor().get_attrs() for op in graph.toposort()}
-        self._inputs = [_tensor(info, attrs) for info in self._core.inputs]
-        self._outputs = [_tensor(info, attrs) for info in self._core.outputs]
+        self._inputs = [tensor_of(info, attrs) for info in self._core.inputs]
+        self._outputs = [tensor_of(info, attrs) for info in self._core.outputs]
 
     @classmethod
     def create_runner(cls, subgraph: Subgraph, mode: str = "") -> Runner:
@@ -119,8 +120,8 @@ class Runner:
         DeviceError
             where the device refuses the job.
         """
-        given = _arrays(inputs, self._inputs, "input")
-        results = _arrays(outputs, self._outputs, "output")
+        given = plain_arrays(inputs, self._inputs, "input")
+        results = plain_arrays(outputs, self._outputs, "output")
         return self._core.start_on(given, results), 0
 
     def wait(self, job_id: Job | int, timeout_ms: int = -1) -> int:
@@ -167,7 +168,8 @@ class RunnerExt(Runner):
         return addresses == [images[0].__array_interface__["data"][0] for images in arrays]
 
 
-def _tensor(info: _core.TensorInfo, attrs: dict[str, Any]) -> Tensor:
+def tensor_of(info: _core.TensorInfo, attrs: dict[str, Any]) -> Tensor:
+    """Return a runner's tensor with the attributes that the model gives the tensor of its name."""
     kinds = {"int8": "XINT8", "uint8": "XUINT8", "int16": "XINT16", "int32": "XINT32", "float32": "FLOAT32"}
     own = dict(attrs.get(info.name, {}))
     if info.fix_point is not None:
@@ -176,7 +178,8 @@ def _tensor(info: _core.TensorInfo, attrs: dict[str, Any]) -> Tensor:
     return Tensor({"name": info.name, "shape": list(info.shape), "data_type": kind, "attrs": own})
 
 
-def _arrays(buffers: Sequence[Array | TensorBuffer], tensors: Sequence[Tensor], kind: str) -> list[Array]:
+def plain_arrays(buffers: Sequence[Array | TensorBuffer], tensors: Sequence[Tensor], kind: str) -> list[Array]:
+    """Return one checked array per tensor."""
     if len(buffers) != len(tensors):
         raise ShapeError(f"{len(buffers)} {kind} arrays, the runner has {len(tensors)}")
     return [_array(buffer, tensor, kind) for buffer, tensor in zip(buffers, tensors, strict=True)]

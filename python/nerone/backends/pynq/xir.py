@@ -148,9 +148,10 @@ class Subgraph(Attributed):
 class Graph(Attributed):
     """A model file. Make it with `Graph.deserialize`."""
 
-    def __init__(self, file: _core.XmodelFile) -> None:
+    def __init__(self, file: _core.XmodelFile, path: str | Path) -> None:
         super().__init__("graph", file.graph())
         self._file = file
+        self.path = str(path)
         self._ops = {op["name"]: Op(self, op) for op in self._plain["ops"]}
         self._root = Subgraph(self, self._plain["root"], None)
 
@@ -167,7 +168,7 @@ class Graph(Attributed):
         """
         if not Path(fname).is_file():
             raise ConfigurationError(f"no model file '{fname}'; give the path of a .xmodel file")
-        return cls(_core.XmodelFile(str(fname)))
+        return cls(_core.XmodelFile(str(fname)), fname)
 
     def serialize(self, fname: str | Path) -> None:
         """Write the graph, with the attributes as they are now."""
