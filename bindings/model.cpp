@@ -35,9 +35,9 @@ std::shared_ptr<PyModel> load(const std::filesystem::path& path, const DeviceOpt
 }
 
 // What an interrupted call left to the thread that runs it; never destroyed, as the interpreter may be gone by then.
-Graveyard& graveyard() {
-  static auto* const graveyard = new Graveyard;
-  return *graveyard;
+DeferredReleases& releases() {
+  static auto* const releases = new DeferredReleases;
+  return *releases;
 }
 
 // One call of Model::run, on whichever thread, with what keeps its arrays alive.
@@ -53,7 +53,7 @@ class Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
   ~Call() {
-    if (arrays_) graveyard().bury(std::move(arrays_));
+    if (arrays_) releases().add(std::move(arrays_));
   }
 
   void run() {
@@ -103,7 +103,7 @@ bool start_thread(const std::shared_ptr<Call>& call) {
 // A device's job cannot be interrupted; a long one runs on a thread of its own, which Ctrl-C leaves behind.
 void run(const std::shared_ptr<PyModel>& model, const std::vector<py::array>& inputs, std::vector<py::array> outputs,
          int timeout_ms) {
-  graveyard().empty();
+  releases().release_all();
   const auto call = std::make_shared<Call>(model, inputs, outputs, timeout_ms);
   if (model->is_quick || !start_thread(call)) {
     const ReleaseGil release;

@@ -29,8 +29,8 @@ class HeldFrame {
  public:
   // `statistics`: one per image, or None.
   HeldFrame(const py::tuple& given, const py::object& spacing_mm, const py::object& statistics,
-            std::shared_ptr<Graveyard> graveyard)
-      : owner_(given.size()), graveyard_(std::move(graveyard)) {
+            std::shared_ptr<DeferredReleases> releases)
+      : owner_(given.size()), releases_(std::move(releases)) {
     statistics_.reserve(given.size());
     for (std::size_t i = 0; i < given.size(); ++i) {
       const py::object array = given[i];
@@ -43,14 +43,14 @@ class HeldFrame {
   }
   HeldFrame(const HeldFrame&) = delete;
   HeldFrame& operator=(const HeldFrame&) = delete;
-  ~HeldFrame() { graveyard_->bury(std::move(owner_)); }
+  ~HeldFrame() { releases_->add(std::move(owner_)); }
 
   Images images;
 
  private:
   py::tuple owner_;
   std::vector<std::optional<preprocess::Statistics>> statistics_;
-  std::shared_ptr<Graveyard> graveyard_;
+  std::shared_ptr<DeferredReleases> releases_;
 };
 
 // Counts frames that are done, for whoever waits for any of them.
@@ -120,20 +120,20 @@ class PyPipeline {
       // A forked child: threads that it does not have may hold the locks, or seem to wait.
       pipeline_.reset();
       static_cast<void>(signal_.release());
-      new std::shared_ptr<Graveyard>(std::move(graveyard_));
+      new std::shared_ptr<DeferredReleases>(std::move(releases_));
       return;
     }
     {
       const ReleaseGil release;
       pipeline_.reset();
     }
-    graveyard_->empty();
+    releases_->release_all();
   }
 
   PyTicket submit(const py::tuple& images, const py::object& spacing_mm, const py::object& statistics, int timeout_ms) {
     process_.require("pipeline");
-    graveyard_->empty();
-    auto held = std::make_shared<HeldFrame>(images, spacing_mm, statistics, graveyard_);
+    releases_->release_all();
+    auto held = std::make_shared<HeldFrame>(images, spacing_mm, statistics, releases_);
     const Frame frame(held, &held->images);
     held.reset();
     PyTicket result;
@@ -168,7 +168,7 @@ class PyPipeline {
     if (!process_.is_this()) return;
     const bool closed =
         wait_in_slices(timeout_ms, [&](int slice) { return quiet([&] { pipeline_->close(finish, slice); }); });
-    graveyard_->empty();
+    releases_->release_all();
     if (!closed) throw TimeoutError("workers are still busy after " + std::to_string(timeout_ms) + " ms");
   }
 
@@ -196,7 +196,7 @@ class PyPipeline {
   }
 
   const Process process_;
-  std::shared_ptr<Graveyard> graveyard_ = std::make_shared<Graveyard>();
+  std::shared_ptr<DeferredReleases> releases_ = std::make_shared<DeferredReleases>();
   std::unique_ptr<Signal> signal_ = std::make_unique<Signal>();  // outlives the pipeline, whose workers raise it
   std::optional<Pipeline> pipeline_;
 };

@@ -23,21 +23,21 @@ ReleaseGil::~ReleaseGil() {
   }
 }
 
-void Graveyard::bury(py::object object) {
+void DeferredReleases::add(py::object object) {
   const std::lock_guard lock(mutex_);
-  dead_.push_back(std::move(object));
+  objects_.push_back(std::move(object));
 }
 
-void Graveyard::empty() {
-  std::vector<py::object> dead;
+void DeferredReleases::release_all() {
+  std::vector<py::object> objects;
   {
     const std::lock_guard lock(mutex_);
-    dead.swap(dead_);
+    objects.swap(objects_);
   }
 }
 
-Graveyard::~Graveyard() {
-  for (auto& object : dead_) object.release();  // the interpreter may be gone
+DeferredReleases::~DeferredReleases() {
+  for (auto& object : objects_) object.release();  // the interpreter may be gone
 }
 
 }  // namespace nerone::bindings

@@ -47,15 +47,15 @@ bool wait_in_slices(int timeout_ms, Wait&& wait) {
 
 // Python objects that other threads are done with. They put them here, since letting go needs the GIL; the next call
 // from Python lets go.
-class Graveyard {
+class DeferredReleases {
  public:
-  void bury(pybind11::object object);
-  void empty();  // with the GIL held
-  ~Graveyard();
+  void add(pybind11::object object);
+  void release_all();  // with the GIL held
+  ~DeferredReleases();
 
  private:
   std::mutex mutex_;
-  std::vector<pybind11::object> dead_;
+  std::vector<pybind11::object> objects_;
 };
 
 }  // namespace nerone::bindings

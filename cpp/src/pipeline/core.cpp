@@ -70,7 +70,7 @@ void Core::start() {
   try {
     start_threads(std::move(workers));
   } catch (const std::system_error& error) {
-    const auto started = seats_.size();
+    const auto started = slots_.size();
     close(false, Deadline(-1));
     throw DeviceError("the system gives the pipeline " + std::to_string(started) + " of " +
                       std::to_string(options_.workers) + " threads (" + error.what() +
@@ -81,22 +81,22 @@ void Core::start() {
 void Core::start_threads(std::vector<std::unique_ptr<Worker>> workers) {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < workers.size(); ++i) {
-    auto seat = new_seat(i);
-    seat->worker = std::move(workers[i]);
-    start_thread(seat);
+    auto slot = new_slot(i);
+    slot->worker = std::move(workers[i]);
+    start_thread(slot);
   }
   if (options_.device_timeout_ms > 0) {
     watchdog_ = std::thread([core = shared_from_this()] { core->watch(); });
   }
 }
 
-// With the lock held, so that the thread finds its seat.
-void Core::start_thread(const std::shared_ptr<Seat>& seat) {
-  seats_.push_back(seat);
+// With the lock held, so that the thread finds its slot.
+void Core::start_thread(const std::shared_ptr<WorkerSlot>& slot) {
+  slots_.push_back(slot);
   try {
-    seat->thread = std::thread([core = shared_from_this(), seat] { core->run_thread(seat); });
+    slot->thread = std::thread([core = shared_from_this(), slot] { core->run_thread(slot); });
   } catch (...) {
-    seats_.pop_back();
+    slots_.pop_back();
     throw;
   }
 }
@@ -124,7 +124,7 @@ Job* Core::submit(Frame frame, bool is_put, const Deadline& deadline, Notify not
   std::unique_lock lock(mutex_);
   const auto has_room = [&] { return !queue_.full() && (!is_put || put_in_flight_ < put_.capacity()); };
   const bool in_time = room_.wait(
-      lock, deadline, [&] { return is_brisk(); }, [&] { return closed_ || broken_ || has_room(); });
+      lock, deadline, [&] { return jobs_are_quick(); }, [&] { return closed_ || broken_ || has_room(); });
   if (const auto reason = refusal()) std::rethrow_exception(reason);
   if (!in_time) {
     throw TimeoutError("the pipeline is full: " + std::to_string(queue_.capacity()) +
@@ -162,7 +162,7 @@ Outcome Core::wait(Job* job, const Deadline& deadline) {
   std::unique_lock lock(mutex_);
   ++job->awaited;
   const bool in_time = done_.wait(
-      lock, deadline, [&] { return is_brisk(); }, [&] { return job->phase == Job::Phase::done; });
+      lock, deadline, [&] { return jobs_are_quick(); }, [&] { return job->phase == Job::Phase::done; });
   --job->awaited;
   if (!in_time) throw TimeoutError("the frame is not done in time; wait again");
   Outcome outcome{0, std::move(job->result), std::move(job->error)};
@@ -190,7 +190,7 @@ Outcome Core::get(const Deadline& deadline) {
   const auto is_over = [&] { return (closed_ || broken_) && put_in_flight_ == 0; };
   ++getters_;
   const bool in_time = done_.wait(
-      lock, deadline, [&] { return is_brisk(); }, [&] { return is_there() || is_over(); });
+      lock, deadline, [&] { return jobs_are_quick(); }, [&] { return is_there() || is_over(); });
   --getters_;
   if (!in_time) throw TimeoutError("no result came in time; put frames, or wait longer");
   if (!is_there()) std::rethrow_exception(refusal());
@@ -198,9 +198,9 @@ Outcome Core::get(const Deadline& deadline) {
   Outcome outcome{job->number, std::move(job->result), std::move(job->error)};
   --put_in_flight_;
   recycle(*job);
-  const bool tell = room_.must_tell(is_brisk() && 2 * put_in_flight_ > put_.capacity());
+  const bool notify_now = room_.must_notify(jobs_are_quick() && 2 * put_in_flight_ > put_.capacity());
   lock.unlock();
-  if (tell) room_.tell();
+  if (notify_now) room_.notify();
   return outcome;
 }
 
@@ -228,7 +228,7 @@ void Core::finish(Job& job) {
     counters_.postprocess.add(now - job.executed);
   }
   if (job.is_put && options_.order == Order::completed) completed_.push(&job);
-  owed_ = owed_ || is_awaited(job);
+  unnotified_ = unnotified_ || is_awaited(job);
   if (!job.is_put && job.given_up) {
     job.result = Result();
     recycle(job);
@@ -241,9 +241,9 @@ bool Core::is_awaited(const Job& job) const {
 }
 
 // With the lock held: whether those that wait for frames have to be told now.
-bool Core::owes_telling() {
-  if (!owed_ || !done_.must_tell(may_tell_late())) return false;
-  owed_ = false;
+bool Core::notify_is_due() {
+  if (!unnotified_ || !done_.must_notify(may_notify_late())) return false;
+  unnotified_ = false;
   return true;
 }
 

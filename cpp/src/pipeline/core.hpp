@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/process.hpp"
+#include "pipeline/batched_condition.hpp"
 #include "pipeline/histogram.hpp"
 #include "pipeline/job.hpp"
-#include "pipeline/late_condition.hpp"
 #include "pipeline/result_pool.hpp"
 #include "pipeline/ring.hpp"
 
@@ -20,7 +20,7 @@ namespace nerone::pipeline {
 
 // A worker's place: its thread, its runner, and the jobs it has taken. The thread owns the jobs except between
 // Core::give_up, which takes them away from a thread whose device does not answer, and that thread's end.
-struct Seat {
+struct WorkerSlot {
   enum class Place : int { host, device, lost };
 
   std::size_t index = 0;
@@ -64,21 +64,21 @@ class Core : public std::enable_shared_from_this<Core> {
 
   std::vector<std::unique_ptr<Worker>> make_workers() const;
   void start_threads(std::vector<std::unique_ptr<Worker>> workers);
-  void start_thread(const std::shared_ptr<Seat>& seat);
-  std::shared_ptr<Seat> new_seat(std::size_t index);
-  void run_thread(const std::shared_ptr<Seat>& seat);
-  void work(Seat& seat);
-  bool take_jobs(Seat& seat);
-  void preprocess(Seat& seat);
-  bool execute(Seat& seat);
-  void postprocess(Seat& seat);
-  void complete(Seat& seat);
+  void start_thread(const std::shared_ptr<WorkerSlot>& slot);
+  std::shared_ptr<WorkerSlot> new_slot(std::size_t index);
+  void run_thread(const std::shared_ptr<WorkerSlot>& slot);
+  void work(WorkerSlot& slot);
+  bool take_jobs(WorkerSlot& slot);
+  void preprocess(WorkerSlot& slot);
+  bool execute(WorkerSlot& slot);
+  void postprocess(WorkerSlot& slot);
+  void complete(WorkerSlot& slot);
 
   void watch();
-  void give_up(Seat& seat);
-  void replace(Seat& seat);
-  void leave(Seat& seat);
-  std::vector<std::shared_ptr<Seat>>::iterator find_seat(const Seat& seat);
+  void give_up(WorkerSlot& slot);
+  void replace(WorkerSlot& slot);
+  void leave(WorkerSlot& slot);
+  std::vector<std::shared_ptr<WorkerSlot>>::iterator find_slot(const WorkerSlot& slot);
   void fail_queue(const std::exception_ptr& reason);
   void break_down(const std::exception_ptr& reason);
 
@@ -86,10 +86,10 @@ class Core : public std::enable_shared_from_this<Core> {
   void finish(Job& job);
   void recycle(Job& job);
   std::exception_ptr refusal() const;
-  bool is_brisk() const { return mean_job_ < LateCondition::slice; }
-  bool may_tell_late() const { return is_brisk() && 2 * queue_.size() > queue_.capacity(); }
+  bool jobs_are_quick() const { return mean_job_ < BatchedCondition::slice; }
+  bool may_notify_late() const { return jobs_are_quick() && 2 * queue_.size() > queue_.capacity(); }
   bool is_awaited(const Job& job) const;
-  bool owes_telling();
+  bool notify_is_due();
 
   const Process process_;
   const WorkerFactory factory_;
@@ -99,10 +99,10 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<TensorInfo> inputs_;
 
   std::mutex mutex_;
-  LateCondition room_;                 // the queue, or the list of put frames, got shorter
+  BatchedCondition room_;              // the queue, or the list of put frames, got shorter
   std::condition_variable work_;       // the queue got longer, or closed
-  LateCondition done_;                 // a frame is done
-  std::condition_variable seat_left_;  // a worker thread ended
+  BatchedCondition done_;              // a frame is done
+  std::condition_variable slot_left_;  // a worker thread ended
   std::deque<Job> jobs_;               // addresses stay
   std::vector<Job*> unused_;
   Ring<Job*> queue_;
@@ -110,15 +110,15 @@ class Core : public std::enable_shared_from_this<Core> {
   Ring<Job*> completed_;  // put frames that are done, in the order of completion
   std::size_t put_in_flight_ = 0;
   std::uint64_t next_number_ = 0;
-  std::size_t busy_ = 0;  // frames waiting or running
-  int getters_ = 0;       // threads in get()
-  int drainers_ = 0;      // threads in drain()
-  bool owed_ = false;     // somebody's frame is done, and was not told yet
+  std::size_t busy_ = 0;     // frames waiting or running
+  int getters_ = 0;          // threads in get()
+  int drainers_ = 0;         // threads in drain()
+  bool unnotified_ = false;  // somebody's frame is done, and was not told yet
   Clock::duration mean_job_ =
       std::chrono::milliseconds(1);  // from a worker's taking a frame to its end, of the last few
   bool closed_ = false;
   std::exception_ptr broken_;
-  std::vector<std::shared_ptr<Seat>> seats_;
+  std::vector<std::shared_ptr<WorkerSlot>> slots_;
   std::vector<std::thread> ended_;
   std::size_t hanging_ = 0;  // threads that were given up and have not come back
   std::thread watchdog_;

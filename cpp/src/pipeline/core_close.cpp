@@ -13,7 +13,7 @@ void Core::drain(const Deadline& deadline) {
   std::unique_lock lock(mutex_);
   ++drainers_;
   const bool in_time = done_.wait(
-      lock, deadline, [&] { return is_brisk(); }, [&] { return busy_ == 0; });
+      lock, deadline, [&] { return jobs_are_quick(); }, [&] { return busy_ == 0; });
   --drainers_;
   if (!in_time) {
     throw TimeoutError(std::to_string(busy_) + " frames are not done in time; wait again");
@@ -28,10 +28,10 @@ void Core::close(bool finish_waiting, const Deadline& deadline) {
   if (!finish_waiting) {
     fail_queue(std::make_exception_ptr(QueueClosedError("the pipeline was closed before this frame had its turn")));
   }
-  room_.tell();
+  room_.notify();
   work_.notify_all();
-  done_.tell();
-  if (!deadline.wait(seat_left_, lock, [&] { return seats_.empty(); })) {
+  done_.notify();
+  if (!deadline.wait(slot_left_, lock, [&] { return slots_.empty(); })) {
     throw TimeoutError("workers of the pipeline are still busy; wait again");
   }
   ended.swap(ended_);
@@ -49,14 +49,14 @@ void Core::shut_down() {
     close(false, Deadline(wait_ms));
   } catch (const TimeoutError&) {
     std::unique_lock lock(mutex_);
-    for (const auto& seat : seats_) seat->thread.detach();
-    hanging_ += seats_.size();
-    for (const auto& seat : seats_) seat->place.store(Seat::Place::lost);
-    seats_.clear();
+    for (const auto& slot : slots_) slot->thread.detach();
+    hanging_ += slots_.size();
+    for (const auto& slot : slots_) slot->place.store(WorkerSlot::Place::lost);
+    slots_.clear();
     for (auto& thread : ended_) thread.detach();
     ended_.clear();
     lock.unlock();
-    seat_left_.notify_all();
+    slot_left_.notify_all();
     if (watchdog_.joinable()) watchdog_.join();
   }
 }

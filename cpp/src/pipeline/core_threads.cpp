@@ -25,68 +25,68 @@ Clock::rep now_ticks() { return Clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
-std::shared_ptr<Seat> Core::new_seat(std::size_t index) {
-  auto seat = std::make_shared<Seat>();
-  seat->index = index;
-  seat->jobs.reserve(batch_);
-  return seat;
+std::shared_ptr<WorkerSlot> Core::new_slot(std::size_t index) {
+  auto slot = std::make_shared<WorkerSlot>();
+  slot->index = index;
+  slot->jobs.reserve(batch_);
+  return slot;
 }
 
-void Core::run_thread(const std::shared_ptr<Seat>& seat) {
-  if (!options_.pin_to.empty()) pin_to(options_.pin_to[seat->index % options_.pin_to.size()]);
+void Core::run_thread(const std::shared_ptr<WorkerSlot>& slot) {
+  if (!options_.pin_to.empty()) pin_to(options_.pin_to[slot->index % options_.pin_to.size()]);
   std::string failure;
   try {
-    if (!seat->worker) seat->worker = factory_();
-    if (!seat->worker) throw DeviceError("the worker factory of the pipeline gave no worker");
-    work(*seat);
+    if (!slot->worker) slot->worker = factory_();
+    if (!slot->worker) throw DeviceError("the worker factory of the pipeline gave no worker");
+    work(*slot);
   } catch (const std::exception& error) {
     failure = error.what();
   } catch (...) {
     failure = "unknown error";
   }
-  seat->worker.reset();
+  slot->worker.reset();
   if (!failure.empty()) {
     const std::lock_guard lock(mutex_);
-    const bool is_last = seats_.size() == 1;
+    const bool is_last = slots_.size() == 1;
     if (is_last) {
       break_down(std::make_exception_ptr(
           DeviceError("a runner whose device did not answer could not be replaced: " + failure)));
     }
   }
-  leave(*seat);
+  leave(*slot);
 }
 
-void Core::work(Seat& seat) {
-  while (take_jobs(seat)) {
-    preprocess(seat);
-    if (!execute(seat)) return;
-    postprocess(seat);
-    complete(seat);
+void Core::work(WorkerSlot& slot) {
+  while (take_jobs(slot)) {
+    preprocess(slot);
+    if (!execute(slot)) return;
+    postprocess(slot);
+    complete(slot);
   }
 }
 
-bool Core::take_jobs(Seat& seat) {
-  seat.jobs.clear();
+bool Core::take_jobs(WorkerSlot& slot) {
+  slot.jobs.clear();
   std::unique_lock lock(mutex_);
   work_.wait(lock, [&] { return !queue_.empty() || closed_ || broken_; });
   if (queue_.empty()) return false;
-  while (!queue_.empty() && seat.jobs.size() < batch_) {
+  while (!queue_.empty() && slot.jobs.size() < batch_) {
     auto* job = queue_.pop();
     job->phase = Job::Phase::running;
     job->started = Clock::now();
-    seat.jobs.push_back(job);
+    slot.jobs.push_back(job);
   }
-  const bool tell = room_.must_tell(may_tell_late());
+  const bool notify_now = room_.must_notify(may_notify_late());
   lock.unlock();
-  if (tell) room_.tell();
+  if (notify_now) room_.notify();
   return true;
 }
 
-void Core::preprocess(Seat& seat) {
+void Core::preprocess(WorkerSlot& slot) {
   int image = 0;
-  for (auto* job : seat.jobs) {
+  for (auto* job : slot.jobs) {
     try {
-      seat.worker->preprocess(*job->frame, image++);
+      slot.worker->preprocess(*job->frame, image++);
     } catch (...) {
       job->error = std::current_exception();
     }
@@ -95,42 +95,43 @@ void Core::preprocess(Seat& seat) {
 }
 
 // False when the jobs were taken away meanwhile: they are others' by now, and the device may still write.
-bool Core::execute(Seat& seat) {
+bool Core::execute(WorkerSlot& slot) {
   const auto failed = [](const Job* job) { return job->error != nullptr; };
-  if (std::all_of(seat.jobs.begin(), seat.jobs.end(), failed)) return true;
-  seat.in_device_since.store(now_ticks());
-  seat.place.store(Seat::Place::device);
+  if (std::all_of(slot.jobs.begin(), slot.jobs.end(), failed)) return true;
+  slot.in_device_since.store(now_ticks());
+  slot.place.store(WorkerSlot::Place::device);
   std::exception_ptr error;
   bool late = false;
   try {
-    seat.worker->execute();
+    slot.worker->execute();
   } catch (const TimeoutError&) {
     late = true;
   } catch (...) {
     error = std::current_exception();
   }
-  auto expected = Seat::Place::device;
-  if (!seat.place.compare_exchange_strong(expected, late ? Seat::Place::lost : Seat::Place::host)) return false;
+  auto expected = WorkerSlot::Place::device;
+  if (!slot.place.compare_exchange_strong(expected, late ? WorkerSlot::Place::lost : WorkerSlot::Place::host))
+    return false;
   if (late) {
-    give_up(seat);
+    give_up(slot);
     return false;
   }
   const auto executed = Clock::now();
-  for (auto* job : seat.jobs) {
+  for (auto* job : slot.jobs) {
     job->executed = executed;
     if (error && !job->error) job->error = error;
   }
   return true;
 }
 
-void Core::postprocess(Seat& seat) {
+void Core::postprocess(WorkerSlot& slot) {
   int image = 0;
-  for (auto* job : seat.jobs) {
+  for (auto* job : slot.jobs) {
     const int current = image++;
     if (job->error) continue;
     try {
       job->result = pool_->acquire();
-      seat.worker->postprocess(current, job->result.outputs());
+      slot.worker->postprocess(current, job->result.outputs());
     } catch (...) {
       job->error = std::current_exception();
       job->result = Result();
@@ -138,20 +139,20 @@ void Core::postprocess(Seat& seat) {
   }
 }
 
-void Core::complete(Seat& seat) {
-  for (auto* job : seat.jobs) job->frame.reset();
+void Core::complete(WorkerSlot& slot) {
+  for (auto* job : slot.jobs) job->frame.reset();
   Notify notify;
-  bool tell = false;
-  for (auto* job : seat.jobs) {
+  bool notify_now = false;
+  for (auto* job : slot.jobs) {
     {
       const std::lock_guard lock(mutex_);
       notify = job->given_up ? Notify{} : job->notify;
       finish(*job);
-      tell = owes_telling() || tell;
+      notify_now = notify_is_due() || notify_now;
     }
     if (notify.call != nullptr) notify.call(notify.context);
   }
-  if (tell) done_.tell();
+  if (notify_now) done_.notify();
 }
 
 }  // namespace nerone::pipeline

@@ -6,7 +6,7 @@
 
 namespace nerone::pipeline {
 
-// One frame on its way. Jobs are used again; `use` tells one use from the next.
+// One frame on its way. Jobs are used again.
 struct Job {
   enum class Phase { unused, waiting, running, done };
 

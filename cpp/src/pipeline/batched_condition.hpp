@@ -12,7 +12,7 @@ namespace nerone::pipeline {
 // microseconds, as much as a quick device takes for a whole frame and 1 % of one of 3 ms; while there is other work to
 // do, several changes are told at once. A waiter that allows it looks by itself after `slice`, so that being told late
 // never means not at all.
-class LateCondition {
+class BatchedCondition {
  public:
   static constexpr auto slice = std::chrono::milliseconds(4);
 
@@ -29,9 +29,9 @@ class LateCondition {
     return true;
   }
 
-  // With the lock held: whether tell() is due now, or may wait for the next change.
-  bool must_tell(bool may_be_late) const { return strict_ > 0 || (lenient_ > 0 && !may_be_late); }
-  void tell() { changed_.notify_all(); }
+  // With the lock held: whether notify() is due now, or may wait for the next change.
+  bool must_notify(bool may_be_late) const { return strict_ > 0 || (lenient_ > 0 && !may_be_late); }
+  void notify() { changed_.notify_all(); }
 
  private:
   std::condition_variable changed_;
