@@ -118,7 +118,9 @@ def _frames(bundle: Bundle, scans: str | None) -> Iterator[Path]:
 
 
 def _print(report: BenchReport) -> None:
-    title = f"{report.bundle}, {report.frames_compared} frames compared and equal before timing"
+    title = report.bundle
+    if report.frames_compared:
+        title += f", {report.frames_compared} frames compared and equal before timing"
     columns = (
         "backend",
         "device",

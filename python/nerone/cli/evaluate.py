@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from nerone.bundle.bundle import Bundle
     from nerone.evaluation.evaluate import Evaluation
 
-__all__ = ["register"]
+__all__ = ["register", "scores_of"]
 
 
 def register(application: typer.Typer) -> None:
@@ -36,8 +37,9 @@ def register(application: typer.Typer) -> None:
         ),
         skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
+        csv: str = typer.Option(None, "--csv", help="Write the scores to this file too, one a line, as shares."),
     ) -> None:
-        """Score a bundle on labelled data: Dice per class, or accuracy."""
+        """Score a bundle on labelled data: Dice, or accuracy, of each class and of all."""
         from nerone.bundle.bundle import Bundle
         from nerone.evaluation.evaluate import evaluate_bundle
 
@@ -51,7 +53,9 @@ def register(application: typer.Typer) -> None:
                 opened, data, baseline=baseline, device=device, skip_bad=skip_bad, progress=progress
             )
         segmentation = opened.output.kind == "segmentation"
-        scores = {name: _scores(result, name, segmentation) for name in result.counts}
+        scores = {name: scores_of(result, name, segmentation) for name in result.counts}
+        if csv:
+            _write_csv(csv, scores)
         if as_json:
             found = {"agreement": result.agreement, "skipped": result.skipped, "notes": result.notes}
             print_json({"frames": result.frames, "scores": scores, **found})
@@ -82,12 +86,26 @@ def _compare_paths(bundle: Bundle, data: str, skip_bad: bool, as_json: bool) -> 
     return found.identical
 
 
-def _scores(result: Evaluation, network: str, segmentation: bool) -> dict[str, Any]:
+def scores_of(result: Evaluation, network: str, segmentation: bool) -> dict[str, Any]:
+    """Return a network's measure, its score over all, and its score of each class: shares from 0 to 1."""
     counts: Any = result.counts[network]
     if segmentation:
         dice = dict(zip(result.class_names[1:], (float(value) for value in counts.dice()[1:]), strict=True))
         return {"measure": "Dice, weighted by frequency", "score": float(counts.weighted_dice()), "classes": dice}
-    return {"measure": "accuracy", "score": float(counts.accuracy()), "classes": {}}
+    right = dict(zip(result.class_names, (float(value) for value in counts.class_accuracy()), strict=True))
+    return {"measure": "accuracy", "score": float(counts.accuracy()), "classes": right}
+
+
+def _write_csv(path: str, scores: dict[str, dict[str, Any]]) -> None:
+    import csv
+
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("network", "measure", "class", "score"))
+        for network, found in scores.items():
+            for name, value in found["classes"].items():
+                writer.writerow((network, found["measure"].partition(",")[0], name, value))
+            writer.writerow((network, found["measure"], "", found["score"]))
 
 
 def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:

@@ -99,7 +99,8 @@ def class_index(name: str, class_names: Iterable[str]) -> int:
     names = [known.lower() for known in class_names]
     if name.lower() not in names:
         raise ConfigurationError(
-            f"the data has class '{name}', which the model does not know; it knows {', '.join(names)}"
+            f"the data has class '{name}', which the model does not know; it knows {', '.join(names)}; "
+            "name the classes as the data does when the bundle is made, with --classes, or rename the data's folders"
         )
     return names.index(name.lower())
 

@@ -11,7 +11,7 @@ import pytest
 
 from nerone import Model
 from nerone.backends.pynq import vart, vitis_ai_library, xir
-from nerone.errors import ShapeError
+from nerone.errors import ConfigurationError, ShapeError
 from runtime.xmodels import write_alternating, write_doubling
 
 GRAPH_SCRIPT = """
@@ -71,3 +71,15 @@ def test_a_graph_with_parts_on_the_cpu_gives_the_results_of_the_model(tmp_path: 
 
 def _inputs(runner: vitis_ai_library.GraphRunner) -> list[tuple[xir.Tensor, vart.TensorBuffer]]:
     return list(zip(runner.get_input_tensors(), runner.get_inputs(), strict=True))
+
+
+def test_a_slice_of_a_buffer_has_no_tensor() -> None:
+    tensor = xir.Tensor({"name": "t", "shape": [2, 3], "data_type": "XINT8", "attrs": {}})
+    buffer = vart.TensorBuffer(tensor, np.arange(6, dtype=np.int8).reshape(2, 3))
+    assert buffer.get_tensor() is tensor
+    assert "TensorBuffer{" in str(buffer)
+    for made in (buffer[0], buffer + 1, buffer.copy()):
+        assert "TensorBuffer{" not in str(made)
+        with pytest.raises(ConfigurationError, match="has no tensor"):
+            made.get_tensor()
+    np.testing.assert_array_equal(buffer[1], [3, 4, 5])

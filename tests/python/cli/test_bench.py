@@ -73,6 +73,14 @@ def test_a_simulated_board_says_so_and_keeps_its_rate(bundle, volume, run):
     assert report["notes"]
 
 
+def test_frames_are_called_equal_only_where_they_were_compared(bundle, volume, run):
+    words = ("bench", bundle.path, volume, "--runs", 1, "--seconds", 0.1)
+    assert "3 frames compared and equal" in run(*words)[1]
+    code, out, err = run(*words, "--backend", "vart")
+    assert code == 0, err
+    assert "compared" not in out
+
+
 def test_the_papers_rate_on_the_simulated_zcu104(bundle):
     device = find_device("zcu104-sim", bundle.host_model_path, preset="ct-org")
     assert device.cores == 2

@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 from nerone.bundle.bundle import Bundle
+from nerone.cli.evaluate import scores_of
+from nerone.evaluation.evaluate import Evaluation
+from nerone.evaluation.metrics import ClassificationCounts
 from nerone.runtime.prediction.inference import Inference
 from nerone.zoo.shipped import shipped_model
 from paths import golden
@@ -183,7 +186,21 @@ def test_evaluate(run, bundle, volume, tmp_path):
     assert found["frames"] == 3
     assert set(found["scores"]["INT8"]["classes"]) == {"liver", "bone"}
     assert run("evaluate", bundle.path, "--data", volume.parent, "--minimum", 99)[0] == 1
-    assert "liver" in run("evaluate", bundle.path, "--data", volume.parent)[1]
+    table = tmp_path / "scores.csv"
+    assert "liver" in run("evaluate", bundle.path, "--data", volume.parent, "--csv", table)[1]
+    header, *rows = csv.reader(table.read_text().splitlines())
+    assert header == ["network", "measure", "class", "score"]
+    assert {row[2]: float(row[3]) for row in rows[:2]} == found["scores"]["INT8"]["classes"]
+    assert float(rows[2][3]) == found["scores"]["INT8"]["score"]
+
+
+def test_classification_is_scored_by_class():
+    counts = ClassificationCounts(3)
+    for guess, truth in ((0, 0), (1, 0), (1, 1)):
+        counts.add(guess, truth)
+    found = scores_of(Evaluation(("cat", "dog", "cow"), {"INT8": counts}), "INT8", segmentation=False)
+    assert found["score"] == pytest.approx(2 / 3)
+    assert found["classes"] == pytest.approx({"cat": 0.5, "dog": 1.0, "cow": float("nan")}, nan_ok=True)
 
 
 def test_the_command_is_a_process(bundle, tmp_path):

@@ -38,9 +38,12 @@ def device_options() -> _core.DeviceOptions:
 
 
 class TensorBuffer(np.ndarray[Any, Any]):
-    """Memory of a runner, as an array without a copy: it obeys the buffer protocol and slices like numpy's."""
+    """Memory of a runner, as an array without a copy: it obeys the buffer protocol and slices like numpy's.
 
-    _tensor: Tensor
+    Slices and results of arithmetic are arrays alone: they hold no tensor.
+    """
+
+    _tensor: Tensor | None
 
     def __new__(cls, tensor: Tensor, array: Array) -> TensorBuffer:
         """Give the memory of an array the name and attributes of a tensor."""
@@ -49,14 +52,24 @@ class TensorBuffer(np.ndarray[Any, Any]):
         return buffer
 
     def __array_finalize__(self, parent: Any) -> None:
-        self._tensor = getattr(parent, "_tensor", None)  # type: ignore[assignment]
+        self._tensor = None
 
     def get_tensor(self) -> Tensor:
-        """Return the tensor that the memory holds."""
+        """Return the tensor that the memory holds.
+
+        Raises
+        ------
+        ConfigurationError
+            for a slice or a result of arithmetic.
+        """
+        if self._tensor is None:
+            raise ConfigurationError(
+                f"an array of shape {self.shape} made from a runner's buffer has no tensor; ask the buffer itself"
+            )
         return self._tensor
 
     def __str__(self) -> str:
-        return f"TensorBuffer{{{self._tensor}}}"
+        return super().__str__() if self._tensor is None else f"TensorBuffer{{{self._tensor}}}"
 
 
 class Runner:
