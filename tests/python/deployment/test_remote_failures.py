@@ -50,7 +50,11 @@ def test_no_python_no_nerone_and_bad_options(bundle, server, deployed, tmp_path)
     empty = tmp_path / "python without nerone"
     empty.write_text(f'#!/bin/sh\nexec {sys.executable} -S -I "$@"\n')
     empty.chmod(0o755)
-    failing(DeviceError, "cannot be loaded.*pip install", lambda: deployed(bundle, folder, remote_python=str(empty)))
+    failing(
+        DeviceError,
+        "cannot be loaded.*nerone board install",
+        lambda: deployed(bundle, folder, remote_python=str(empty)),
+    )
     failing(DeviceError, "ssh does not take", lambda: deployed(bundle, folder, ssh_options=["Nonsense=1"]))
     assert not folder.exists()
 
