@@ -23,6 +23,7 @@ EXTRAS = {
     "matplotlib": "pictures",
     "aiohttp": "live",
     "prometheus_client": "serve",
+    "pynetdicom": "node",
     "cv2": "video",
     "ipywidgets": "notebook",
 }

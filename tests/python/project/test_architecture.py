@@ -55,7 +55,8 @@ PYTHON_USES = {
     "web": set(),
     "live": _RUN | {"deployment", "evaluation", "zoo", "web"},
     "serving": _RUN | {"deployment", "evaluation", "web"},
-    "cli": _MODEL | _RUN | {"deployment", "evaluation", "zoo", "web", "live", "serving"},
+    "node": _RUN,
+    "cli": _MODEL | _RUN | {"deployment", "evaluation", "zoo", "web", "live", "serving", "node"},
 }
 
 

@@ -25,6 +25,7 @@ OPTIONAL = ("torch", "monai")
 SHORTER = {
     "live": "--port 0 --seconds 1",
     "serve": "--port 0 --seconds 1",
+    "node": "--port 0 --seconds 0.1",
     "bench": "--runs 1 --seconds 0.1",
     "deploy": "--images 6",
     "compile": "--images 6",

@@ -1,0 +1,83 @@
+"""nerone node NAME.nerone --to AET@host:port [--spool FOLDER] [--port PORT]."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nerone.cli.console import file_argument
+from nerone.errors import ConfigurationError, printable
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["register"]
+
+
+def register(application: typer.Typer) -> None:
+    """Add the verb."""
+    import typer
+
+    @application.command()
+    def node(
+        bundle: str = typer.Argument(..., help="Bundle NAME.nerone that segments."),
+        to: str = typer.Option(..., "--to", help="Where segmentations go: AET@host:port."),
+        spool: str = typer.Option("nerone-spool", "--spool", help="Folder of what is on its way; survives a kill."),
+        ae_title: str = typer.Option("NERONE", "--ae-title", help="AE title of the node."),
+        host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on."),
+        port: int = typer.Option(11112, "--port", help="Port to listen on; 0 takes a free one."),
+        allow: list[str] = typer.Option([], "--allow", help="AE title that may send; may be given again."),  # noqa: B008
+        silence: float = typer.Option(30.0, "--silence", help="Seconds without an instance that complete a series."),
+        tries: int = typer.Option(8, "--tries", help="How often a segmentation is sent."),
+        retry: float = typer.Option(5.0, "--retry", help="Seconds before the second try; doubles with each."),
+        keep: float = typer.Option(24.0, "--keep", help="Hours for which a series that is done is kept."),
+        device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
+        threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
+        for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),
+    ) -> None:
+        """Take DICOM series by C-STORE and send their segmentations. Not a medical device."""
+        from nerone.bundle.bundle import Bundle
+        from nerone.node import Node, NodeOptions, Peer
+
+        path = file_argument(bundle, "bundle")
+        if path.is_file():
+            raise ConfigurationError(f"'{path}' is a file; give a bundle NAME.nerone")
+        options = NodeOptions(
+            title=ae_title,
+            host=host,
+            port=port,
+            allow=tuple(allow),
+            silence_s=silence,
+            tries=tries,
+            retry_s=retry,
+            keep_s=keep * 3600,
+            device=device,
+            threads=threads,
+        )
+        peer = Peer.of(to)
+        with _logs(), contextlib.suppress(KeyboardInterrupt), Node(Bundle.open(path), peer, spool, options) as running:
+            running.wait(for_seconds)
+
+
+@contextlib.contextmanager
+def _logs() -> Iterator[None]:
+    """Show the node's log on stderr while the block runs."""
+    logger, handler = logging.getLogger("nerone.node"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
