@@ -166,6 +166,13 @@ def _h5(folder: Path) -> list[Path]:
     return [folder / "a.h5"]
 
 
+def _enter_h5(path: Path) -> None:
+    from nerone.graph import h5_apart
+
+    h5_apart.CPU_LIMIT_S = 2
+    _enter_graph(path)
+
+
 def _onnx(folder: Path) -> list[Path]:
     import onnx
     from onnx import TensorProto, helper
@@ -191,6 +198,6 @@ DOORS = {
     "images": Door(_images, _enter_image),
     "answers": Door(_answers, _enter_answer),
     "messages": Door(_messages, _enter_message),
-    "h5": Door(_h5, _enter_graph),
+    "h5": Door(_h5, _enter_h5),
     "onnx": Door(_onnx, _enter_graph),
 }

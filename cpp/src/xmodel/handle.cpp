@@ -20,7 +20,7 @@ Handle Handle::load(const std::filesystem::path& file, const Limits& limits) {
   try {
     state->foreign = door::installed().make_graph(state->graph);
   } catch (const ModelError& error) {
-    throw ModelError("'" + file.string() + "': " + one_line(error.what()) + "; fetch or compile it again");
+    throw ModelError("'" + file.string() + "': " + with_advice(error.what()));
   }
   Handle handle;
   handle.state_ = std::move(state);

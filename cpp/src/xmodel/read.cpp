@@ -48,7 +48,7 @@ Graph read_bytes(const void* data, std::size_t size_bytes, const Limits& limits)
     }
     return graph;
   } catch (const ModelError& error) {
-    throw ModelError("not a usable xmodel: " + one_line(error.what()) + "; fetch or compile it again");
+    throw ModelError("not a usable xmodel: " + with_advice(error.what()));
   }
 }
 

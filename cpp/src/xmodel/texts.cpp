@@ -74,4 +74,9 @@ std::string one_line(std::string message) {
   return message;
 }
 
+std::string with_advice(const std::string& message) {
+  auto line = one_line(message);
+  return line.find("; ") == std::string::npos ? line + "; fetch or compile it again" : line;
+}
+
 }  // namespace nerone::xmodel

@@ -15,4 +15,7 @@ void check_texts(const Attrs& attrs, const std::string& owner);
 // Names come from files: control characters are replaced, and what no one would read is cut.
 std::string one_line(std::string message);
 
+// The message on one line, with what to do about a damaged file behind it where it says nothing of its own to do.
+std::string with_advice(const std::string& message);
+
 }  // namespace nerone::xmodel

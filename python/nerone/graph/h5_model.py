@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nerone.errors import ModelError
 from nerone.graph.graph import Graph
-from nerone.graph.h5_arrays import H5Arrays, names_attribute, open_h5
+from nerone.graph.h5_apart import read_apart
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_config import MODELS, Emit, StoredModel, graph_of
 from nerone.graph.layer_table import add_layer
@@ -45,44 +45,13 @@ def read_h5(path: Path) -> H5Model:
     ModelError
         No h5 file, one that holds weights only, or one whose arrays lie elsewhere or are too large.
     """
-    with open_h5(path, str(path)) as file:
-        raw = file.attrs.get("model_config")
-        if raw is None:
-            raise ModelError(
-                f"'{path}' holds weights but no model; save the whole model with model.save('{path.name}')"
-            )
-        if "model_weights" not in file:
-            raise ModelError(f"'{path}' has no weights; save the whole model with model.save()")
-        version = _text(file.attrs.get("keras_version", "2"))
-        weights = _weights(file["model_weights"], str(path))
+    values, arrays = read_apart("model", path, str(path))
+    waiting = iter(arrays)
+    weights = {layer: {name: next(waiting) for name in names} for layer, names in values["layers"]}
     try:
-        return H5Model(json.loads(_text(raw)), weights, 3 if version.split(".")[0] == "3" else 2)
+        return H5Model(json.loads(values["config"]), weights, 3 if values["version"].split(".")[0] == "3" else 2)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"the model configuration in '{path}' is damaged: {error}") from error
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _weights(group: Any, shown: str) -> dict[str, dict[str, NDArray[Any]]]:
-    """Variables by layer. A layer whose name has slashes lies as deep in folders, so names are those of the lists."""
-    import h5py
-
-    arrays = H5Arrays(group, shown)
-    listed = names_attribute(group, "layer_names")
-    layers = list(group) if listed is None else listed
-    found: dict[str, dict[str, NDArray[Any]]] = {}
-    for layer in layers:
-        inside = [path for path in arrays.found if path.startswith(f"{layer}/")]
-        item = group.get(layer)
-        names = names_attribute(item, "weight_names") if isinstance(item, h5py.Group) else None
-        paths = inside if names is None else [f"{layer}/{name}" for name in names]
-        missing = [path for path in paths if path not in arrays.found]
-        if missing:
-            raise ModelError(f"'{shown}' has no array '{missing[0]}' of layer '{layer}'; save the model again")
-        found[layer] = {path.removeprefix(f"{layer}/").removesuffix(":0"): arrays.read(path) for path in paths}
-    return found
 
 
 def from_h5(

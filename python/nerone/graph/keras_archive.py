@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from nerone.errors import ModelError
 from nerone.graph.graph import Graph
-from nerone.graph.h5_arrays import MOST_BYTES, H5Arrays, open_h5, read_bounded
+from nerone.graph.h5_apart import read_apart
+from nerone.graph.h5_arrays import MOST_BYTES, read_bounded
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_config import MODELS, StoredModel, body, graph_of, refuse_code
 
@@ -65,9 +66,11 @@ def read_keras_archive(path: Path) -> StoredModel:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"'{path}' is no .keras file or is damaged; save the model again with model.save()") from error
-    with open_h5(io.BytesIO(content), str(path)) as file:
-        arrays = H5Arrays(file, str(path))
-        stored = {name: arrays.read(name) for name in arrays.found if "/vars/" in f"/{name}"}
+    with tempfile.TemporaryFile() as unpacked:
+        unpacked.write(content)
+        unpacked.seek(0)
+        values, arrays = read_apart("variables", unpacked, str(path))
+    stored = dict(zip(values["names"], arrays, strict=True))
     version = str(metadata.get("keras_version", "3")) if isinstance(metadata, Mapping) else "3"
     return StoredModel(config, _Variables(config, stored, str(path)).of, 2 if version.startswith("2") else 3, str(path))
 

@@ -130,6 +130,8 @@ class _Walk:
 
     def top(self, config: Mapping[str, Any], given: InputShape) -> Graph:
         layers = body(config)["layers"]
+        if not layers:
+            raise ModelError(f"the model in '{self._model_file.shown}' has no layers; build it and save it again")
         if config["class_name"] == "Sequential":
             first = layers[0]
             names = [first["config"]["name"] if first["class_name"] == "InputLayer" else "input"]
@@ -231,7 +233,10 @@ def _from_zero(found: list[Reference], together: list[Reference], counts: Mappin
 def _batch_shape(layer: Mapping[str, Any]) -> tuple[int | None, ...]:
     shape = layer["config"].get("batch_input_shape") or layer["config"].get("batch_shape")
     if shape is None and layer["class_name"] in MODELS:
-        return _batch_shape(body(layer)["layers"][0])
+        inner = body(layer)["layers"]
+        if not inner:
+            raise ModelError(f"the model '{body(layer).get('name')}' inside has no layers; build it and save it again")
+        return _batch_shape(inner[0])
     if shape is None:
         raise ModelError(
             f"layer '{layer['config'].get('name')}' does not tell the input shape; save the model after building it"

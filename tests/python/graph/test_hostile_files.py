@@ -224,6 +224,14 @@ def test_odd_configurations_are_one_sentence(what, config, tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_model_without_layers_is_named(inside, tmp_path):
+    empty = {"class_name": "Sequential", "config": {"name": "hollow", "layers": []}}
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": [empty]}} if inside else empty
+    with pytest.raises(ModelError, match="has no layers; build it and save it again"):
+        load(write_h5(tmp_path / "m.h5", config))
+
+
 def test_no_reader_of_ours_unpickles_or_lets_keras_read_first():
     """Pickles and Keras's loader run code; only ``load_keras_model``, which looks first, may call the latter."""
     wanted = re.compile(r"allow_pickle\s*=\s*True|pickle\.loads?\(|\bload_model\(|safe_mode\s*=\s*False|torch\.load\(")

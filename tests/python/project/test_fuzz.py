@@ -9,11 +9,11 @@ from tests.fuzz.doors import DOORS
 from nerone import _core
 
 SECONDS = 2.0
-NEEDS = {"onnx": "onnx", "images": "PIL", "messages": "aiohttp"}
+NEEDS = {"h5": "h5py", "onnx": "onnx", "images": "PIL", "messages": "aiohttp"}
 
 
 @pytest.mark.skipif(_core.sanitized, reason="a sanitizer's shadow memory does not fit under a limit of address space")
-@pytest.mark.parametrize("name", sorted(set(DOORS) - {"h5"}))  # libhdf5 loops for ever in some, docs/reliability.md
+@pytest.mark.parametrize("name", sorted(DOORS))
 def test_mutants_are_taken_or_refused(name):
     if name in NEEDS:
         pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")

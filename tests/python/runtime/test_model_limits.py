@@ -40,7 +40,9 @@ def test_a_model_is_not_written_with_two_tensors_of_one_name(model, tmp_path):
 @pytest.mark.parametrize("kernels", KERNELS)
 def test_more_memory_than_the_limit(model, monkeypatch, kernels):
     monkeypatch.setenv("NERONE_MAX_MEMORY", "7")
-    with pytest.raises(ModelError, match=r"take .* GB, more than the limit of .*raise the limit with --max-memory"):
+    with pytest.raises(
+        ModelError, match=r"take .* GB, more than the limit of .*raise the limit with --max-memory.* in bytes$"
+    ):
         Model.load(model, kernels=kernels)
     monkeypatch.setenv("NERONE_MAX_MEMORY", "1000000")
     with Model.load(model, kernels=kernels) as opened:
