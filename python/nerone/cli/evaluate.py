@@ -99,13 +99,19 @@ def scores_of(result: Evaluation, network: str, segmentation: bool) -> dict[str,
 def _write_csv(path: str, scores: dict[str, dict[str, Any]]) -> None:
     import csv
 
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("network", "measure", "class", "score"))
-        for network, found in scores.items():
-            for name, value in found["classes"].items():
-                writer.writerow((network, found["measure"].partition(",")[0], name, value))
-            writer.writerow((network, found["measure"], "", found["score"]))
+    from nerone.bundle.writing import replacing_file, write_error
+
+    target = Path(path)
+    try:
+        with replacing_file(target) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("network", "measure", "class", "score"))
+            for network, found in scores.items():
+                for name, value in found["classes"].items():
+                    writer.writerow((network, found["measure"].partition(",")[0], name, value))
+                writer.writerow((network, found["measure"], "", found["score"]))
+    except OSError as error:
+        raise write_error(target, error) from error
 
 
 def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:

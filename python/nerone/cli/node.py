@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nerone.cli.console import file_argument
+from nerone.cli.process import log_on_stderr
 from nerone.errors import ConfigurationError, printable
 
 if TYPE_CHECKING:
@@ -58,24 +57,13 @@ def register(application: typer.Typer) -> None:
             threads=threads,
         )
         peer = Peer.of(to)
-        with _logs(), contextlib.suppress(KeyboardInterrupt), Node(Bundle.open(path), peer, spool, options) as running:
+        lines = _Lines("%(asctime)s %(levelname)s %(message)s")
+        with (
+            log_on_stderr("nerone.node", lines, logging.INFO),
+            contextlib.suppress(KeyboardInterrupt),
+            Node(Bundle.open(path), peer, spool, options) as running,
+        ):
             running.wait(for_seconds)
-
-
-@contextlib.contextmanager
-def _logs() -> Iterator[None]:
-    """Show the node's log on stderr while the block runs."""
-    logger, handler = logging.getLogger("nerone.node"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
-    before = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.level, logger.propagate = before
 
 
 class _Lines(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from types import FrameType
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["drop_output", "flush_output", "is_full", "memory_option", "signals_as_ctrl_c"]
+__all__ = ["drop_output", "flush_output", "is_full", "log_on_stderr", "memory_option", "signals_as_ctrl_c"]
 
 _UNITS = ("", "k", "m", "g", "t")
 _MEMORY = "NERONE_MAX_MEMORY"
@@ -43,6 +44,22 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         handler(signal.SIGINT, frame)
     else:
         raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def log_on_stderr(name: str, lines: logging.Formatter, level: int) -> Iterator[None]:
+    """Show a package's log on stderr, and nowhere else, while the block runs."""
+    logger, handler = logging.getLogger(name), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(lines)
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
 
 
 @contextlib.contextmanager

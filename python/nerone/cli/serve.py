@@ -7,11 +7,10 @@ import contextlib
 import json
 import logging
 import signal
-import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nerone.cli.console import file_argument
+from nerone.cli.process import log_on_stderr
 from nerone.errors import printable
 
 if TYPE_CHECKING:
@@ -63,7 +62,8 @@ def register(application: typer.Typer) -> None:
             power=power,
             grace_s=grace,
         )
-        with _logs(as_json=log_json):
+        lines, level = (_JsonLines(), logging.INFO) if log_json else (_Lines(), logging.WARNING)
+        with log_on_stderr("nerone.serving", lines, level):
             asyncio.run(_serve(paths, Access(host, port, token), options, for_seconds))
 
 
@@ -96,22 +96,6 @@ async def _serve(paths: list[Path], access: Access, options: ServeOptions, for_s
         )
 
     await serve(server, told, until)
-
-
-@contextlib.contextmanager
-def _logs(*, as_json: bool) -> Iterator[None]:
-    """Show the log of NERONE on stderr while the block runs."""
-    logger, handler = logging.getLogger("nerone.serving"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if as_json else _Lines())
-    before = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO if as_json else logging.WARNING)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.level, logger.propagate = before
 
 
 class _Lines(logging.Formatter):

@@ -36,4 +36,5 @@ def already_quantized(model: Any) -> QuantizedModel | None:
     from nerone.graph.h5_model import read_h5
     from nerone.quantization.vendor.vai_q import load_vai_q
 
-    return load_vai_q(path) if "Vitis>" in str(read_h5(path).config) else None
+    content = read_h5(path)
+    return load_vai_q(path, model=content) if "Vitis>" in str(content.config) else None

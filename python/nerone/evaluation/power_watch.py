@@ -27,7 +27,7 @@ class PowerWatch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         if meter is not None:
-            self._thread = threading.Thread(target=self._read, name="nerone-live-power", daemon=True)
+            self._thread = threading.Thread(target=self._read, name="nerone-power", daemon=True)
             self._thread.start()
 
     @property

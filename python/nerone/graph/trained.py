@@ -10,7 +10,8 @@ from nerone.errors import ConfigurationError, ModelError
 from nerone.graph.graph import Op
 from nerone.graph.h5_model import from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
-from nerone.graph.keras_archive import from_keras_archive, read_keras_archive
+from nerone.graph.keras_archive import read_keras_archive
+from nerone.graph.keras_config import graph_of
 
 __all__ = ["load_keras_model"]
 
@@ -48,7 +49,8 @@ def load_keras_model(path: str | Path, *, input_shape: InputShape = None) -> Any
         raise ConfigurationError(f"there is no model '{file}'; check the path")
     suffix = file.suffix.lower()
     if suffix == ".keras":
-        config, graph = read_keras_archive(file).config, from_keras_archive(file, input_shape=input_shape)
+        stored = read_keras_archive(file)
+        config, graph = stored.config, graph_of(stored, input_shape=input_shape)
     elif suffix in (".h5", ".hdf5"):
         content = read_h5(file)
         config, graph = content.config, from_h5(file, input_shape=input_shape, model=content)

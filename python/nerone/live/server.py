@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +20,8 @@ from nerone.live.session import Session
 from nerone.live.uploads import receive
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.web.access import Access
-from nerone.web.connections import Doorkeeper, stop_listening
-from nerone.web.guard import Guard, quiet_log, unless_it_stalls
+from nerone.web.guard import Guard, unless_it_stalls
+from nerone.web.listener import Listener
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -60,12 +59,10 @@ class LiveServer:
     ) -> None:
         self.session = session
         self.access = access
-        self.port = access.port
+        self._listener = Listener(access, keepalive_s=30.0)
         self._bundle = bundle
         self._title = title
         self._sockets: set[web.WebSocketResponse] = set()
-        self._runner: web.AppRunner | None = None
-        self._listening: asyncio.Server | None = None
         self._uploads = 0
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
         self._float_model = float_model
@@ -76,8 +73,12 @@ class LiveServer:
     @property
     def url(self) -> str:
         """The address to open, with the token where one is required."""
-        host = "127.0.0.1" if self.access.host in {"0.0.0.0", "::"} else self.access.host
-        return f"http://{host}:{self.port}/" + (f"?token={self.access.token}" if self.access.token else "")
+        return f"{self._listener.url}/" + (f"?token={self.access.token}" if self.access.token else "")
+
+    @property
+    def port(self) -> int:
+        """TCP port, the one that was taken once the server has started."""
+        return self._listener.port
 
     async def start(self) -> None:
         """Listen. Raises ConfigurationError where the address cannot be had."""
@@ -94,32 +95,14 @@ class LiveServer:
         if self._float_model is not None:
             loop = asyncio.get_running_loop()
             self._float_model.when_done(lambda: self._refresh_from(loop))
-        self._runner = web.AppRunner(
-            app, access_log=None, logger=quiet_log(), handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=30.0
-        )
-        await self._runner.setup()
-        answer: Any = self._runner.server
-        guard.door = Doorkeeper(answer, self.access.max_connections, self.access.headers_s)
-        try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                guard.door, self.access.host, self.access.port, backlog=256, reuse_address=os.name == "posix"
-            )
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ConfigurationError(
-                f"cannot listen on {self.access.host}:{self.access.port} ({os.strerror(error.errno or 0)}); "
-                "choose another --port"
-            ) from error
-        self.port = self._listening.sockets[0].getsockname()[1]
+        await self._listener.open(app, guard)
 
     async def stop(self) -> None:
         """Close the viewers' sockets and stop listening; the session is closed by its owner."""
-        if self._listening is not None:
-            await stop_listening(self._listening)
+        await self._listener.stop_accepting()
         for socket in list(self._sockets):
             await socket.close(code=1001, message=b"NERONE was stopped.")
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.close()
         self._encoder.shutdown(wait=False)
 
     def _refresh_from(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,8 +22,8 @@ from nerone.serving.metrics import Metrics
 from nerone.serving.served import Served
 from nerone.serving.tensors import answer, read_request
 from nerone.web.access import Access
-from nerone.web.connections import Doorkeeper, stop_listening
-from nerone.web.guard import Guard, quiet_log, unless_it_stalls
+from nerone.web.guard import Guard, unless_it_stalls
+from nerone.web.listener import Listener
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -86,26 +85,27 @@ class InferenceServer:
 
     def __init__(self, bundles: Sequence[str | Path], access: Access, options: ServeOptions | None = None) -> None:
         self.access, self.options = access, options or ServeOptions()
-        self._tls = _tls(self.options)
         self.models: dict[str, Served] = {}
         for path in bundles:
             name = Path(path).resolve().name.removesuffix(".nerone")
             if name in self.models:
                 raise ConfigurationError(f"two bundles are called '{name}'; rename the folder of one")
             self.models[name] = Served(path, self.options.device, self.options.threads, self.options.result)
-        self.port = access.port
+        self._listener = Listener(access, keepalive_s=75.0, tls=_tls(self.options))
         self.in_flight = 0
         self._draining = False
         self._meter = PowerWatch(open_meter(self.options.power))
         self.metrics = Metrics(self.models, self._meter, lambda: self.in_flight)
-        self._runner: web.AppRunner | None = None
-        self._listening: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
         """The address, without the token."""
-        host = "127.0.0.1" if self.access.host in {"0.0.0.0", "::"} else self.access.host
-        return f"http{'s' if self._tls else ''}://{host}:{self.port}"
+        return self._listener.url
+
+    @property
+    def port(self) -> int:
+        """TCP port, the one that was taken once the server has started."""
+        return self._listener.port
 
     async def start(self) -> None:
         """Listen. Raises ConfigurationError where the address cannot be had."""
@@ -123,41 +123,18 @@ class InferenceServer:
             app.router.add_get(place, self._about_model)
             app.router.add_get(f"{place}/ready", self._ready)
             app.router.add_post(f"{place}/infer", self._infer)
-        self._runner = web.AppRunner(
-            app, access_log=None, logger=quiet_log(), handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=75.0
-        )
-        await self._runner.setup()
-        inner: Any = self._runner.server
-        guard.door = Doorkeeper(inner, self.access.max_connections, self.access.headers_s)
-        try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                guard.door,
-                self.access.host,
-                self.access.port,
-                backlog=256,
-                reuse_address=os.name == "posix",
-                ssl=self._tls,
-            )
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ConfigurationError(
-                f"cannot listen on {self.access.host}:{self.access.port} ({os.strerror(error.errno or 0)}); "
-                "choose another --port"
-            ) from error
-        self.port = self._listening.sockets[0].getsockname()[1]
+        await self._listener.open(app, guard)
 
     async def stop(self) -> None:
         """Take no more requests, answer those that were taken, and close the pipelines."""
         self._draining = True
-        if self._listening is not None:
-            await stop_listening(self._listening)
+        await self._listener.stop_accepting()
         end = time.monotonic() + self.options.grace_s
         quiet = 0
         while time.monotonic() < end and quiet < 5:  # what is in the sockets already gets its 503
             quiet = 0 if self.in_flight else quiet + 1
             await asyncio.sleep(0.02)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.close()
         for served in self.models.values():
             await served.close()
         self._meter.close()

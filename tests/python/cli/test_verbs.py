@@ -192,6 +192,9 @@ def test_evaluate(run, bundle, volume, tmp_path):
     assert header == ["network", "measure", "class", "score"]
     assert {row[2]: float(row[3]) for row in rows[:2]} == found["scores"]["INT8"]["classes"]
     assert float(rows[2][3]) == found["scores"]["INT8"]["score"]
+    code, _, said = run("evaluate", bundle.path, "--data", volume.parent, "--csv", volume / "scores.csv")
+    assert code == 2
+    assert f"cannot write '{volume / 'scores.csv'}'" in said
 
 
 def test_classification_is_scored_by_class():

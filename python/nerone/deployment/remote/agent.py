@@ -204,7 +204,7 @@ def receive(request: Request) -> dict[str, Any]:
 def check(request: Request) -> dict[str, Any]:
     """Compare the copied files with the host's and run the golden frame."""
     stage = place_of(request) if request["in_place"] else stage_of(request)
-    _verify(stage, request)
+    verify_files(stage, request)
     for path in stage.iterdir():
         with path.open("rb") as file:
             # A full disk shows here at the latest, before the bundle takes its place.
@@ -215,7 +215,8 @@ def check(request: Request) -> dict[str, Any]:
     return {"outputs": outputs, "tensorflow": "tensorflow" in sys.modules}
 
 
-def _verify(stage: Path, request: Request) -> None:
+def verify_files(stage: Path, request: Request) -> None:
+    """Raise Changed where a folder lacks a file of the request, or has it otherwise."""
     for name, expected in request["files"].items():
         if not (stage / name).is_file() or digest(stage / name) != expected:
             raise Changed(f"'{name}' is not there as it was sent")
@@ -229,7 +230,7 @@ def commit(request: Request) -> dict[str, Any]:
     """Let the new folder take the bundle's place; what the user put there moves along."""
     target, stage = place_of(request), stage_of(request)
     with locked(target.parent):
-        _verify(stage, request)
+        verify_files(stage, request)
         listing = sorted([*request["files"], LISTING])
         (stage / LISTING).write_text(json.dumps(listing) + "\n", "utf-8")
         ours = set(_listed(target)) | set(request["files"]) | {LISTING}

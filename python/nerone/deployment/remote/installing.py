@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from nerone.bundle.replacing import locked, recover, take_place
 from nerone.deployment.remote.agent import (
     ACTIONS,
-    Changed,
     digest,
     examine,
     golden_outputs,
@@ -29,6 +28,7 @@ from nerone.deployment.remote.agent import (
     remove_if_empty,
     stage_of,
     stages_of,
+    verify_files,
 )
 
 __all__ = ["MARKER", "main"]
@@ -78,9 +78,7 @@ def _marked(target: Path) -> dict[str, str]:
 def build(request: Request) -> dict[str, Any]:
     """Check what arrived, and make the environment of it in the stage."""
     stage = stage_of(request)
-    for name, expected in request["files"].items():
-        if not (stage / name).is_file() or digest(stage / name) != expected:
-            raise Changed(f"'{name}' is not there as it was sent")
+    verify_files(stage, request)
     packages = stage / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     packages.mkdir(parents=True, exist_ok=True)
     for wheel in sorted(stage.glob("*.whl")):

@@ -12,7 +12,7 @@ import numpy as np
 from nerone.dpu.ops import KEEPS_FIX_POINT, WEIGHTED
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Graph, GraphBuilder, Op
-from nerone.graph.h5_model import from_h5, read_h5
+from nerone.graph.h5_model import H5Model, from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.layer_spec import LayerSpec
 from nerone.graph.layer_table import add_layer
@@ -24,13 +24,14 @@ from nerone.quantization.topology import fused_activation, position_source
 __all__ = ["load_vai_q"]
 
 
-def load_vai_q(path: str | Path, *, input_shape: InputShape = None) -> QuantizedModel:
+def load_vai_q(path: str | Path, *, input_shape: InputShape = None, model: H5Model | None = None) -> QuantizedModel:
     """Import a model quantized by the vendor's TensorFlow quantizer.
 
     Parameters
     ----------
     path : Keras h5 with the layers ``Vitis>VitisQuantize`` and ``Vitis>QuantizeWrapper``
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
+    model : the content where it has been read before
 
     Raises
     ------
@@ -42,7 +43,7 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None) -> Quantized
     file = Path(path)
     if not file.is_file():
         raise ConfigurationError(f"no model file '{file}'; check the path")
-    content = read_h5(file)
+    content = model or read_h5(file)
     reader = _Reader()
     graph = from_h5(file, input_shape=input_shape, emit=reader.emit, model=content)
     if not reader.positions:
@@ -50,9 +51,9 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None) -> Quantized
     graph = to_dpu_forms(graph, sigmoid=False, swish=False)
     floats = _float_nodes(graph, reader.positions)
     report: dict[str, Any] = {"method": "vai_q", "source": file.name}
-    model = QuantizedModel(graph, reader.positions, reader.weight_positions, floats, report)
+    quantized = QuantizedModel(graph, reader.positions, reader.weight_positions, floats, report)
     return QuantizedModel(
-        graph, reader.positions, reader.weight_positions, floats, {**report, "layers": layer_rows(model)}
+        graph, reader.positions, reader.weight_positions, floats, {**report, "layers": layer_rows(quantized)}
     )
 
 
