@@ -64,7 +64,7 @@ std::int8_t activate_and_round(const Activation& activation, std::int64_t numera
       return activation.clip_at_96 ? std::min<std::int8_t>(96, rounded) : rounded;
     }
     case Activation::Kind::leaky_relu:
-      return numerator < 0 ? round_shift(numerator * 26, shift + 8) : round_shift(numerator, shift);
+      return numerator < 0 ? round_shift(numerator * leaky_numerator, shift + 8) : round_shift(numerator, shift);
     case Activation::Kind::hard_sigmoid:
       return hard_sigmoid(round_shift(numerator, shift), activation.hard_sigmoid);
     case Activation::Kind::hard_swish: {

@@ -26,11 +26,14 @@ struct Activation {
   static Activation parse(const xmodel::Op& op, int output_fix_point);
 };
 
+// LEAKYRELU multiplies negative values by leaky_numerator / 256.
+inline constexpr int leaky_numerator = 26;
+
 // y = R(min(2^32, max(0, 2731 t + 3 * 2731 * 2^in)) / 2^out), t an int8
 std::int8_t hard_sigmoid(std::int64_t t, const HardSigmoidShifts& shifts);
 
-// y = R(act(numerator / 2^shift)), exact for |numerator| < 2^53. LEAKYRELU multiplies negative values by 26 / 256,
-// HSIGMOID is the formula above on t = R(numerator / 2^shift), HSWISH is R(t * HSIGMOID(t) / 2^shift_hswish).
+// y = R(act(numerator / 2^shift)), exact for |numerator| < 2^53. HSIGMOID is the formula
+// above on t = R(numerator / 2^shift), HSWISH is R(t * HSIGMOID(t) / 2^shift_hswish).
 std::int8_t activate_and_round(const Activation& activation, std::int64_t numerator, int shift);
 
 }  // namespace nerone::softdpu

@@ -168,7 +168,7 @@ std::uint32_t ConvKernel::YmmGenerator::dword_of(int index) const {
     case ymm::least:
       return static_cast<std::uint32_t>(leaky ? -(1 << (shift + 11)) : -left_limit);
     case ymm::leaky_factor:
-      return 26;
+      return leaky_numerator;
     case ymm::leaky_round:
       return leaky ? 1U << (shift + 8) : 0;
     case ymm::without_flip:

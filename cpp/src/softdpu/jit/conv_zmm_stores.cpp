@@ -153,7 +153,7 @@ void ConvKernel::ZmmGenerator::emit_tables() {
   L(constants_);
   dd(static_cast<std::uint32_t>(leaky ? 1 << (shift + 8) : left_limit));
   dd(static_cast<std::uint32_t>(leaky ? -(1 << (shift + 11)) : -left_limit));
-  dd(26);
+  dd(leaky_numerator);
   dd(leaky ? 1U << (shift + 8) : 0);
   dd(leaky ? 1U << shift : 0);
   dd(shape_.requantize.high * 0x01010101U);

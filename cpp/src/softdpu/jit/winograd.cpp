@@ -91,9 +91,8 @@ NERONE_AVX2 inline __m256i shifted(__m256i sum, const Rule& rule, int channel) {
       _mm256_max_epi32(_mm256_min_epi32(_mm256_srai_epi32(sum, scale_bits), _mm256_set1_epi32(1 << (shift + 8))),
                        _mm256_set1_epi32(-(1 << (shift + 11))));
   const __m256i doubled = _mm256_add_epi32(_mm256_slli_epi32(limited, 1), _mm256_set1_epi32(rule.half_bits[channel]));
-  constexpr int leaky_factor = 26;
   const __m256i negative =
-      _mm256_sra_epi32(_mm256_add_epi32(_mm256_mullo_epi32(doubled, _mm256_set1_epi32(leaky_factor)),
+      _mm256_sra_epi32(_mm256_add_epi32(_mm256_mullo_epi32(doubled, _mm256_set1_epi32(leaky_numerator)),
                                         _mm256_set1_epi32(1 << (shift + 8))),
                        _mm_cvtsi32_si128(shift + 9));
   const __m256i positive =
@@ -263,9 +262,7 @@ std::size_t WinogradConv::scratch_bytes() const {
 }
 
 std::int64_t WinogradConv::macs() const {
-  constexpr int pixels_of_tile = 4;
-  return std::int64_t{divide_up(height_, 2)} * divide_up(width_, 2) * pixels_of_tile * inputs_ * outputs_ * elements /
-         pixels_of_tile;
+  return std::int64_t{divide_up(height_, 2)} * divide_up(width_, 2) * inputs_ * outputs_ * elements;
 }
 
 void WinogradConv::transform_inputs(const std::uint8_t* input, int first_pair, int pairs, std::uint8_t* v) const {

@@ -14,11 +14,11 @@ bool add_leak(Narrow& narrow, int shift, std::int64_t bound) {
     // 1280 * 26 / 256 is below -128 already.
     narrow.negative_limit = 1280;
     // 26 / 256 of one unit saturates from 2^11 on.
-    narrow.negative_factor = 26 << std::min(-shift, 12);
+    narrow.negative_factor = leaky_numerator << std::min(-shift, 12);
     narrow.negative_right = 8;
   } else {
     narrow.negative_limit = saturated;
-    narrow.negative_factor = 26;
+    narrow.negative_factor = leaky_numerator;
     narrow.negative_right = shift + 8;
   }
   narrow.negative_round = 1 << (narrow.negative_right - 1);
