@@ -22,7 +22,7 @@ _EXIT_PATIENCE_MS = 2000
 
 
 class Engine(Protocol):
-    """A backend as `nerone.Pipeline` uses it."""
+    """A backend as `nerone.Pipeline` uses it. Timeouts are as `milliseconds` gives them: -1 is for ever."""
 
     threads: int
     in_flight_limit: int
@@ -32,7 +32,7 @@ class Engine(Protocol):
         image: Any,
         spacing_mm: Spacing,
         statistics: Any,
-        timeout_ms: int | None,
+        timeout_ms: int,
     ) -> Future: ...
     def done(self) -> int: ...  # noqa: D102
     def wait_past(self, seen: int, timeout_ms: int) -> bool: ...  # noqa: D102

@@ -11,7 +11,7 @@ from nerone import _core
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import Statistics
 
-__all__ = ["BACKENDS", "RESULTS", "EngineOptions", "check", "check_statistics", "milliseconds"]
+__all__ = ["BACKENDS", "RESULTS", "EngineOptions", "check", "check_statistics", "milliseconds", "seconds"]
 
 BACKENDS = ("vart", "pynq")
 RESULTS = ("classes", "probabilities", "real", "raw")
@@ -30,6 +30,11 @@ def milliseconds(timeout_ms: object) -> int:
     if not isinstance(timeout_ms, (int, float)) or isinstance(timeout_ms, bool) or not timeout_ms < 2**31:
         raise ConfigurationError(f"timeout_ms is {timeout_ms!r}; expected milliseconds below 2**31, or None for ever")
     return max(0, int(timeout_ms))
+
+
+def seconds(timeout_ms: int) -> float | None:
+    """Return what `milliseconds` gave as Python's own waits take it."""
+    return None if timeout_ms < 0 else timeout_ms / 1000
 
 
 def check_statistics(given: object) -> None:

@@ -47,12 +47,12 @@ class VartEngine:
         image: Any,
         spacing_mm: Spacing,
         statistics: Any,
-        timeout_ms: int | None,
+        timeout_ms: int,
     ) -> Future:
         """Queue an image."""
         images, each = ((image,), (statistics,)) if len(self._inputs) == 1 else self._per_input(image, statistics)
         values = None if statistics is None else tuple(None if one is None else one.values for one in each)
-        ticket = self._core.submit(images, spacing_mm, values, -1 if timeout_ms is None else timeout_ms)
+        ticket = self._core.submit(images, spacing_mm, values, timeout_ms)
         return Future(ticket, self._result)
 
     def _per_input(self, image: Any, statistics: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

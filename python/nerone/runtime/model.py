@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone import _core
+from nerone.backends.options import milliseconds
 from nerone.errors import ConfigurationError, DeviceError, DtypeError, ShapeError
 
 __all__ = ["Model", "Subgraph", "TensorInfo", "model_path"]
@@ -195,7 +196,7 @@ class Model:
             raise DeviceError(f"the model '{self.path.name}' is closed; load it again")
         given = _named("input", inputs, self._inputs)
         results = self._new_outputs(dtype) if out is None else _named("output", out, self._outputs)
-        self._core.run(given, results, -1 if timeout_ms is None else timeout_ms)
+        self._core.run(given, results, milliseconds(timeout_ms))
         if len(results) == 1:
             return results[0]
         return {info.name: array for info, array in zip(self._outputs, results, strict=True)}

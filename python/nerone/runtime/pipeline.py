@@ -94,6 +94,11 @@ class Pipeline:
         """Worker threads."""
         return self._engine.threads
 
+    @property
+    def in_flight_limit(self) -> int:
+        """Images that may be on their way at once: those that wait and those in the workers' hands."""
+        return self._engine.in_flight_limit
+
     def submit(
         self,
         image: Images | Frame,
@@ -119,7 +124,7 @@ class Pipeline:
         if self._closed:
             raise QueueClosedError("the pipeline is closed; open it again")
         frame = image if isinstance(image, Frame) else Frame(image, spacing_mm, statistics)
-        wait_ms = None if timeout_ms is None else milliseconds(timeout_ms)
+        wait_ms = milliseconds(timeout_ms)
         try:
             check_statistics(frame.statistics)
             return self._engine.submit(frame.image, frame.spacing_mm, frame.statistics, wait_ms)
@@ -169,7 +174,7 @@ class Pipeline:
         check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
         waiting: deque[Future] = deque()
         for image in images:
-            while len(waiting) >= self._engine.in_flight_limit or (waiting and waiting[0].done()):
+            while len(waiting) >= self.in_flight_limit or (waiting and waiting[0].done()):
                 yield _outcome(waiting.popleft(), on_error, timeout_ms)
             waiting.append(self.submit(image))
         while waiting:
@@ -184,7 +189,7 @@ class Pipeline:
         """
         waiting: dict[int, Future] = {}
         for index, image in enumerate(images):
-            while len(waiting) >= self._engine.in_flight_limit:
+            while len(waiting) >= self.in_flight_limit:
                 yield from self._done(waiting, timeout_ms)
             waiting[index] = self.submit(image)
         while waiting:
@@ -215,7 +220,7 @@ class Pipeline:
         check("on_error", on_error in ("raise", "yield"), on_error, "raise or yield")
         waiting: deque[Future] = deque()
         for image in images:
-            while len(waiting) >= self._engine.in_flight_limit or (waiting and waiting[0].done()):
+            while len(waiting) >= self.in_flight_limit or (waiting and waiting[0].done()):
                 yield await _outcome_async(waiting.popleft(), on_error)
             waiting.append(await self._submit_async(image))
         while waiting:

@@ -37,7 +37,7 @@ class _Open:
             job_latency_us=runs_on.job_latency_us,
             compute=not runs_on.simulated,
         )
-        self.limit = self.pipeline._engine.in_flight_limit
+        self.limit = self.pipeline.in_flight_limit
         self.room = asyncio.Semaphore(self.limit)
         self.waiters = ThreadPoolExecutor(self.limit, thread_name_prefix="nerone-serve")
         self.users = 0

@@ -127,6 +127,12 @@ def test_an_unknown_device_or_option_is_refused(tiny_xmodel: Path, tmp_path: Pat
         Model.load(tiny_xmodel, until="cpu")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("timeout_ms", ["x", 2**40, True])
+def test_a_timeout_is_milliseconds(tiny_xmodel: Path, timeout_ms: object) -> None:
+    with Model.load(tiny_xmodel) as model, pytest.raises(ConfigurationError, match="expected milliseconds"):
+        model.run(np.zeros(model.inputs[0].shape, np.int8), timeout_ms=timeout_ms)  # type: ignore[arg-type]
+
+
 def test_closed_model_says_so(tiny_xmodel: Path) -> None:
     with Model.load(tiny_xmodel) as model:
         model.run(np.zeros(SHAPE, np.int8))

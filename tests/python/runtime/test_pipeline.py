@@ -157,7 +157,7 @@ def test_map_is_lazy_and_bounded(bundle):
         assert taken == []
         next(results)
         time.sleep(0.05)
-        assert len(taken) <= pipeline._engine.in_flight_limit + 1
+        assert len(taken) <= pipeline.in_flight_limit + 1
         results.close()
         np.testing.assert_array_equal(pipeline.run(images(1)[0]), mask_of(images(1)[0]))
 

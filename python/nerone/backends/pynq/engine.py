@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.backends.futures import Future
-from nerone.backends.options import EngineOptions
+from nerone.backends.options import EngineOptions, seconds
 from nerone.backends.pynq.loop import PynqLoop
 from nerone.backends.statistics import Stats, StatsRecorder
 from nerone.bundle.manifest import Manifest
@@ -33,7 +33,7 @@ class _PoolTicket:
 
     def wait(self, timeout_ms: int = -1) -> Any:
         try:
-            return self._future.result(None if timeout_ms < 0 else timeout_ms / 1000)
+            return self._future.result(seconds(timeout_ms))
         except PoolTimeout:
             raise TimeoutError(f"the frame is not done after {timeout_ms} ms; wait again") from None
 
@@ -71,7 +71,7 @@ class PynqEngine:
         image: Any,
         spacing_mm: Spacing,
         statistics: Any,
-        timeout_ms: int | None,
+        timeout_ms: int,
     ) -> Future:
         """Queue an image."""
         if self._process != os.getpid():
@@ -79,7 +79,7 @@ class PynqEngine:
                 f"the pipeline was opened by process {self._process}, a forked child cannot use it; open another one "
                 "in the child, or start it with spawn"
             )
-        if not self._room.acquire(timeout=None if timeout_ms is None else max(0, timeout_ms) / 1000):
+        if not self._room.acquire(timeout=seconds(timeout_ms)):
             raise TimeoutError(f"the queue is still full after {timeout_ms} ms; submit again later")
         start_s = time.perf_counter()
         try:
@@ -126,13 +126,12 @@ class PynqEngine:
     def wait_past(self, seen: int, timeout_ms: int) -> bool:
         """Wait for one more."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._finished > seen, timeout_ms / 1000)
+            return self._changed.wait_for(lambda: self._finished > seen, seconds(timeout_ms))
 
     def drain(self, timeout_ms: int) -> None:
         """Wait for all."""
         with self._changed:
-            limit = None if timeout_ms < 0 else timeout_ms / 1000
-            if not self._changed.wait_for(lambda: self._finished >= self._submitted, limit):
+            if not self._changed.wait_for(lambda: self._finished >= self._submitted, seconds(timeout_ms)):
                 raise TimeoutError(f"frames are still being worked on after {timeout_ms} ms")
 
     def close(self, finish: bool, timeout_ms: int) -> None:
