@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import unicodedata
 
 __all__ = [
     "ConfigurationError",
@@ -20,6 +21,9 @@ __all__ = [
 def printable(text: str) -> str:
     """Return a text without what a terminal would take for commands: names come from files and boards.
 
+    Spaces of all scripts stay; control characters, marks that turn the direction of writing, and bytes that are no
+    UTF-8 become the replacement character.
+
     Examples
     --------
     >>> printable("scan" + chr(27) + "[2J.nii").isprintable()
@@ -27,11 +31,19 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if _is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
 
 
 class Error(Exception):
     """Root of all errors of NERONE. The message says what, what was got, what was expected and what to do."""
+
+    def __str__(self) -> str:
+        # A trace, a log and a page show it as they find it.
+        return printable(super().__str__())
 
 
 class ShapeError(Error, ValueError):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nerone.cli.terminal import cleaned_streams, console
 from nerone.errors import ConfigurationError
 
 __all__ = [
@@ -34,12 +35,15 @@ Progress = Callable[[str, int, int], None]
 @contextlib.contextmanager
 def progress_bars(*, quiet: bool = False) -> Iterator[Progress]:
     """Give a function (what, done, total) that draws one bar per kind of work on stderr, where that is a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    screen = console(stderr=True)
+    # While bars are drawn, rich has streams of its own, which would read colours and links out of names.
+    with (
+        Progress(*columns, console=screen, transient=True, disable=quiet or not screen.is_terminal) as bars,
+        cleaned_streams(),
+    ):
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int, total: int) -> None:
@@ -64,7 +68,6 @@ def print_json(values: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
     """Write a table to stdout; where stdout is no terminal, as plain text of full width."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -72,7 +75,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row))  # [data] is no markup
     width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False).print(table)
+    console(width=width).print(table)
 
 
 def print_left_out(path: Path, reason: str) -> None:

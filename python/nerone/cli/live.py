@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from nerone.cli.console import chosen, file_argument
+from nerone.cli.terminal import console
 from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import typer
-    from rich.console import Console
     from rich.table import Table
 
     from nerone.bundle.bundle import Bundle
@@ -109,16 +108,10 @@ def _show_status(session: Session, bundle: Bundle, for_seconds: float | None) ->
     from rich.live import Live
 
     began = time.monotonic()
-    with Live(refresh_per_second=4, console=_console()) as screen:
+    with Live(refresh_per_second=4, console=console()) as screen:
         while for_seconds is None or time.monotonic() - began < for_seconds:
             screen.update(_status(session, bundle))
             time.sleep(0.25)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(file=sys.stdout)
 
 
 def _status(session: Session, bundle: Bundle) -> Table:

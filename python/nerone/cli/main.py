@@ -7,11 +7,12 @@ import os
 import pkgutil
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nerone.cli.process import drop_output, flush_output, is_full, memory_option, signals_as_ctrl_c
-from nerone.errors import Error, printable
+from nerone.cli.terminal import cleaned_streams, trusted_streams
+from nerone.errors import Error
 from nerone.extras import EXTRAS, install_command
 
 __all__ = ["main"]
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), cleaned_streams():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             with signals_as_ctrl_c(), memory_option(words) as words:
@@ -58,14 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     import typer
-    import typer.main
 
     # Recent typer carries its own click, so its errors are reached through typer's names.
     usage_error: Any = typer.BadParameter.__mro__[1]
     try:
-        result = typer.main.get_command(_application())(
-            args=words or ["--help"], prog_name="nerone", standalone_mode=False
-        )
+        result = _command()(args=words or ["--help"], prog_name="nerone", standalone_mode=False)
     except typer.Abort:
         return _say("interrupted", INTERRUPTED)
     except usage_error as error:
@@ -75,6 +73,24 @@ def _run(words: list[str]) -> int:
     if result == INTERRUPTED:
         return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else FINE
+
+
+def _command() -> Any:
+    """Return the whole command; its help has the colours that typer gives it."""
+    import typer.main
+
+    command: Any = typer.main.get_command(_application())
+    for verb in (command, *command.commands.values()):
+        verb.format_help = _trusted(verb.format_help)
+    return command
+
+
+def _trusted(show: Callable[..., Any]) -> Callable[..., Any]:
+    def shown(*arguments: Any) -> Any:
+        with trusted_streams():
+            return show(*arguments)
+
+    return shown
 
 
 def _application() -> Any:
@@ -140,13 +156,13 @@ def _sentence(error: Exception) -> str:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"nerone: {printable(sentence)}", file=sys.stderr)
+    print(f"nerone: {sentence}", file=sys.stderr)
     return code
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
     if issubclass(category, UserWarning):
-        print(f"nerone: warning: {printable(' '.join(str(message).split()))}", file=sys.stderr)
+        print(f"nerone: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nerone.cli.console import file_argument
 from nerone.cli.process import log_on_stderr
-from nerone.errors import ConfigurationError, printable
+from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import typer
@@ -67,5 +67,6 @@ def register(application: typer.Typer) -> None:
 
 
 class _Lines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        # A name with a line's end in it does not make a line of its own.
+        return " ".join(super().formatMessage(record).split())

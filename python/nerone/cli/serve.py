@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from nerone.cli.console import file_argument
 from nerone.cli.process import log_on_stderr
-from nerone.errors import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +99,7 @@ async def _serve(paths: list[Path], access: Access, options: ServeOptions, for_s
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"nerone: {printable(record.getMessage())}"
+        return f"nerone: {' '.join(record.getMessage().split())}"
 
 
 class _JsonLines(logging.Formatter):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from nerone.errors import ConfigurationError, Error
+from nerone.errors import ConfigurationError, Error, printable
 
 __all__ = ["named_errors", "one_line", "with_named_errors"]
 
@@ -17,7 +17,7 @@ _LONGEST = 200
 
 def one_line(error: BaseException) -> str:
     """Return what an error says, on one line, without control characters, of bounded length."""
-    text = " ".join("".join(c if c.isprintable() or c.isspace() else "?" for c in str(error)).split())
+    text = " ".join(printable(str(error)).split())
     return (text[: _LONGEST - 3] + "..." if len(text) > _LONGEST else text) or type(error).__name__
 
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 from nerone.deployment.remote.agent import MARK
 from nerone.deployment.remote.answers import collect, decoded
 from nerone.deployment.remote.program import agent_program
-from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError, printable
+from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
 
 __all__ = ["Connection", "Target", "parse_target", "shell_python"]
 
@@ -186,7 +186,7 @@ class Connection:
         return DeviceError(f"{host} failed: {text}; run nerone doctor there")
 
     def _failure(self, code: int, said: str) -> DeviceError | ConfigurationError:
-        host, said = self.target.host, printable(said)
+        host, said = self.target.host, said
         last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), f"exit code {code}")
         if re.search(r"No space left on device|Disk quota exceeded", said):
             return DeviceError(f"the disk of {host} is full; make room there or give another directory")
