@@ -193,7 +193,7 @@ class Node:
             self.spool.settle(series, "failed", said)
             return
         self.spool.settle(series, "done")
-        shutil.rmtree(files[0].parent, ignore_errors=True)
+        shutil.rmtree(self.spool.made(series), ignore_errors=True)
         _LOG.info("series %s: %d instances, %d segmentations sent to %s", series, len(instances), len(files), self.peer)
 
     def _again(self, series: str, tries: int, said: str) -> None:

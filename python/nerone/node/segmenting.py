@@ -32,13 +32,15 @@ def segmentations(
 ) -> list[Path]:
     """Return the SEG files of a series, one for each volume in it; those of an earlier try where it came so far.
 
+    Those that were made of other instances of it, and are superseded, are removed.
+
     Raises
     ------
     ConfigurationError, ShapeError, DtypeError
         If the instances make no volume that the bundle can run.
     """
     key = made_key(series, instances, bundle_digest(bundle))
-    made = spool.folder / "made" / key
+    made = spool.made(series) / key
     if not made.is_dir():
         work = spool.folder / "work" / key
         shutil.rmtree(work, ignore_errors=True)
@@ -46,10 +48,15 @@ def segmentations(
             _make(
                 spool, work, series, instances, bundle, RunOptions(device=device, threads=threads, format="dicom-seg")
             )
+            made.parent.mkdir(exist_ok=True)
             (work / "sent").replace(made)
             sync_folder(made.parent)
+            sync_folder(made.parent.parent)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+    for superseded in made.parent.iterdir():
+        if superseded != made:
+            shutil.rmtree(superseded, ignore_errors=True)
     return sorted(made.glob("*.dcm"))
 
 

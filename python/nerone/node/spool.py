@@ -83,8 +83,9 @@ class Spool:
         )
         for scratch in (self.folder / "work").iterdir():
             shutil.rmtree(scratch)
-        if all(state == "done" for _, state, _ in self.series()):
-            for left in (self.folder / "made").iterdir():
+        waiting = {self.made(uid) for uid, state, _ in self.series() if state != "done"}
+        for left in (self.folder / "made").iterdir():
+            if left not in waiting:
                 shutil.rmtree(left)
         now = time.monotonic()
         # Silence is counted from the start: a sender may be about to go on.
@@ -117,6 +118,10 @@ class Spool:
     def file(self, series: str, instance: str) -> Path:
         """Return where an instance lies; its names come from strangers and are hashed."""
         return self.folder / "incoming" / _hashed(series) / f"{_hashed(instance)}.dcm"
+
+    def made(self, series: str) -> Path:
+        """Return the folder of a series' segmentations until they are sent, one folder in it for each result."""
+        return self.folder / "made" / _hashed(series)
 
     def add(self, series: str, instance: str, data: bytes) -> None:
         """Keep an instance; one that is known is kept as it is.
@@ -183,7 +188,8 @@ class Spool:
             )
             old = [uid for (uid,) in rows]
             for uid in old:
-                shutil.rmtree(self.folder / "incoming" / _hashed(uid), ignore_errors=True)
+                for folder in (self.folder / "incoming" / _hashed(uid), self.made(uid)):
+                    shutil.rmtree(folder, ignore_errors=True)
                 database.execute("DELETE FROM instances WHERE series=?", (uid,))
                 database.execute("DELETE FROM series WHERE uid=?", (uid,))
                 self._heard.pop(uid, None)

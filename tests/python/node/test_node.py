@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 
-import numpy as np
 import pydicom
 import pytest
 
 from cli.conftest import bundle, classifier, refused, run
-from data.dicom_files import ct_slice
 from nerone.errors import ConfigurationError
+from node.support import series, store
 from waiting import PATIENT_S, wait_for
 
 pynetdicom = pytest.importorskip("pynetdicom", reason="pynetdicom is not installed")
@@ -28,7 +27,6 @@ from nerone.node.spool import Spool  # noqa: E402
 
 __all__ = ["bundle", "classifier", "refused", "run"]
 
-CT = "1.2.840.10008.5.1.4.1.1.2"
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
@@ -95,41 +93,6 @@ def start(bundle, tmp_path):
             one.close()
 
 
-def read_back(image: pydicom.Dataset) -> pydicom.Dataset:
-    buffer = io.BytesIO()
-    image.save_as(buffer, enforce_file_format=True)
-    buffer.seek(0)
-    return pydicom.dcmread(buffer)
-
-
-def series(number: int = 0, slices: int = 4) -> list[pydicom.Dataset]:
-    values = np.random.default_rng(number)
-    uid = f"1.2.826.0.1.3680043.8.498.{number + 70}"
-    images = [
-        ct_slice(
-            values.integers(-800, 1200, (20, 14)),
-            position=(0.0, 0.0, 2.0 * index),
-            series=uid,
-            number=index + 1,
-        )
-        for index in range(slices)
-    ]
-    return [read_back(image) for image in images]
-
-
-def store(port: int, images, title: str = "SENDER") -> list[int]:
-    """Send images and give the statuses; none where the association is refused."""
-    entity = pynetdicom.AE(title)
-    entity.add_requested_context(CT, images[0].file_meta.TransferSyntaxUID)
-    association = entity.associate("127.0.0.1", port, ae_title="NERONE")
-    if not association.is_established:
-        return []
-    try:
-        return [association.send_c_store(image).get("Status", -1) for image in images]
-    finally:
-        association.release()
-
-
 def states(node: Node) -> dict[str, str]:
     return {uid: state for uid, state, _ in node.spool.series()}
 
@@ -157,6 +120,21 @@ def test_one_segmentation_for_each_series(start, receiver, bundle, run, tmp_path
         assert found.file_meta.MediaStorageSOPInstanceUID == found.SOPInstanceUID
 
 
+def test_the_segmentation_passes_the_validator(start, receiver, tmp_path):
+    program = shutil.which("dciodvfy")
+    if program is None:
+        pytest.skip("dciodvfy (Debian's dicom3tools) is not installed")
+    pacs = receiver()
+    node = start(pacs.peer)
+    assert store(node.port, series()) == [0] * 4
+    wait_for(lambda: pacs.got)
+    pacs.got[0].save_as(tmp_path / "sent.dcm", enforce_file_format=True)
+    words = [program, str(tmp_path / "sent.dcm")]
+    said = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENT_S)
+    assert "Segmentation" in said.stderr + said.stdout
+    assert [line for line in said.stderr.splitlines() if line.startswith(("Error", "Warning"))] == []
+
+
 def test_a_series_that_is_sent_twice_does_not_double(start, receiver):
     pacs = receiver()
     node = start(pacs.peer)
@@ -179,6 +157,29 @@ def test_a_late_slice_gives_another_segmentation(start, receiver):
     assert store(node.port, images[4:]) == [0]
     wait_for(lambda: len(pacs.got) == 2)
     assert len(set(pacs.uids)) == 2
+
+
+def test_a_segmentation_that_was_superseded_before_it_was_sent_is_removed(start, receiver):
+    pacs = receiver(status=0xA700)
+    node = start(pacs.peer, tries=1000, retry_s=0.0)
+    images = series(slices=5)
+    assert store(node.port, images[:4]) == [0] * 4
+    wait_for(lambda: pacs.tries)
+    results = node.spool.made(str(images[0].SeriesInstanceUID))
+    first = list(results.iterdir())
+    assert len(first) == 1
+    assert store(node.port, images[4:]) == [0]
+    wait_for(lambda: results.is_dir() and list(results.iterdir()) not in (first, []) and not first[0].exists())
+    assert len(list(results.iterdir())) == 1
+    # A start, too, keeps what is still to be sent, and nothing else.
+    assert store(node.port, series(1)) == [0] * 4
+    wait_for(lambda: len(list(results.parent.iterdir())) == 2)
+    node.close()
+    (results.parent / "of nobody").mkdir()
+    again = Spool(node.spool.folder)
+    assert len(list(results.parent.iterdir())) == 2
+    assert results.is_dir()
+    again.close()
 
 
 def child(bundle, pacs, folder, port_file, silence_s=2.0):
