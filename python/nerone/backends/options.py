@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 from nerone import _core
+from nerone.compat import dataclass
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import Statistics
 

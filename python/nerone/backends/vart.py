@@ -12,6 +12,7 @@ from nerone.backends.futures import Future
 from nerone.backends.options import EngineOptions
 from nerone.backends.statistics import Stats
 from nerone.bundle.manifest import Manifest
+from nerone.compat import zip
 from nerone.errors import ShapeError
 from nerone.runtime.preprocessing import Spacing
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.runtime.preprocessing import Preprocessing
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import print_json, print_table, progress_bars
+from nerone.compat import zip
 
 if TYPE_CHECKING:
     import typer

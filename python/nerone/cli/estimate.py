@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nerone.cli.console import chosen, print_json, print_table, xmodel_argument
+from nerone.compat import zip
 
 if TYPE_CHECKING:
     import typer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nerone.cli.console import chosen, file_argument, print_json, print_left_out, print_table, progress_bars
+from nerone.compat import zip
 
 if TYPE_CHECKING:
     import typer

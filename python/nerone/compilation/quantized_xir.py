@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.compilation.quantized_xir_nodes import XirNodes
 from nerone.compilation.xir_attrs import Attrs, Pads, constant_array, window_pads
 from nerone.errors import ConfigurationError, ModelError

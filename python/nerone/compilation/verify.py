@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone import _core
+from nerone.compat import zip
 from nerone.compilation.vendor.difference import TAP, tapped
 from nerone.errors import ConfigurationError, ModelError
 from nerone.instructions.layers import layers_of

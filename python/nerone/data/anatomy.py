@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
+
 __all__ = [
     "BLADDER",
     "BONE",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.data.anatomy import Floats, draw_wobble
 from nerone.data.brats import MODALITIES
 from nerone.data.phantoms import blur

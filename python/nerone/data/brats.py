@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.data.frame import Frame, plain
 from nerone.data.nifti import read_nifti
 from nerone.errors import ConfigurationError, ShapeError

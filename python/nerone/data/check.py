@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.data import bccd
 from nerone.data.geometry import geometry_notes
 from nerone.data.labelled import LabelledFrame, LabelledSource, pair_sources

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.data import bccd, brats, ct_org, prostate_3t
 from nerone.data.dicom import DicomSeries
 from nerone.data.frame import Frame

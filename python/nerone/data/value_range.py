@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.data.frame import Frame
 from nerone.runtime.preprocessing import Percentile, Preprocessing, ZScore
 

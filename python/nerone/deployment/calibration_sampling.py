@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.data.labelled import (
     LabelledFrame,
     LabelledFrames,
@@ -232,7 +232,8 @@ def _total(pairs: Sequence[LabelledSource]) -> int:
 def _split(pairs: Sequence[LabelledSource], picked: NDArray[np.int64]) -> list[list[int]]:
     """Turn numbers over all frames into numbers within each source."""
     starts = np.cumsum([0, *(pair.source.count for pair in pairs)])
-    return [(picked[(picked >= first) & (picked < end)] - first).tolist() for first, end in itertools.pairwise(starts)]
+    limits = zip(starts[:-1], starts[1:], strict=True)
+    return [(picked[(picked >= first) & (picked < end)] - first).tolist() for first, end in limits]
 
 
 def _taken(pair: LabelledSource, own: Sequence[int]) -> Iterator[LabelledFrame]:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from nerone.compat import OLDEST_PYTHON, oldest_python
 from nerone.deployment.doctor_hardware import FINE, NOTE, PROBLEM, Finding, sensor_finding, simd_finding
 from nerone.deployment.remote.probe import device_nodes, dpu_fingerprint, has_dpu
 from nerone.dpu.fingerprints import boards_of_fingerprint
@@ -23,7 +24,6 @@ __all__ = ["FINE", "NOTE", "PROBLEM", "Finding", "examine"]
 # A board trains nothing and draws nothing.
 _NOT_ON_BOARDS = ("quantize", "pictures", "notebook")
 _BOARD = re.compile(r"xlnx|xilinx|zynqmp|kria|kv260|zcu\d|ultra96", re.IGNORECASE)
-_OLDEST_PYTHON = (3, 10)
 _LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib", "opt/xilinx/xrt/lib")
 _MEANS = {
     "xrt_coreutil": ("XRT", "install the board's XRT: it drives the DPU"),
@@ -66,9 +66,9 @@ def _device_tree(root: Path, name: str) -> str:
 
 def _python() -> Finding:
     found = platform.python_version()
-    if sys.version_info[:2] >= _OLDEST_PYTHON:
+    if sys.version_info[:2] >= OLDEST_PYTHON:
         return Finding("Python", FINE, found)
-    return Finding("Python", PROBLEM, f"{found} is too old", "install Python 3.10 or newer")
+    return Finding("Python", PROBLEM, f"{found} is too old", f"install Python {oldest_python()} or newer")
 
 
 def _guarded(what: str, action: Callable[[], str], remedy: str) -> Finding:

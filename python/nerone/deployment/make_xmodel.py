@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nerone.compat import dataclass
 from nerone.compilation import CompiledModel
 from nerone.compilation import compile as compile_model
 from nerone.compilation.compiler import check_output

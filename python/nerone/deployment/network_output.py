@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph, Node, Op
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
+from nerone.compat import dataclass
 from nerone.quantization.methods import Method
 from nerone.quantization.metrics import Metric
 from nerone.quantization.options import QuantizeOptions
@@ -18,7 +19,7 @@ from nerone.runtime.presets import Preset
 
 __all__ = ["CalibrationDraw", "ClassTargets", "Quantization", "Request", "Surroundings"]
 
-ClassTargets = Mapping[str | int, float]
+ClassTargets = Mapping[Union[str, int], float]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,8 +163,8 @@ _PYNQ_30 = Image("PYNQ 3.0", "2.5", "3.10")
 _KRIA_PYNQ = Image("Kria-PYNQ (Ubuntu 22.04)", "2.5", "3.10")
 _PETALINUX = (
     Image("PetaLinux 2021.2", "2.0", "3.8", supported=False),
-    Image("PetaLinux 2022.1", "2.5", "3.9", supported=False),
-    Image("PetaLinux 2022.2", "3.0", "3.9", supported=False),
+    Image("PetaLinux 2022.1", "2.5", "3.9"),
+    Image("PetaLinux 2022.2", "3.0", "3.9"),
     Image("PetaLinux 2023.1", "3.5", "3.10"),
 )
 IMAGES: Mapping[str, tuple[Image, ...]] = MappingProxyType(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from nerone.compat import dataclass
 from nerone.dpu.arithmetic import GATE_FIX_POINT, MAX_ELTWISE, SIGMOID_SHIFT
 from nerone.dpu.boards import Dpu
 from nerone.dpu.limits import Pads, channel_limit, convolution_limit, depthwise_limit, pool_limit, transposed_limit

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
+from nerone.compat import zip
 from nerone.data.frame import Frame
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import find_sources

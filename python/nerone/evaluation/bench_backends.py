@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from nerone.runtime.preprocessing.numpy_steps import apply
 
 __all__ = ["Item", "Runner", "keras_runner", "pynq_runner", "vart_runner"]
 
-Item = tuple[Frame, Statistics | None]
+Item = tuple[Frame, Optional[Statistics]]
 
 
 @dataclass

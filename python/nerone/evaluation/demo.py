@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
+from nerone.compat import zip
 from nerone.data.labelled import labelled_frames
 from nerone.data.phantom_sets import write_phantoms
 from nerone.data.sources import frames

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ __all__ = [
     "evaluate_bundle",
 ]
 
-Counts = SegmentationCounts | ClassificationCounts
+Counts = Union[SegmentationCounts, ClassificationCounts]
 Progress = Callable[[str, int, int], None]
 
 

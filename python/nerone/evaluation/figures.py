@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.compilation.paper.table import TABLE1
 from nerone.evaluation.evaluate import Scored
 from nerone.evaluation.experiments import Experiment

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, ShapeError
 
 __all__ = ["OverlayRow", "blend", "write_overlay"]

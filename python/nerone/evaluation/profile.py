@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, DeviceError, ModelError
 
 __all__ = ["KERNELS", "LayerProfile", "Profile", "peak_gmacs", "profile"]

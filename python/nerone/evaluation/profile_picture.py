@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nerone.compat import zip
 from nerone.evaluation.profile import Profile
 
 __all__ = ["draw_profile"]

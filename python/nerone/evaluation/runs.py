@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError
 from nerone.evaluation.evaluate import Counts
 from nerone.evaluation.intervals import Interval, Summary, bootstrap_interval, summarize

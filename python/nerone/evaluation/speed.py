@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.evaluation.metrics import Summary, summarize
 from nerone.evaluation.power import Meter, PowerRecorder
 

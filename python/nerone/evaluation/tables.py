@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.compilation.paper.table import GPUS, TABLE1, PaperRow
 from nerone.evaluation.experiments import Experiment
 from nerone.evaluation.identity import PathsReport

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Union
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 
 __all__ = ["InputShape", "input_shapes"]
 
-InputShape = Sequence[int] | Mapping[str, Sequence[int]] | None
+InputShape = Union[Sequence[int], Mapping[str, Sequence[int]], None]
 
 
 def input_shapes(

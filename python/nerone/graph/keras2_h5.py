@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph.graph import Graph, Node, Op
 from nerone.graph.keras2_order import loading_order

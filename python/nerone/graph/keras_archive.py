@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph.graph import Graph
 from nerone.graph.h5_apart import read_apart

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Graph, Op

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nerone.compat import zip
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.composed import Composer
 from nerone.graph.graph import Op

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from nerone.compat import zip
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Op
 from nerone.graph.layer_spec import Handler, LayerSpec, pair, require_channels_last, unsupported

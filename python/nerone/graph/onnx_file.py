@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.graph.h5_arrays import MOST_BYTES
 

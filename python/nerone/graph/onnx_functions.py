@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Union
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.graph.composed import Composer
 from nerone.graph.graph import Op
 from nerone.graph.onnx_values import FIRST, Call, Value, channel_vector
 
 __all__ = ["FUNCTION_OPERATORS", "over_channels", "subtract"]
 
-Handler = Callable[[Call], Value | list[Value]]
+Handler = Callable[[Call], Union[Value, list[Value]]]
 
 
 def _composer(call: Call, suffix: str = "") -> Composer:

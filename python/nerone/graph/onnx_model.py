@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Graph, Op

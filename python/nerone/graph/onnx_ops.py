@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from nerone.graph.padding import same_padding
 
 __all__ = ["OPERATORS"]
 
-Handler = Callable[[Call], Value | list[Value]]
+Handler = Callable[[Call], Union[Value, list[Value]]]
 
 
 def _like(call: Call, node: str, index: int = 0) -> Value:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.graph.graph import Op
 from nerone.graph.onnx_values import Call, Value
 

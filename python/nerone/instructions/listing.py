@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nerone import _core
+from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.instructions.layers import layers_of
 from nerone.instructions.program import dpu_subgraphs

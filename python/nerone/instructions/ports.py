@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 
 __all__ = ["Port", "port_of", "ports_of"]

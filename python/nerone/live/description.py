@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nerone._core import usable_cores
+from nerone.compat import zip
 from nerone.live.engines import BundleLabels
 from nerone.live.fp32 import FloatModel
 from nerone.live.session import Session

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ __all__ = ["LiveFrame", "LiveSource", "ScanSource", "damaged_source", "no_statis
 _CACHE_BYTES = 512 * 1024 * 1024
 
 Truths = Callable[[Source], Mapping[int, NDArray[np.uint8]]]
-VolumeStatistics = Callable[[Source], Statistics | None]
+VolumeStatistics = Callable[[Source], Optional[Statistics]]
 
 
 def no_truths(_: Source) -> Mapping[int, NDArray[np.uint8]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.graph import Graph, Node
 from nerone.quantization.executor import device_graph, evaluate, quantized_weights
 from nerone.quantization.model import QuantizedModel

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.dpu.arithmetic import fake_quantize
 from nerone.errors import ShapeError
 from nerone.graph import Graph, Node, Op
@@ -17,7 +18,7 @@ from nerone.quantization.tf_ops import apply_node, fake_quantize_tf, import_tens
 __all__ = ["Executor", "QuantizedExecutor", "device_graph", "evaluate", "quantized_weights", "split_inputs"]
 
 Hook = Callable[[Node, Any], Any]
-Feeds = NDArray[np.float32] | Sequence[NDArray[np.float32]] | Mapping[str, NDArray[np.float32]]
+Feeds = Union[NDArray[np.float32], Sequence[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
 # Images in one call of TensorFlow; bounds the memory of activations.
 _BATCH = 16
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Node, Op
 from nerone.graph.padding import same_padding

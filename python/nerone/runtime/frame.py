@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from numpy.typing import NDArray
 
@@ -13,8 +13,8 @@ from nerone.runtime.preprocessing import Spacing, Statistics
 __all__ = ["Frame", "Image", "Images"]
 
 Array = NDArray[Any]
-Image = Array | Sequence[Array]
-Images = Image | Sequence[Image] | Mapping[str, Image]
+Image = Union[Array, Sequence[Array]]
+Images = Union[Image, Sequence[Image], Mapping[str, Image]]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nerone import _core
 from nerone.backends.options import milliseconds
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, DeviceError, DtypeError, ShapeError
 
 __all__ = ["Model", "Subgraph", "TensorInfo", "model_path"]

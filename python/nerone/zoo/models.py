@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError
 
 __all__ = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError
 
 __all__ = ["RunFiles"]

@@ -6,7 +6,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from nerone.zoo.training import TrainingOptions, TrainingResult, fit
 
 __all__ = ["prepare", "train"]
 
-Sample = tuple[NDArray[np.float32], NDArray[Any] | int, int]
+Sample = tuple[NDArray[np.float32], Union[NDArray[Any], int], int]
 Progress = Callable[[int, int], None]
 
 

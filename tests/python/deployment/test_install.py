@@ -158,7 +158,10 @@ REFUSALS = {
         "is a armv7l; .* 64-bit system",
     ),
     "no wheel for it": (["import platform", "platform.machine = lambda: 'aarch64'"], "no wheel of NERONE .* aarch64"),
-    "an old Python": (["sys.version_info = (3, 8, 10)"], "has Python 3.8, NERONE needs .* newer image"),
+    "an old Python": (
+        ["import platform", "platform.python_version = lambda: '3.8.10'"],
+        "has Python 3.8.10, NERONE needs .* newer image",
+    ),
     "another Python": (["sys.version_info = (3, 42, 0)"], "scripts/wheels.py --arch x86_64 --python 3.42"),
 }
 

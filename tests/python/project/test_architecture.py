@@ -34,7 +34,7 @@ CPP_USES = {
 BINDINGS_USE = {"base", "door", "xmodel", "isa", "compiled", "vart"}
 
 # Low to high: a package may import those that stand in its set, which are all above it in this list.
-_LOW = {"errors", "extras", "programs", "ownership", "_core"}
+_LOW = {"compat", "errors", "extras", "programs", "ownership", "_core"}
 _MODEL = {"instructions", "graph", "dpu", "quantization", "compilation"}
 _RUN = {"runtime.preprocessing", "runtime.presets", "bundle", "data", "backends", "runtime"}
 PYTHON_USES = {

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nerone import _core
 from nerone.backends.pynq.xir import Subgraph, Tensor
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
 
 __all__ = ["Runner", "RunnerExt", "TensorBuffer", "device_options", "plain_arrays", "set_device", "tensor_of"]

@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from nerone.compat import zip
 from nerone.compilation.compiler import lower_to_xir
 from nerone.compilation.emit.layout import board_graph
 from nerone.compilation.emit.machine import Machine, machine_of, machine_of_target

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nerone.compat import zip
 from nerone.compilation.emit.machine import Machine
 from nerone.compilation.emit.ops import SubgraphOps, image_shape
 from nerone.compilation.emit.stream import Stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.compilation.emit.legal_context import Legal, activation_of
 from nerone.compilation.emit.ops import Operation
 from nerone.compilation.emit.tasks import Pads, Phase, Task, Weights, Window

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nerone.compat import zip
 from nerone.compilation.emit.machine import BANK_ROWS, Machine
 from nerone.compilation.emit.program import Access, Instruction, Program, Step, bank_rows
 from nerone.compilation.emit.tasks import Copy, Eltwise

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.instructions import Program, check_stream, programs_of, run
 

@@ -97,7 +97,7 @@ def _sources(task: Task) -> tuple[View, ...]:
 
 def _fitting(machine: Machine, task: Task) -> list[Task]:
     """Split a window that computes each channel by itself until a tile of it fits."""
-    if isinstance(task, Copy | Eltwise) or task.kind == "conv":
+    if isinstance(task, (Copy, Eltwise)) or task.kind == "conv":
         return [task]
     groups = machine.groups(task.target.channels)
     parts = 1

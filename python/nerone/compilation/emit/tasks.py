@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Union
 
 from nerone.compilation.emit.views import View
 
@@ -134,4 +135,4 @@ class Copy:
     targets: tuple[View, ...] = field(default_factory=tuple)
 
 
-Task = Window | Eltwise | Copy
+Task = Union[Window, Eltwise, Copy]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.compilation.emit.machine import BANK_ROWS, CONV, LOAD, MISC, SAVE
 from nerone.compilation.emit.program import Instruction
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nerone.compat import zip
 from nerone.compilation.emit.machine import Machine
 from nerone.compilation.emit.program import Instruction, bank_rows, ddr_bytes
 from nerone.compilation.emit.views import View

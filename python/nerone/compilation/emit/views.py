@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from nerone.compat import zip
 from nerone.compilation.emit.program import Access, ddr_bytes
 
 __all__ = ["INPUT", "OUTPUT", "WEIGHTS", "WORKSPACE", "Buffer", "View", "dense"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nerone.compat import zip
 from nerone.compilation.emit.machine import BANK_ROWS, Machine
 from nerone.compilation.emit.program import Access, Instruction, Program, Step, bank_rows
 from nerone.compilation.emit.tasks import Phase, Window

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nerone.compat import zip
 from nerone.compilation.emit.machine import Machine
 from nerone.compilation.emit.program import Step
 from nerone.compilation.emit.rings import Rings

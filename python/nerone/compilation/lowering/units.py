@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.dpu.limits import padding_fits
 from nerone.dpu.ops import FUSED_ACTIVATIONS, WEIGHTED
 from nerone.errors import ModelError

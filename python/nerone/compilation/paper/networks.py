@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nerone.compat import zip
+
 __all__ = ["NETWORKS", "bccd_cnn", "brats_mobilenet", "ct_org_unet", "prostate_vnet"]
 
 Shape = tuple[int, int, int]

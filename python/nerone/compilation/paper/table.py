@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nerone.compat import zip
+
 __all__ = ["GPUS", "TABLE1", "PaperRow", "paper_row"]
 
 GPUS = ("RTX 2060 Mobile", "Tesla V100")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nerone.compat import zip
 from nerone.compilation.compiler import CompiledModel
 from nerone.compilation.compiler import compile as compile_for_host
 from nerone.compilation.vendor.arch import Arch

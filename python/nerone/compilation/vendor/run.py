@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
+
 __all__ = ["Feed", "paired", "plain_name", "random_feeds", "run_model"]
 
 _TRIALS = 3

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.data.dicom.header import Header
 from nerone.errors import ConfigurationError
 

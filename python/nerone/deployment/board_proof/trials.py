@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.compilation.emit.program import Instruction
 from nerone.compilation.emit.tokens import assign_tokens
 from nerone.graph import Graph, Node, Op

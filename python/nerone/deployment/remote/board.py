@@ -8,14 +8,14 @@ from typing import Any
 
 from nerone.bundle.bundle import Bundle, fingerprint_text
 from nerone.bundle.checks import versions
+from nerone.compat import OLDEST_PYTHON, oldest_python
 from nerone.deployment.remote.answers import typed
 from nerone.deployment.remote.probe import has_dpu
 from nerone.errors import ConfigurationError, DeviceError
 
-__all__ = ["OLDEST_PYTHON", "RemoteBoard", "board_of", "check_board", "check_machine", "check_room", "plan_device"]
+__all__ = ["RemoteBoard", "board_of", "check_board", "check_machine", "check_python", "check_room", "plan_device"]
 
 _MACHINES = ("x86_64", "aarch64", "arm64")
-OLDEST_PYTHON = (3, 10)
 _MARGIN_BYTES = 1 << 20
 
 
@@ -72,14 +72,8 @@ def check_board(board: RemoteBoard) -> None:
     DeviceError, ConfigurationError
         one sentence with the remedy.
     """
-    found = board.versions
     check_machine(board)
-    numbers = tuple(int(part) for part in re.findall(r"\d{1,4}", found.get("python", ""))[:2])
-    if numbers < OLDEST_PYTHON:
-        raise DeviceError(
-            f"{board.host} has Python {found.get('python', '')}, NERONE needs 3.10; install a newer one and name it "
-            "with --remote-python"
-        )
+    check_python(board)
     if board.core_problem:
         raise DeviceError(
             f"NERONE cannot be loaded on {board.host} ({board.core_problem}); install it there with nerone "
@@ -106,6 +100,22 @@ def check_machine(board: RemoteBoard) -> None:
     if board.machine not in _MACHINES:
         raise DeviceError(
             f"{board.host} is a {board.machine}; NERONE runs on x86_64 and aarch64: install a 64-bit system there"
+        )
+
+
+def check_python(board: RemoteBoard) -> None:
+    """Refuse a Python that is too old.
+
+    Raises
+    ------
+    DeviceError
+        one sentence with the remedy.
+    """
+    found = board.versions.get("python", "")
+    if tuple(int(part) for part in re.findall(r"\d{1,4}", found)[:2]) < OLDEST_PYTHON:
+        raise DeviceError(
+            f"{board.host} has Python {found}, NERONE needs {oldest_python()}; use a newer image (PYNQ 3.0, PetaLinux "
+            "2022.1 or newer), or name another Python there with --remote-python"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from nerone import ownership
 from nerone.bundle.checks import sha256
 from nerone.deployment.remote.answers import other_form, typed
-from nerone.deployment.remote.board import OLDEST_PYTHON, RemoteBoard, board_of, check_machine, check_room
+from nerone.deployment.remote.board import RemoteBoard, board_of, check_machine, check_python, check_room
 from nerone.deployment.remote.golden import STAGES, compare_golden, host_golden
 from nerone.deployment.remote.ssh import Connection, parse_target
 from nerone.deployment.remote.wheelhouse import Platform, choose_wheels, unpacked_bytes
@@ -237,12 +237,7 @@ def _survey(connection: Connection) -> _There:
 def _check(there: _There) -> None:
     board = there.board
     check_machine(board)
-    if there.platform.python < OLDEST_PYTHON:
-        raise DeviceError(
-            f"{board.host} has Python {there.platform.python[0]}.{there.platform.python[1]}, NERONE needs "
-            f"{OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]}; use a newer image (PYNQ 3.0, PetaLinux 2023.1 or newer), or name "
-            "another Python there with --remote-python"
-        )
+    check_python(board)
     if board.state == "other":
         raise ConfigurationError(
             f"'{board.target}' on {board.host} was not made by nerone board install; give another directory or "

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from nerone.compat import oldest_python
 from nerone.deployment.remote.agent import MARK
 from nerone.deployment.remote.answers import collect, decoded
 from nerone.deployment.remote.program import agent_program
@@ -200,12 +201,12 @@ class Connection:
             )
         if code in (126, 127) or "not found" in last:
             return DeviceError(
-                f"{host} has no '{self.remote_python}'; install Python 3.10 or newer with NERONE there, or name the "
-                "one that has it with --remote-python"
+                f"{host} has no '{self.remote_python}'; install Python {oldest_python()} or newer with NERONE there, "
+                "or name the one that has it with --remote-python"
             )
         if "SyntaxError" in said:
             return DeviceError(
-                f"the Python of {host} is too old; install 3.10 or newer, or name one with --remote-python"
+                f"the Python of {host} is too old; install {oldest_python()} or newer, or name one with --remote-python"
             )
         if code < 0 or code > 128:
             return DeviceError(f"the process on {host} was killed ({last}); run nerone doctor there")

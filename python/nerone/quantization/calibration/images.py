@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, DtypeError, ModelError, ShapeError
 from nerone.graph import Graph
 from nerone.quantization.calibration.likeness import TOLERANCE, likeness

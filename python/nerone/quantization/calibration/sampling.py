@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import dataclass
 from nerone.errors import ConfigurationError, ShapeError
 
 __all__ = ["FEW_PER_CLASS", "Sampling", "class_presence", "coverage", "sample"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node
 from nerone.quantization.executor import evaluate, quantized_weights

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.dpu.limits import padding_fits
 from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op

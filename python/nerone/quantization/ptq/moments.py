@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.executor import evaluate

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph import Graph, Node
 from nerone.quantization.calibration.images import CalibrationSet

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.graph import Graph, Op
 from nerone.quantization.calibration.images import CalibrationSet

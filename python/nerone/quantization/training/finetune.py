@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.dpu.arithmetic import fake_quantize
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.calibration.images import CalibrationSet

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.graph import Node
 from nerone.quantization.tf_ops import apply_node, fake_quantize_tf, import_tensorflow
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph, Node
 from nerone.quantization.adjust import adjust

@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nerone.compat import dataclass
 from nerone.errors import ConfigurationError, Error, ModelError, TimeoutError
 from nerone.graph import Graph
 from nerone.graph.keras2_h5 import write_keras2_h5

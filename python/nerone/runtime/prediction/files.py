@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
 from nerone.bundle.writing import replacing_file, write_error
+from nerone.compat import zip
 from nerone.data.frame import Frame
 from nerone.data.geometry import geometry_notes
 from nerone.data.prepared import source_statistics

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
 from nerone.bundle.writing import replacing_file
+from nerone.compat import zip
 from nerone.data.dicom import DicomSeries
 from nerone.data.dicom.segmentation import SegmentationClass, write_segmentation
 from nerone.data.frame import Frame

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.runtime.preprocessing.steps import (
@@ -50,7 +50,7 @@ __all__ = [
 
 VERSION = 1
 
-Spacing = float | tuple[float, float] | None
+Spacing = Union[float, tuple[float, float], None]
 """Millimetres from one pixel to the next: one number, (between rows, between columns), or None where unknown."""
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing.field_checks import check_choice, check_integer, check_number
 from nerone.runtime.preprocessing.step import Size, Step

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.runtime.preprocessing import CropOrPad, Preprocessing, Spacing, spacing_pair
 
 __all__ = ["classes_on_image_grid", "on_image_grid"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.errors import ShapeError
 from nerone.runtime.preprocessing import CropOrPad, Preprocessing, Spacing, spacing_pair
 

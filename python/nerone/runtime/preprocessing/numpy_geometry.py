@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nerone.compat import zip
 from nerone.errors import ShapeError
 from nerone.runtime.preprocessing import CropOrPad, Preprocessing, Spacing, spacing_pair
 
 __all__ = ["axis_resize", "axis_taps", "crop_or_pad", "restore_mask"]
 
-Taps: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+Taps = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
 
 @functools.lru_cache(maxsize=256)

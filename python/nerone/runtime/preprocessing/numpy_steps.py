@@ -7,11 +7,12 @@ saturate. Each operation is one float32 operation in the order written here; sta
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
 from nerone.runtime.preprocessing import (
     Channels,
@@ -32,9 +33,9 @@ from nerone.runtime.preprocessing.numpy_geometry import axis_resize, crop_or_pad
 
 __all__ = ["DTYPES", "apply", "enter", "quantize", "volume_statistics"]
 
-Array: TypeAlias = npt.NDArray[Any]
-Floats: TypeAlias = npt.NDArray[np.float32]
-Pairs: TypeAlias = tuple[tuple[float, float], ...]
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Pairs = tuple[tuple[float, float], ...]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32")
 LIMIT = np.float32(1e30)
