@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from nerone.compilation.estimate import Estimate
     from nerone.compilation.paper.estimates import EstimatedRow
+    from nerone.compilation.paper.table import Printed
 
 __all__ = ["register"]
 
@@ -97,11 +98,9 @@ def _as_json(row: EstimatedRow) -> dict[str, object]:
     return {**asdict(row), "efficiency": row.efficiency, **errors}
 
 
-def _beside(estimated: float, paper: float | None, error: float | None, digits: int) -> tuple[str, str, str]:
-    """Return an estimate, the paper's value, and the error in words."""
-    if paper is None or error is None:
-        return f"{estimated:.{digits}f}", "not known", ""
-    return f"{estimated:.{digits}f}", f"{paper:.{digits}f}", f"{error:+.0%}"
+def _beside(estimated: float, paper: Printed, error: float, digits: int) -> tuple[str, str, str]:
+    """Return an estimate, the paper's value, and the relative difference in words."""
+    return f"{estimated:.{digits}f}", f"{paper.mean:.{digits}f}", f"{error:+.0%}"
 
 
 def _print_paper(rows: list[EstimatedRow]) -> None:
@@ -112,7 +111,7 @@ def _print_paper(rows: list[EstimatedRow]) -> None:
             (
                 row.network,
                 row.paper.backend,
-                row.paper.device,
+                row.paper.device + (" (projected)" if row.paper.projected else ""),
                 *_beside(row.fps, row.paper.fps, fps_error, 1),
                 *_beside(row.watts, row.paper.watts, watts_error, 1),
                 *_beside(row.efficiency, row.paper.efficiency, efficiency_error, 2),
@@ -122,5 +121,6 @@ def _print_paper(rows: list[EstimatedRow]) -> None:
     print_table(columns, cells, title="The same estimate for the networks of the paper's Table I")
     print(
         "PYNQ-DPU's time beside the DPU and the watts rest on constants of a board; each row's are fitted to the other "
-        "rows of that board"
+        "rows of that board. The paper calculated its projected rows from PYNQ-DPU's: there the error is a difference "
+        "between two estimates"
     )

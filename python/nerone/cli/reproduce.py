@@ -33,6 +33,9 @@ def register(application: typer.Typer) -> None:
             None, "--weights", help="Trained networks, one per seed: bccd=seed1/best.keras,seed2/best.keras."
         ),
         published: str = typer.Option(None, "--published", help="Folder with the paper's compiled models."),
+        published_only: bool = typer.Option(
+            False, "--published-only", help="Train nothing: score and time the models of --published alone."
+        ),
         boards: str = typer.Option(
             None, "--boards", help="Folder with results of bench --json from boards: ct-org-zcu104.json ..."
         ),
@@ -52,6 +55,7 @@ def register(application: typer.Typer) -> None:
             {**(find_data(file_argument(data, "folder")) if data else {}), **named},
             _weights(weights or []),
             file_argument(published, "folder") if published else None,
+            published_only,
             file_argument(boards, "folder") if boards else None,
             quick,
             runs=runs,

@@ -72,9 +72,8 @@ def find_device(name: str, model: str | Path, *, preset: str = "") -> Device:
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(DEVICES)}"
         raise ConfigurationError(f"there is no device {name!r}; {hint}")
     board = find_board(name.removesuffix("-sim"))
-    measured = paper_row("ct-org", "VART", "zcu104").fps
-    if board.name == "zcu104" and preset in ("ct-org", "paper-ct-org") and measured is not None:
-        latency_us = round(board.cores * 1e6 / measured)
+    if board.name == "zcu104" and preset in ("ct-org", "paper-ct-org"):
+        latency_us = round(board.cores * 1e6 / paper_row("ct-org", "VART", "zcu104").fps.mean)
         return Device(name, cores=board.cores, job_latency_us=latency_us, note="latency from the paper's Table I")
     latency_us = max(1, round(estimate(model, board=board.name).latency_ms * 1e3))
     return Device(name, cores=board.cores, job_latency_us=latency_us, note="latency from nerone estimate")

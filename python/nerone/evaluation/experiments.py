@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from nerone.evaluation.evaluate import Evaluation, Scored, evaluate_bundle
 from nerone.evaluation.identity import PathsReport, compare_paths
 from nerone.evaluation.paper import PublishedModel
 from nerone.evaluation.settings import Settings, phantom_folder
-from nerone.evaluation.throughput import Measured, measure_network, measure_task
+from nerone.evaluation.throughput import Measured, measure_published, measure_task
 from nerone.graph import load
 from nerone.graph.trained import load_keras_model
 from nerone.runtime.preprocessing import Preprocessing
@@ -31,6 +32,7 @@ from nerone.zoo.shipped import SHIPPED, shipped_model
 from nerone.zoo.tasks import train
 
 __all__ = [
+    "CALIBRATION_IMAGES",
     "BloodFrames",
     "Experiment",
     "published_file",
@@ -39,6 +41,8 @@ __all__ = [
     "scored_folder",
     "scored_frames",
 ]
+
+CALIBRATION_IMAGES = 128
 
 Progress = Callable[[str, int, int], None]
 Seen = Callable[[Scored], None]
@@ -56,6 +60,7 @@ class Experiment:
     speeds : rows of Table I
     paths : PathsReport or None, the same scans through VART, PYNQ, C++ and numpy
     published : bool, whether the network is the paper's own
+    deploy_seconds : float or None, from the trained file to the bundle; None where nothing was quantized
     """
 
     task: str
@@ -65,6 +70,7 @@ class Experiment:
     speeds: list[Measured] = field(default_factory=list)
     paths: PathsReport | None = None
     published: bool = False
+    deploy_seconds: float | None = None
 
     @property
     def evaluation(self) -> Evaluation:
@@ -195,14 +201,17 @@ def run_task(
     (settings.output / "bundles").mkdir(parents=True, exist_ok=True)
     for number, model in enumerate(trained.files):
         name = f"{task}.nerone" if number == 0 else f"{task}-{number + 1}.nerone"
+        began = time.perf_counter()
         bundle = deploy(
             model,
             calibration=calibration,
             preset=trained.preset,
             output=settings.output / "bundles" / name,
-            images=128,
+            images=CALIBRATION_IMAGES,
             progress=progress,
         )
+        if number == 0:
+            found.deploy_seconds = time.perf_counter() - began
         frames = scored_frames(task, folder, skip_bad=settings.skip_bad)
         found.runs.append(
             evaluate_bundle(
@@ -277,6 +286,7 @@ def run_published(
     words = f"real data in '{folder.name}'" + (f", {augmented} augmented copies of each class" if augmented else "")
     found = Experiment(model.task, f"published with the paper: {path.name}", words, [evaluation], published=True)
     if not augmented:
-        found.speeds = [measure_network(path, settings)]
+        steady = phantom_folder(settings, model.task, "test")
+        found.speeds = measure_published(bundle, path, steady, settings)
         found.paths = _compare(bundle, scored_folder(model.task, folder), settings, progress)
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.compat import zip
-from nerone.compilation.paper.table import TABLE1
+from nerone.compilation.paper.table import TABLE1, paper_row
 from nerone.evaluation.evaluate import Scored
 from nerone.evaluation.experiments import Experiment
 from nerone.evaluation.intervals import Summary
@@ -129,17 +129,18 @@ def _bars(axes: Any, series: Mapping[str, Sequence[Summary | None]], label: str)
 
 
 def _paper_series(tasks: Sequence[str]) -> dict[str, list[Summary | None]]:
-    """Return the efficiencies of the paper's Table I by device and backend, one per task."""
+    """Return the efficiencies of the paper's Table I by device and backend, one per task, and their average."""
     series: dict[str, list[Summary | None]] = {}
-    for row in TABLE1:
-        if row.task in tasks and row.efficiency is not None:
-            label = f"{row.backend} on {BOARD_NAMES.get(row.device, row.device)}"
-            values = series.setdefault(label, [None] * len(tasks))
-            values[tasks.index(row.task)] = Summary(row.efficiency, float("nan"), 1)
+    for backend, device in dict.fromkeys((row.backend, row.device) for row in TABLE1):
+        rows = [paper_row(task, backend, device) for task in tasks]
+        values = [Summary(row.efficiency.mean, row.efficiency.deviation or float("nan"), 5) for row in rows]
+        average = Summary(float(np.mean([value.mean for value in values])), float("nan"), len(values))
+        projected = ", projected but for CT-ORG" if backend == "VART" else ""
+        series[f"{backend} on {BOARD_NAMES.get(device, device)}{projected}"] = [*values, average]
     return series
 
 
-def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResults) -> Path:
+def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[str]) -> Path:
     """Draw energy efficiency (equation 1) as the paper has it and as it is here, and throughput beside it.
 
     Where this machine has no power sensor, "n/a" stands in place of its bars.
@@ -147,6 +148,7 @@ def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResult
     Parameters
     ----------
     found : experiments with their own networks
+    tasks : those of which the paper's values are drawn
     boards : results that were brought from boards, as of :func:`nerone.evaluation.throughput.board_results`
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -157,7 +159,7 @@ def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResult
     halves = figure.subfigures(2, 1, squeeze=False)
     paper, below = halves[0, 0], halves[1, 0]
     above = paper.subplots()
-    _bars(above, _paper_series([item.task for item in found]), "images per second per watt")
+    _bars(above, _paper_series(tasks), "images per second per watt")
     above.set_title("energy efficiency, the paper's", fontsize=11)
     left, right = below.subplots(1, 2)
     series = _series(found, boards)
@@ -168,7 +170,9 @@ def draw_efficiency(path: Path, found: Sequence[Experiment], boards: BoardResult
     reason = "" if _any(efficiency) else ": no power sensor on this machine"
     left.set_title(f"energy efficiency here{reason}", fontsize=11)
     right.set_title("throughput here, of the network alone", fontsize=11)
-    for axes in (above, left, right):
+    names = [TITLES[task].replace(" (", "\n(") for task in tasks]
+    above.set_xticks(np.arange(len(names) + 1), [*names, "average"], fontsize=9)
+    for axes in (left, right):
         axes.set_xticks(np.arange(len(found)), [TITLES[item.task].replace(" (", "\n(") for item in found], fontsize=9)
     for part, axes in ((paper, above), (below, right)):
         part.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)

@@ -17,6 +17,7 @@ __all__ = [
     "Summary",
     "agreement",
     "bootstrap_interval",
+    "one_against_rest",
     "summarize",
 ]
 
@@ -188,6 +189,17 @@ class ClassificationCounts:
     def accuracy_interval(self, *, seed: int = 0, draws: int = 1000) -> Interval:
         """Return the accuracy with its interval as of :meth:`interval_over_images`."""
         return self.interval_over_images(self.right(), seed=seed, draws=draws)
+
+
+def one_against_rest(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return per class the share of images that are rightly said to be of it or not to be of it (the paper's Table II).
+
+    Parameters
+    ----------
+    confusion : (classes, classes), rows are the truth
+    """
+    right, total = np.diag(confusion), confusion.sum()
+    return np.asarray(1 - (confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * right) / total, np.float64)
 
 
 def agreement(first: ArrayLike, second: ArrayLike) -> float:

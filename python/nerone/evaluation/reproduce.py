@@ -13,6 +13,7 @@ from nerone.evaluation.evaluate import Scored
 from nerone.evaluation.experiments import Experiment, published_file, run_published, run_task
 from nerone.evaluation.figures import draw_efficiency, draw_masks
 from nerone.evaluation.paper import PUBLISHED_MODELS, TITLES
+from nerone.evaluation.paper_tables import efficiency_table, redeployment_table, scans_table, scores_table
 from nerone.evaluation.report import Report, write_report
 from nerone.evaluation.settings import Settings
 from nerone.evaluation.tables import confusion_table, paths_table, table1, table2
@@ -104,6 +105,10 @@ def _check(parts: Sequence[str], tasks: Sequence[str], settings: Settings) -> tu
     for path in (path for paths in settings.weights.values() for path in paths):
         if not path.is_file():
             raise ConfigurationError(f"there is no trained network '{path}'; check the path")
+    if settings.published_only and settings.published is None:
+        raise ConfigurationError("only the published models are to be scored, but their folder was not given")
+    if settings.published_only and settings.weights:
+        raise ConfigurationError("trained networks were given, but only the published models are to be scored")
     return chosen
 
 
@@ -136,23 +141,25 @@ def reproduce(
     boards = board_results(settings.boards)
     settings.output.mkdir(parents=True, exist_ok=True)
     report = Report(settings.output)
-    found = _run_all(settings, tasks, report, progress)
+    found = [] if settings.published_only else _run_all(settings, tasks, report, progress)
+    if settings.published_only or (found and {"table1", "table2", "fig4"} & set(chosen)):
+        found += _run_published(settings, tasks, report, progress)
     if not found:
         raise ConfigurationError("nothing could be measured: " + "; ".join(report.problems))
-    if {"table1", "table2", "fig4"} & set(chosen):
-        found += _run_published(settings, tasks, report, progress)
     found.sort(key=lambda item: tuple(tasks).index(item[0].task))
     experiments = [item for item, _ in found]
     if "table1" in chosen:
         report.tables.append(table1(experiments, boards, tasks))
+        report.tables += [scans_table(experiments, tasks), redeployment_table(experiments, tasks)]
     if "table2" in chosen:
         confusions = [confusion_table(item, number) for number, item in enumerate(experiments, 1)]
-        report.tables += [table2(experiments), *(table for table in confusions if table), paths_table(experiments)]
+        report.tables += [table2(experiments), scores_table(experiments, tasks)]
+        report.tables += [*(table for table in confusions if table), paths_table(experiments)]
     if "fig3" in chosen:
         own = [item for item in experiments if not item.published]
-        report.pictures.append(
-            ("Fig. 3: energy efficiency", draw_efficiency(settings.output / "fig3.png", own, boards))
-        )
+        report.tables.append(efficiency_table(experiments, tasks))
+        picture = draw_efficiency(settings.output / "fig3.png", own, boards, tasks)
+        report.pictures.append(("Fig. 3: energy efficiency", picture))
     if "fig4" in chosen:
         for number, (item, kept) in enumerate((item, kept) for item, kept in found if kept and item.task != "bccd"):
             title = f"{TITLES[item.task]}, {item.network}, on {item.data}"

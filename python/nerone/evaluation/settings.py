@@ -28,6 +28,7 @@ class Settings:
     weights : mapping of task to trained networks, one per seed; where there is none, the one that comes with the
         project, or one that is trained here
     published : folder with the paper's compiled models, or None
+    published_only : bool, train and deploy nothing: only the paper's compiled models are scored and timed
     boards : folder with results of ``nerone bench --json`` from boards, TASK-BOARD.json, or None
     quick : bool, a few minutes in all: small phantom sets, short training of networks that do not come trained
     training : TrainingOptions of networks that do not come trained, or None for the usual ones
@@ -41,6 +42,7 @@ class Settings:
     data: dict[str, Path] = field(default_factory=dict)
     weights: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     published: Path | None = None
+    published_only: bool = False
     boards: Path | None = None
     quick: bool = False
     training: TrainingOptions | None = None

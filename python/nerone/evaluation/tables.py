@@ -16,18 +16,18 @@ from nerone.evaluation.report import Table
 from nerone.evaluation.runs import RunScores, score_runs
 from nerone.evaluation.throughput import GPU, Measured
 
-__all__ = ["NOT_HERE", "NOT_STATED", "confusion_table", "paths_table", "score_words", "table1", "table2"]
+__all__ = ["NOT_HERE", "confusion_table", "paths_table", "plus_minus", "score_words", "scores_of", "table1", "table2"]
 
 NOT_HERE = "not measurable here"
-NOT_STATED = "not stated"
 SCORE_DRAWS = 300
 
 Cells = tuple[str, ...]
-_NO_ROW = ("-", "-", "-")
+_NO_ROW = ("-", "-", "-", "-")
 BoardResults = Mapping[tuple[str, str], Sequence[Measured]]
 
 
-def _plus_minus(summary: Summary | None, digits: int = 1, scale: float = 1.0) -> str:
+def plus_minus(summary: Summary | None, digits: int = 1, scale: float = 1.0) -> str:
+    """Return "mean ± deviation" of scaled values, or n/a."""
     if summary is None:
         return "n/a"
     deviation = "" if np.isnan(summary.deviation) else f" ± {scale * summary.deviation:.{digits}f}"
@@ -36,8 +36,8 @@ def _plus_minus(summary: Summary | None, digits: int = 1, scale: float = 1.0) ->
 
 def _cells(row: Measured) -> tuple[str, str, str]:
     if row.simulated:
-        return f"{_plus_minus(row.fps)} (simulated)", "n/a", "n/a"
-    return _plus_minus(row.fps), _plus_minus(row.watts, 2), _plus_minus(row.efficiency, 2)
+        return f"{plus_minus(row.fps)} (simulated)", "n/a", "n/a"
+    return plus_minus(row.fps), plus_minus(row.watts, 2), plus_minus(row.efficiency, 2)
 
 
 def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[str]) -> Table:
@@ -47,6 +47,7 @@ def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[st
         speeds = [row for item in found if item.task == task and not item.published for row in item.speeds]
         for row in (row for row in TABLE1 if row.task == task):
             rows += _paper_rows(row, speeds, boards.get((task, row.device), ()))
+            rows += _published_rows(row, [item for item in found if item.task == task and item.published])
         rows += _other_simulated(task, speeds)
         rows += [(TITLES[task], GPU, s.device, s.what, *_NO_ROW, *_cells(s)) for s in speeds if s.backend == GPU]
         for speed in speeds:
@@ -54,7 +55,8 @@ def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[st
                 rows.append((TITLES[task], speed.backend, speed.device, speed.what, *_NO_ROW, *_cells(speed)))
         for item in (item for item in found if item.task == task and item.published):
             backend = f"VART, INT8, {item.network}"
-            rows += [(TITLES[task], backend, s.device, s.what, *_NO_ROW, *_cells(s)) for s in item.speeds]
+            own = [speed for speed in item.speeds if not speed.board]
+            rows += [(TITLES[task], backend, s.device, s.what, *_NO_ROW, *_cells(s)) for s in own]
     return Table(
         "table1",
         "Table I: throughput and energy",
@@ -66,6 +68,7 @@ def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[st
             "paper, FPS",
             "paper, W",
             "paper, FPS/W",
+            "paper, score %",
             "here, FPS",
             "here, W",
             "here, FPS/W",
@@ -75,15 +78,18 @@ def table1(found: Sequence[Experiment], boards: BoardResults, tasks: Sequence[st
         "memory, preprocessing included, files read before. n/a: no power sensor on this machine. Simulated boards "
         "take the time that a board's DPU would take and compute nothing: they show what the host program around the "
         "DPU reaches on this machine's processor, which is faster than a board's. Boards and the paper's GPUs have no "
-        "value here unless they were measured. The paper's values are those of its authors' charts "
-        "(github.com/RaffaeleBerzoini/SENECA); not stated: in no source of this project.",
+        "value here unless they were measured. Projected: the paper did not measure this row, but multiplied "
+        "PYNQ-DPU's rate by CT-ORG's ratio of 4.04, preprocessing left out. Timing of the instructions: when a board "
+        "would execute the instructions of that file, by a model with one fitted constant (docs/instructions.md); "
+        "CT-ORG's simulated ZCU104 takes the paper's own latency. Scores are the paper's: Dice weighted by the "
+        "classes' frequency, of blood cells accuracy; Table II has ours.",
     )
 
 
 def _paper_cells(row: PaperRow) -> Cells:
-    """Return the paper's FPS, watts and FPS/W."""
-    values = ((row.fps, 1), (row.watts, 2), (row.efficiency, 2))
-    return tuple(NOT_STATED if value is None else f"{value:.{digits}f}" for value, digits in values)
+    """Return the paper's FPS, watts, FPS/W and score."""
+    values = [value.words() for value in (row.fps, row.watts, row.efficiency)]
+    return (*(f"{value} (projected)" if row.projected else value for value in values), row.score.words())
 
 
 def _paper_rows(row: PaperRow, speeds: Sequence[Measured], results: Sequence[Measured]) -> list[Cells]:
@@ -101,6 +107,17 @@ def _paper_rows(row: PaperRow, speeds: Sequence[Measured], results: Sequence[Mea
     return rows + [(title, backend, s.device, s.what, *stated, *_cells(s)) for s in simulated]
 
 
+def _published_rows(row: PaperRow, published: Sequence[Experiment]) -> list[Cells]:
+    """Return what simulation says of the paper's own files, beside the row of Table I that it compares with."""
+    title, backend = TITLES[row.task], f"{row.backend}, INT8"
+    return [
+        (title, f"{backend}, {item.network}", s.device, s.what, *_paper_cells(row), *_cells(s))
+        for item in published
+        for s in item.speeds
+        if s.board == row.device and s.backend == backend
+    ]
+
+
 def _other_simulated(task: str, speeds: Sequence[Measured]) -> list[Cells]:
     """Return simulated rows that the paper has no counterpart of: VART on the smaller boards."""
     known = {(f"{row.backend}, INT8", row.device) for row in TABLE1 if row.task == task}
@@ -110,25 +127,26 @@ def _other_simulated(task: str, speeds: Sequence[Measured]) -> list[Cells]:
 
 def score_words(experiment: Experiment, network: str) -> str:
     """Return a network's score with its 95 % bootstrap interval, per class, and over runs where there are several."""
-    scores = _scores(experiment, network)
+    scores = scores_of(experiment, network)
     if scores is None:
         return "not measured"
     names, measure = experiment.evaluation.class_names, "accuracy" if scores.confusion is not None else "weighted Dice"
     shown = list(zip(names, scores.classes, strict=True))[0 if scores.confusion is not None else 1 :]
-    parts = [f"{name} {_plus_minus(each, 1, 100)}" for name, each in shown if each is not None]
-    parts += [f"{name} {_plus_minus(each, 1, 100)}" for name, each in scores.regions.items() if name not in names]
+    parts = [f"{name} {plus_minus(each, 1, 100)}" for name, each in shown if each is not None]
+    parts += [f"{name} {plus_minus(each, 1, 100)}" for name, each in scores.regions.items() if name not in names]
     runs = f" over {scores.score.count} seeds" if scores.score.count > 1 else ""
     interval = f"[{100 * scores.interval.low:.1f}, {100 * scores.interval.high:.1f}]"
-    return f"{measure} {_plus_minus(scores.score, 2, 100)} %{runs} {interval}; {', '.join(parts)}"
+    return f"{measure} {plus_minus(scores.score, 2, 100)} %{runs} {interval}; {', '.join(parts)}"
 
 
-def _scores(experiment: Experiment, network: str) -> RunScores | None:
+def scores_of(experiment: Experiment, network: str) -> RunScores | None:
+    """Return the scores of a network, "INT8" or "FP32", over its runs; None where it was not scored."""
     counts = [run.counts[network] for run in experiment.runs if network in run.counts]
     return score_runs(counts, draws=SCORE_DRAWS) if counts else None
 
 
 def _difference(experiment: Experiment) -> str:
-    integer, floating = (_scores(experiment, name) for name in ("INT8", "FP32"))
+    integer, floating = (scores_of(experiment, name) for name in ("INT8", "FP32"))
     if integer is None or floating is None:
         return "-"
     return f"{100 * (integer.score.mean - floating.score.mean):+.2f} points"
@@ -180,7 +198,7 @@ def table2(found: Sequence[Experiment]) -> Table:
 
 def confusion_table(experiment: Experiment, number: int) -> Table | None:
     """Return a classification's confusion matrix for INT8, summed over runs; None for a segmentation."""
-    scores = _scores(experiment, "INT8")
+    scores = scores_of(experiment, "INT8")
     if scores is None or scores.confusion is None:
         return None
     names = experiment.evaluation.class_names

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nerone import _core
 from nerone.bundle.bundle import Bundle
+from nerone.compilation.board_time import board_time_of
+from nerone.dpu.boards import BOARDS
 from nerone.errors import ConfigurationError
 from nerone.evaluation.bench import BenchReport, bench
 from nerone.evaluation.intervals import Summary
@@ -21,7 +24,19 @@ from nerone.evaluation.power import open_meter
 from nerone.evaluation.settings import Settings
 from nerone.evaluation.speed import Speed, float_speed, integer_speed
 
-__all__ = ["ALONE", "FLOAT", "GPU", "INTEGER", "PYNQ", "Measured", "board_results", "measure_network", "measure_task"]
+__all__ = [
+    "ALONE",
+    "FLOAT",
+    "GPU",
+    "INTEGER",
+    "PYNQ",
+    "WHOLE",
+    "Measured",
+    "board_results",
+    "measure_network",
+    "measure_published",
+    "measure_task",
+]
 
 INTEGER = "VART, INT8"
 PYNQ = "PYNQ-DPU, INT8"
@@ -75,6 +90,30 @@ def measure_network(xmodel: Path, settings: Settings) -> Measured:
     meter = open_meter(settings.power)
     speed = integer_speed(xmodel, seconds=settings.seconds, runs=settings.runs, meter=meter)
     return _alone(INTEGER, "software DPU, 1 thread", speed)
+
+
+def measure_published(bundle: Bundle, xmodel: Path, scans: Path, settings: Settings) -> list[Measured]:
+    """Measure a published model on the software DPU and on the simulated ZCU104, and time its instructions.
+
+    Parameters
+    ----------
+    bundle : Bundle, of the model
+    xmodel : compiled for the ZCU104
+    scans : frames; they are held in memory while timing
+
+    Returns
+    -------
+    The rows; the instructions' is left out where the file has none for the ZCU104's DPU.
+    """
+    options: dict[str, Any] = {"runs": settings.runs, "seconds": settings.seconds}
+    board, title = "zcu104", BOARD_NAMES["zcu104"]
+    report = bench(bundle, scans, backends=("vart",), device=f"{board}-sim", meter=None, **options)
+    rows = _rows(report, f"{title} (simulated)", board)
+    timed = board_time_of(_core.read_xmodel(str(xmodel)), BOARDS[board])
+    if timed is not None:
+        device = f"{title} (simulated, timing of the instructions)"
+        rows.append(Measured(INTEGER, device, ALONE, Summary(timed.fps, float("nan"), 1), board=board))
+    return [*rows, measure_network(xmodel, settings)]
 
 
 def measure_task(

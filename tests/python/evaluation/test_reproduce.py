@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nerone.cli.main import main
-from nerone.compilation.paper.table import TABLE1
+from nerone.compilation.paper.table import TABLE1, paper_row
 from nerone.data import bccd
 from nerone.data.frame import Frame
 from nerone.data.labelled import LabelledFrame
@@ -20,13 +20,21 @@ from nerone.evaluation.experiments import BloodFrames, Experiment, published_fil
 from nerone.evaluation.figures import upright
 from nerone.evaluation.identity import PathsReport
 from nerone.evaluation.intervals import Summary
-from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts
-from nerone.evaluation.paper import PUBLISHED_MODELS
+from nerone.evaluation.metrics import ClassificationCounts, SegmentationCounts, one_against_rest
+from nerone.evaluation.paper import EFFICIENCY_RATIOS, PUBLISHED_MODELS, TABLE2
+from nerone.evaluation.paper_tables import (
+    efficiency_ratios,
+    efficiency_table,
+    paper_markdown,
+    redeployment_table,
+    scans_table,
+)
 from nerone.evaluation.settings import Settings, find_data
 from nerone.evaluation.speed import measure_speed
-from nerone.evaluation.tables import NOT_HERE, NOT_STATED, score_words
+from nerone.evaluation.tables import NOT_HERE, score_words
 from nerone.evaluation.throughput import ALONE, FLOAT, GPU, INTEGER, PYNQ, Measured, board_results
 from nerone.zoo.models import NETWORKS
+from paths import REPOSITORY
 
 SPEEDS = [
     Measured(INTEGER, "software DPU, 1 thread", ALONE, Summary(10.0, 0.5, 5)),
@@ -75,10 +83,16 @@ def test_report_has_every_row_and_no_number_that_was_not_measured(tmp_path: Path
     absent = [row for row in rows if row["device"] in devices]
     assert len(absent) == len(TABLE1), "every row of the paper, and nothing measured on what is not here"
     assert all(row[f"here, {unit}"].startswith(NOT_HERE) for row in absent for unit in ("FPS", "W", "FPS/W"))
-    assert [row["backend"] for row in absent if row["paper, FPS"] == NOT_STATED] == 3 * ["VART, INT8"]
+    projected = [row for row in absent if "projected" in row["paper, FPS"]]
+    assert [row["backend"] for row in projected] == 3 * ["VART, INT8"]
     named = {(row["network"], row["device"], row["backend"]): row for row in absent}
     first = named["U-Net (CT-ORG)", "ZCU104", "PYNQ-DPU, INT8"]
-    assert tuple(first[f"paper, {unit}"] for unit in ("FPS", "W", "FPS/W")) == ("82.9", "17.59", "4.71")
+    assert tuple(first[f"paper, {unit}"] for unit in ("FPS", "W", "FPS/W")) == (
+        "82.92 ± 0.47",
+        "17.59 ± 0.02",
+        "4.71 ± 0.01",
+    )
+    assert first["paper, score %"] == "90.10 ± 0.29"
     simulated = [row for row in rows if "simulated" in row["device"]]
     assert {(row["device"], row["here, FPS"]) for row in simulated} == {
         ("ZCU104 (simulated)", "70.0 ± 1.0 (simulated)"),
@@ -136,7 +150,11 @@ def test_results_from_boards_take_their_rows(tmp_path: Path, made_up: None) -> N
     board_file(boards, "ct-org-zcu104.json")
     module.reproduce(["table1", "fig3"], Settings(tmp_path, boards=boards))
     rows = [row for row in table(tmp_path, "table1") if row["device"] == "ZCU104" and row["backend"] == INTEGER]
-    assert tuple(rows[0][name] for name in ("paper, FPS", "here, FPS", "here, W")) == ("335.4", "330.5 ± 0.5", "10.00")
+    assert tuple(rows[0][name] for name in ("paper, FPS", "here, FPS", "here, W")) == (
+        "335.40 ± 0.34",
+        "330.5 ± 0.5",
+        "10.00",
+    )
     assert rows[1]["here, FPS"].startswith(NOT_HERE), "another network's row"
 
 
@@ -160,7 +178,7 @@ def test_files_that_are_no_results_of_boards(tmp_path: Path, name: str, device: 
 
 def test_only_what_was_asked_for(tmp_path: Path, made_up: None) -> None:
     report = module.reproduce(["table2"], Settings(tmp_path), tasks=("bccd",))
-    assert [one.name for one in report.tables] == ["table2", "confusion1", "paths"]
+    assert [one.name for one in report.tables] == ["table2", "table2-classes", "confusion1", "paths"]
     row = report.tables[0].rows[0]
     assert row[5].startswith("accuracy 100.00 %")
     assert (row[6], row[7]) == ("+0.00 points", "100.00 %")
@@ -173,6 +191,114 @@ def test_only_what_was_asked_for(tmp_path: Path, made_up: None) -> None:
     for parts, tasks, weights, word in cases:
         with pytest.raises(ConfigurationError, match=word):
             module.reproduce(parts, Settings(tmp_path, weights=weights), tasks=tasks)
+    with pytest.raises(ConfigurationError, match="their folder was not given"):
+        module.reproduce(["table2"], Settings(tmp_path, published_only=True))
+
+
+def test_table1_is_consistent_with_what_the_paper_says_beside_it() -> None:
+    """Efficiency is rate over watts, ratios and losses are the text's, and three of VART's rows are 4.04 times."""
+    for row in TABLE1:
+        assert row.efficiency.mean == pytest.approx(row.fps.mean / row.watts.mean, abs=0.02), row
+        assert all(value.deviation is not None for value in (row.fps, row.watts, row.efficiency, row.score))
+    assert [(row.task, row.device) for row in TABLE1 if row.projected] == [
+        ("brats", "zcu104"),
+        ("prostate", "zcu104"),
+        ("bccd", "zcu104"),
+    ]
+    for task in ("brats", "prostate", "bccd"):
+        rates = [paper_row(task, backend, "zcu104").fps.mean for backend in ("VART", "PYNQ-DPU")]
+        assert rates[0] / rates[1] == pytest.approx(4.04, abs=0.01)
+    lost = {"ct-org": 0.13, "brats": 0.55, "prostate": 0.22, "bccd": 0.20}
+    for task, points in lost.items():
+        integer, floating = paper_row(task, "VART", "zcu104"), paper_row(task, "TensorFlow, FP32", "Tesla V100")
+        assert floating.score.mean - integer.score.mean == pytest.approx(points, abs=0.005)
+        kv260 = efficiency_ratios(paper_row(task, "PYNQ-DPU", "kv260"))
+        assert kv260 == pytest.approx(EFFICIENCY_RATIOS[task], abs=0.015)
+
+
+def test_the_documentation_has_every_row() -> None:
+    text = (REPOSITORY / "docs" / "paper.md").read_text()
+    start, end = "<!-- tables: made by nerone.evaluation.paper_tables -->\n", "\n<!-- end of tables -->"
+    assert text.split(start)[1].split(end)[0] == paper_markdown()
+    assert paper_markdown().count("*projected*") == 3
+
+
+def test_fig3_has_averages_and_the_ratios_of_the_text() -> None:
+    found = efficiency_table([experiment("bccd")], ("ct-org", "brats", "prostate", "bccd"))
+    rows = {row[:2]: row[2:] for row in found.rows}
+    assert len(rows) == 5 * 4 + 1
+    assert rows["PYNQ-DPU on KV260", "average"] == ("11.33", "3.41x", "1.80x", "3.4x and 1.9x")
+    assert rows["PYNQ-DPU on KV260", "U-Net (CT-ORG)"] == ("6.06 ± 0.01", "6.59x", "2.44x", "6.59x and 2.44x")
+    assert rows["VART on ZCU104", "2D CNN (BCCD)"][0] == "32.55 ± 0.04 (projected)"
+    assert rows["here: TensorFlow, FP32, this machine's CPU", "2D CNN (BCCD)"][0] == "0.20 ± 0.01"
+
+
+def test_seconds_per_scan_and_redeployment() -> None:
+    own = experiment("ct-org")
+    own.deploy_seconds = 61.2
+    rows = scans_table([own], ("ct-org", "brats", "bccd")).rows
+    stated = [row for row in rows if row[3] != "-"]
+    assert [row[2:5] for row in stated] == [
+        ("PYNQ-DPU on ZCU104", "8.4 to 10.9 s on the ZCU104", "8.44 to 10.85"),
+        ("PYNQ-DPU on ZCU104", "1.42 s", "1.66"),
+    ]
+    assert [row[2:] for row in rows if row[5] != "-"] == [
+        ("VART, INT8, KV260 (simulated)", "-", "-", "7.78 to 10.00 (simulated)")
+    ]
+    first, second = redeployment_table([own], ("ct-org", "bccd")).rows
+    assert first[2:] == ("less than 20 minutes, 500 images", "61 s, 128 images at most")
+    assert second[3].startswith(NOT_HERE)
+
+
+def test_table2_names_the_literature_and_scores_each_class(tmp_path: Path, made_up: None) -> None:
+    module.reproduce(["table2"], Settings(tmp_path), tasks=("brats", "bccd"))
+    rows = {row["metric"]: row for row in table(tmp_path, "table2-classes")}
+    assert len(rows) == 1 + 3 + 5
+    assert rows["weighted Dice"]["paper, V100 FP32"] == "83.44 ± 0.38"
+    assert rows["enhancing tumour"]["paper, KV260 INT8"] == "87.28 ± 0.46"
+    assert (rows["enhancing tumour"]["literature A"], rows["enhancing tumour"]["literature B"]) == (
+        "81.37 [36]",
+        "82.20 ± 1.74 [37]",
+    )
+    assert rows["enhancing tumour"]["here INT8"] == rows["eosinophil"]["here FP32"] == "100.00"
+    assert [row.integer.words() for row in TABLE2 if row.metric == "liver"] == ["91.08 ± 0.35"]
+
+
+def test_a_blood_cell_class_is_scored_against_the_others() -> None:
+    """Table II's four class accuracies lose twice what its accuracy loses: each mistake counts for two classes."""
+    confusion = np.array([[3, 1, 0, 0], [0, 2, 0, 0], [0, 0, 4, 0], [0, 0, 0, 0]])
+    assert one_against_rest(confusion) == pytest.approx([0.9, 0.9, 1.0, 1.0])
+    stated = {row.metric: row.integer.mean for row in TABLE2 if row.task == "bccd"}
+    accuracy = stated.pop("accuracy")
+    assert sum(100 - value for value in stated.values()) == pytest.approx(2 * (100 - accuracy), abs=0.05)
+
+
+def test_the_published_models_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained, and simulation stands beside the paper's projection."""
+
+    def trained(*given, **named):
+        raise AssertionError("a network was trained")
+
+    def published(model, path, settings, *, augmented, seen, progress):
+        found = experiment(model.task, seen)
+        found.published, found.network = True, f"published with the paper: {path.name}"
+        device = "ZCU104 (simulated, timing of the instructions)"
+        found.speeds = [Measured(INTEGER, device, ALONE, Summary(704.0, float("nan"), 1), board="zcu104")]
+        return found
+
+    monkeypatch.setattr(module, "run_task", trained)
+    monkeypatch.setattr(module, "run_published", published)
+    (tmp_path / "NERONE4BloodCellsZCU104.xmodel").write_bytes(b"")
+    settings = Settings(tmp_path / "out", {"bccd": tmp_path}, published=tmp_path, published_only=True)
+    report = module.reproduce(["all"], settings, tasks=("bccd",))
+    assert report.page.is_file()
+    rows = [row for row in table(tmp_path / "out", "table1") if "published" in row["backend"]]
+    assert {(row["paper, FPS"], row["here, FPS"]) for row in rows} == {
+        ("912.06 ± 0.34 (projected)", "704.0 (simulated)")
+    }
+    nothing = Settings(tmp_path / "none", {}, published=tmp_path, published_only=True)
+    with pytest.raises(ConfigurationError, match="real data was not given"):
+        module.reproduce(["table2"], nothing, tasks=("bccd",))
 
 
 def test_a_task_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """The rows of the paper's Table I that run on a DPU, each beside what is estimated for it.
 
-PYNQ-DPU's and the watts' estimates rest on constants of the board that are fitted to this very table. So that the error
-tells something, each row is estimated with constants that are fitted to the other rows of its board.
+PYNQ-DPU's and the watts' estimates rest on constants of the board that are fitted to this very table, to the rows that
+were measured. So that the error tells something, each row is estimated with constants that are fitted to the other rows
+of its board.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class EstimatedRow:
     Attributes
     ----------
     network : str
-    paper : PaperRow, whose values may be None
+    paper : PaperRow
     cores : int, DPU cores that the backend keeps busy: PYNQ-DPU's one runner has one
     fps, watts : float, estimated
     """
@@ -44,15 +45,14 @@ class EstimatedRow:
         """Estimated images per second per watt."""
         return self.fps / self.watts
 
-    def errors(self) -> tuple[float | None, float | None, float | None]:
-        """Return the relative errors of fps, watts and efficiency; None where the paper's value is not known."""
-        pairs = (
-            (self.fps, self.paper.fps),
-            (self.watts, self.paper.watts),
-            (self.efficiency, self.paper.efficiency),
+    def errors(self) -> tuple[float, float, float]:
+        """Return the relative differences of fps, watts and efficiency from the paper's, measured or projected."""
+        paper = self.paper
+        return (
+            self.fps / paper.fps.mean - 1,
+            self.watts / paper.watts.mean - 1,
+            self.efficiency / paper.efficiency.mean - 1,
         )
-        first, second, third = (None if known is None else mine / known - 1 for mine, known in pairs)
-        return first, second, third
 
 
 def estimated_rows() -> list[EstimatedRow]:
@@ -61,21 +61,20 @@ def estimated_rows() -> list[EstimatedRow]:
 
 
 def fitted_watts(board: Board, without: PaperRow | None = None) -> tuple[float, float]:
-    """Return the watts of a waiting board, and those that a busy DPU core adds, from the rows of Table I but for one.
+    """Return the watts of a waiting board, and those that a busy DPU core adds, from Table I's rows but for one.
 
-    By least squares of a row's watts over the cores that it keeps busy: its rate times the DPU's estimated time.
+    By least squares of a row's watts over the cores that it keeps busy: its rate times the DPU's estimated time. Rows
+    that are projected say nothing about a board.
     """
-    rows = [row for row in TABLE1 if row.device == board.name and row != without]
-    points = [(_busy_cores(row), row.watts) for row in rows if row.watts is not None]
+    rows = [row for row in TABLE1 if row.device == board.name and row != without and not row.projected]
+    points = [(_busy_cores(row), row.watts.mean) for row in rows]
     busy, watts = np.array(points).T
     core, idle = np.polyfit(busy, watts, 1)
     return float(idle), float(core)
 
 
 def _busy_cores(row: PaperRow) -> float:
-    if row.fps is None:
-        raise AssertionError(f"no rate of {row}")
-    return row.fps * estimate_graph(NETWORKS[row.task](), BOARDS[row.device], _VERSION).latency_ms * 1e-3
+    return row.fps.mean * estimate_graph(NETWORKS[row.task](), BOARDS[row.device], _VERSION).latency_ms * 1e-3
 
 
 def fitted_host_ns(board: Board, without: str = "") -> float:
@@ -85,9 +84,9 @@ def fitted_host_ns(board: Board, without: str = "") -> float:
     """
     products = squares = 0.0
     for task, network in NETWORKS.items():
-        fps = paper_row(task, _PYNQ, board.name).fps
-        if task == without or fps is None:
+        if task == without:
             continue
+        fps = paper_row(task, _PYNQ, board.name).fps.mean
         graph = network()
         values = values_per_image(graph)
         beside_ns = 1e9 / fps - 1e6 * estimate_graph(graph, board, _VERSION).latency_ms
