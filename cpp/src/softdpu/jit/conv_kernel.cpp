@@ -21,6 +21,8 @@ ConvKernel::ConvKernel(const ConvShape& shape, const ConvTile& tile)
 
 ConvKernel::~ConvKernel() = default;
 
+const std::uint8_t* ConvKernel::code() const { return generator_->getCode(); }
+
 std::size_t ConvKernel::code_bytes() const { return generator_->getSize(); }
 
 ConvKernel::Generator::Generator(const ConvShape& shape, const ConvTile& tile)

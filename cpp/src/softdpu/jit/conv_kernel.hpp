@@ -18,7 +18,7 @@ struct ConvArguments {
 };
 
 // Machine code for one convolution's grid: all rows, channels and pixels in one call, in the shape's instructions,
-// which the processor must have. Writes whole rows, the gap behind each included. Immutable, may run in any number of
+// which the processor must have to run it. Writes whole rows, the gap behind each included. Immutable, may run in any number of
 // threads.
 class ConvKernel {
  public:
@@ -28,6 +28,8 @@ class ConvKernel {
   ConvKernel& operator=(const ConvKernel&) = delete;
 
   void operator()(const ConvArguments& arguments) const { run_(&arguments); }
+  // What was generated, its constants included; it does not depend on where it lies.
+  const std::uint8_t* code() const;
   std::size_t code_bytes() const;
 
  private:

@@ -5,7 +5,7 @@
 #include <ctime>
 #include <tuple>
 
-#include "../softdpu/allocations.hpp"
+#include "../allocations.hpp"
 #include "isas.hpp"
 #include "random_conv.hpp"
 #include "softdpu/jit/engine.hpp"

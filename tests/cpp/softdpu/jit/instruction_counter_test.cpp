@@ -1,4 +1,4 @@
-#include "../../../benchmarks/cpp/instruction_counter.hpp"
+#include "../../../../benchmarks/cpp/instruction_counter.hpp"
 
 #include <gtest/gtest.h>
 #include <xbyak/xbyak.h>
