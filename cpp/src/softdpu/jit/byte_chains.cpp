@@ -96,24 +96,25 @@ std::vector<int> ChainPlanner::lengths(int longest) const {
   return lengths;
 }
 
-ConvShape with_fastest_products(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
-                                const std::vector<bool>& never_negative) {
-  if (shape.isa != Isa::avx2 || shape.depthwise || shape.input_groups == 0) return shape;
-  const auto ranges = ranges_of(never_negative);
-  std::vector<ChainPlanner> planners;
-  for (const auto& range : ranges) {
+ProductPlanner::ProductPlanner(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
+                               const std::vector<bool>& never_negative) {
+  if (shape.isa != Isa::avx2 || shape.depthwise || shape.input_groups == 0) return;
+  for (const auto& range : ranges_of(never_negative)) {
     const auto most_input = most_input_of(never_negative[static_cast<std::size_t>(range.first)]);
-    planners.emplace_back(conv, shape, input, range, most_input);
+    runs_.push_back({range.count, most_input, ChainPlanner(conv, shape, input, range, most_input)});
   }
-  ConvShape best = shape;
-  double best_cost = cost_of(shape);
+}
+
+ConvShape ProductPlanner::with_fastest(const ConvShape& part) const {
+  if (runs_.empty()) return part;
+  ConvShape best = part;
+  double best_cost = cost_of(part);
   constexpr int most_registers = 8;
   for (int longest = 1; longest <= most_registers; ++longest) {
-    ConvShape chained = shape;
+    ConvShape chained = part;
     bool has_longest = false;
-    for (std::size_t i = 0; i < ranges.size(); ++i) {
-      const auto most_input = most_input_of(never_negative[static_cast<std::size_t>(ranges[i].first)]);
-      chained.runs.push_back({ranges[i].count, {most_input, planners[i].lengths(longest)}});
+    for (const auto& run : runs_) {
+      chained.runs.push_back({run.groups, {run.most_input, run.chains.lengths(longest)}});
       has_longest = has_longest || chained.runs.back().chains.longest() == longest;
     }
     if (!has_longest) break;

@@ -31,9 +31,31 @@ class ChainPlanner {
   std::vector<int> reach_;  // taps that a chain which begins at this one may have
 };
 
-// The shape with the runs of groups that are the fastest: words, or bytes in chains where the weights allow them. The
-// chains hold for all output channels of `conv`; `never_negative` says it of each input group's values.
-ConvShape with_fastest_products(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
-                                const std::vector<bool>& never_negative);
+// Chooses the products of one grid's kernels: words, or bytes in chains where the weights allow them. The chains are
+// planned once; they hold for all output channels of `conv` and for any part of the grid's columns.
+class ProductPlanner {
+ public:
+  // `never_negative` says it of each input group's values.
+  ProductPlanner(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
+                 const std::vector<bool>& never_negative);
+
+  // The shape, or a part of its columns, with the runs of groups that are the fastest.
+  ConvShape with_fastest(const ConvShape& part) const;
+
+ private:
+  // Groups one behind the other that have the same largest input.
+  struct Run {
+    int groups = 0;
+    std::uint8_t most_input = 0;
+    ChainPlanner chains;
+  };
+  std::vector<Run> runs_;  // none where the instruction set or the shape has no chains
+};
+
+// Of a shape that is not split.
+inline ConvShape with_fastest_products(const Conv& conv, const ConvShape& shape, const ChannelMap& input,
+                                       const std::vector<bool>& never_negative) {
+  return ProductPlanner(conv, shape, input, never_negative).with_fastest(shape);
+}
 
 }  // namespace nerone::softdpu::jit

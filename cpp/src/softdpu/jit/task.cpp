@@ -177,10 +177,9 @@ std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requanti
     shape.output = {out.row_bytes, out.group_bytes};
     shape.requantize = rule;
     shape.upsample = node.upsample;
-    const auto& channels_in = tensor(node_.inputs[0]).channels;
-    for (const auto& part : split_columns(shape)) {
-      shapes.push_back(with_fastest_products(node.conv, part, channels_in, never_negative_.of(node_.inputs[0])));
-    }
+    const ProductPlanner planner(node.conv, shape, tensor(node_.inputs[0]).channels,
+                                 never_negative_.of(node_.inputs[0]));
+    for (const auto& part : split_columns(shape)) shapes.push_back(planner.with_fastest(part));
   }
   return shapes;
 }

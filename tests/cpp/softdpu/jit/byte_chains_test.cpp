@@ -72,6 +72,30 @@ TEST(ByteChains, AreLeftOutForGroupsWhoseWeightsAreTooLarge) {
   EXPECT_EQ(chosen.runs[1].chains.most_input, 127);
 }
 
+// Planned once for the whole row, the chains are those that each part would get by itself.
+TEST(ByteChains, HoldForPartsOfTheColumns) {
+  Conv conv = pointwise({127, 127, 0, 0, 60, 0, 0, 0, 1, 1, 1, 1});
+  conv.input.height = conv.output.height = 8;
+  conv.input.width = conv.output.width = 9;
+  auto whole = shape_of(conv);
+  whole.input = whole.output = {192, 64};
+  const std::vector<bool> never_negative{true, true, false};
+  const ProductPlanner planner(conv, whole, dense_channels(12), never_negative);
+  const auto parts = split_columns(whole);
+  ASSERT_EQ(parts.size(), 2U);
+  for (const auto& part : parts) {
+    const auto runs = planner.with_fastest(part).runs;
+    const auto alone = with_fastest_products(conv, part, dense_channels(12), never_negative).runs;
+    ASSERT_EQ(runs.size(), alone.size());
+    EXPECT_FALSE(runs.empty());
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      EXPECT_EQ(runs[i].groups, alone[i].groups);
+      EXPECT_EQ(runs[i].chains.most_input, alone[i].chains.most_input);
+      EXPECT_EQ(runs[i].chains.lengths, alone[i].chains.lengths);
+    }
+  }
+}
+
 TEST(ByteChains, AreExactAtTheLimit) {
   if (!is_supported(Isa::avx2)) GTEST_SKIP() << "this processor has no AVX2";
   for (const auto& weights : {std::vector<std::int8_t>{127, 127, -128, -128, 4, 0, -2, 0},
