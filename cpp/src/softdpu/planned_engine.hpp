@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "softdpu/engine.hpp"
@@ -8,8 +7,6 @@
 #include "softdpu/step_kernel.hpp"
 
 namespace nerone::softdpu {
-
-using KernelMaker = std::function<std::unique_ptr<StepKernel>(const Operation&)>;
 
 // Runs one kernel per step in one arena, whose places are reused as soon as a tensor is not read any more. Copies
 // that only rename cost nothing; the callers' buffers are read and written where they lie.

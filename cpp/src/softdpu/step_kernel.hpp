@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "softdpu/program.hpp"
@@ -24,6 +25,8 @@ class StepKernel {
   // Buffers as Operation's reference takes them, at any alignment.
   virtual void run(KernelState* state, const void* const* inputs, void* output, void* scratch) const = 0;
 };
+
+using KernelMaker = std::function<std::unique_ptr<StepKernel>(const Operation&)>;
 
 // Vectorised plain loops and Highway, exact for every operation; falls back to the reference where none is faster.
 std::unique_ptr<StepKernel> make_portable_kernel(const Operation& operation);

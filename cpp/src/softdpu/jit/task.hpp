@@ -7,6 +7,7 @@
 #include "softdpu/jit/isa.hpp"
 #include "softdpu/jit/memory.hpp"
 #include "softdpu/jit/never_negative.hpp"
+#include "softdpu/step_kernel.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -19,12 +20,9 @@ struct Task {
   std::size_t scratch_bytes = 0;
 };
 
-// Makes the kernels of the steps that run on dense tensors.
-using KernelMaker = std::function<std::unique_ptr<StepKernel>(const Operation&)>;
-
 struct PlanOptions {
   Isa isa;
-  const KernelMaker& make_kernel;
+  const KernelMaker& make_kernel;  // of the steps that run on dense tensors
   const NeverNegative& never_negative;
 };
 
