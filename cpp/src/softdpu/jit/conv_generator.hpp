@@ -33,7 +33,8 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   // To be called once, by make().
   void emit_kernel();
 
-  // What the instruction set decides. A tile's input, output, weights and bias are in the registers below.
+  // What the registers decide (conv_vector.hpp) and the instruction set does. A tile's input, output, weights and bias
+  // are in the registers below.
   virtual void load_constants() = 0;
   virtual void start_from_bias(const Tile& tile) = 0;
   virtual void start_from_sums(const Tile& tile) = 0;

@@ -18,8 +18,8 @@ struct ConvArguments {
 };
 
 // Machine code for one convolution's grid: all rows, channels and pixels in one call, in the shape's instructions,
-// which the processor must have to run it. Writes whole rows, the gap behind each included. Immutable, may run in any number of
-// threads.
+// which the processor must have to run it. Writes whole rows, the gap behind each included. Immutable, may run in any
+// number of threads.
 class ConvKernel {
  public:
   ConvKernel(const ConvShape& shape, const ConvTile& tile);
@@ -34,6 +34,8 @@ class ConvKernel {
 
  private:
   class Generator;
+  template <class Set, class Register>
+  class VectorGenerator;
   class ZmmGenerator;
   class YmmGenerator;
   std::unique_ptr<Generator> generator_;

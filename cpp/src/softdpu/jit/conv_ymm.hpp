@@ -7,19 +7,43 @@
 // bytes are widened to words first, channels 0 and 2 of a pixel in one register and 1 and 3 in another, and vpmaddwd
 // adds pairs of products in 32 bits.
 
-#include "softdpu/jit/conv_generator.hpp"
+#include "softdpu/jit/conv_vector.hpp"
 
 namespace nerone::softdpu::jit {
 
-class ConvKernel::YmmGenerator final : public Generator {
+class ConvKernel::YmmGenerator final : public VectorGenerator<YmmGenerator, Xbyak::Ymm> {
  public:
-  YmmGenerator(const ConvShape& shape, const ConvTile& tile) : Generator(shape, tile) {}
+  YmmGenerator(const ConvShape& shape, const ConvTile& tile) : VectorGenerator(shape, tile) {}
 
  private:
+  friend VectorGenerator;
+
+  // The trait of VectorGenerator. Constants are whole registers in memory.
+  static constexpr ConvConstant constants[] = {
+      ConvConstant::zeros, ConvConstant::transpose,    ConvConstant::low_bytes,    ConvConstant::high_byte,
+      ConvConstant::most,  ConvConstant::least,        ConvConstant::leaky_factor, ConvConstant::leaky_round,
+      ConvConstant::round, ConvConstant::without_flip, ConvConstant::word_ones};
+  static constexpr int constant_dwords = 8;
+
+  void load(const Xbyak::Ymm& to, const Xbyak::Address& from) { vmovdqu(to, from); }
+  void save(const Xbyak::Address& to, const Xbyak::Ymm& from) { vmovdqu(to, from); }
+  void copy(const Xbyak::Ymm& to, const Xbyak::Ymm& from) { vmovdqa(to, from); }
+  Xbyak::Address constant(ConvConstant constant) const { return ptr[rip + constants_ + offset_of(constant)]; }
+  Xbyak::Address zeros() const { return constant(ConvConstant::zeros); }
+  Xbyak::Address transpose() const { return constant(ConvConstant::transpose); }
+  void flip(const Xbyak::Ymm& bytes) { vpxor(bytes, bytes, zeros()); }
+  void limit_above(const Xbyak::Ymm& bytes) { vpminub(bytes, bytes, constant(ConvConstant::high_byte)); }
+  void add_half_bits(const Xbyak::Ymm& sum, int channel);
+  Xbyak::Ymm negative() const { return product_; }
+  Xbyak::Ymm positive_of(const Xbyak::Ymm& /*sum*/) const { return weight_; }
+  void mark_negative(const Xbyak::Ymm& /*sum*/) {}
+  void take_by_sign(const Xbyak::Ymm& sum) { vblendvps(sum, weight_, product_, sum); }
+  Xbyak::Ymm interleaved(int half, const Xbyak::Ymm& evens, const Xbyak::Ymm& odds);
+  void zero_from(const Xbyak::Ymm& bytes, int pixel);
+  void store_rows(std::ptrdiff_t offset, const Xbyak::Ymm& bytes);
+
   // conv_ymm_taps.cpp
   void load_constants() override {}
-  void start_from_bias(const Tile& tile) override;
-  void start_from_sums(const Tile& tile) override;
   void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset, std::ptrdiff_t& weight_offset) override;
   void emit_chain(const Tile& tile, const ByteChains& of, const std::vector<GroupTap>& chain,
                   std::ptrdiff_t& weight_offset) override;
@@ -31,33 +55,15 @@ class ConvKernel::YmmGenerator final : public Generator {
   void widen(int pixel);
 
   // conv_ymm_stores.cpp
-  void requantize(const Tile& tile, int phase, int channel, int count, int row, int block) override;
-  void requantize_right(const Xbyak::Ymm* sums, int count);
-  void requantize_left(const Xbyak::Ymm* sums, int count, int channel);
-  void requantize_leaky(const Xbyak::Ymm* sums, int count, int channel);
-  void pack_signed(const Xbyak::Ymm* sums, int count);
-  void store(const Tile& tile, int row, int block, int first_channel) override;
-  void store_sum(std::ptrdiff_t offset, int sum) override { vmovdqu(ptr[output_ + offset], Xbyak::Ymm(sum)); }
-  void store_vector(const Xbyak::Ymm& bytes, std::ptrdiff_t offset, int pixels);
-  void store_rows(const Xbyak::Reg64& base, std::ptrdiff_t offset, const Xbyak::Ymm& bytes);
-  void prepare_zeros() override;
+  void prepare_zeros() override { vmovdqa(weight_, zeros()); }
   void store_zeros(std::ptrdiff_t offset_in_block) override;
   void emit_tables() override;
-  std::uint32_t dword_of(int index) const;
 
-  Xbyak::Ymm sum(const Tile& tile, int phase, int channel, int row, int block) const {
-    return Xbyak::Ymm(sum_index(tile, phase, channel, row, block));
-  }
   bool has_dots() const { return shape_.isa == Isa::avx_vnni; }
-  // Registers behind the sums: pixels first, then what odd channels are widened to.
-  Xbyak::Ymm scratch(int index) const { return Xbyak::Ymm(first_scratch() + index); }
+  // Behind the pixels in the scratch registers: what odd channels are widened to.
   Xbyak::Ymm odd_channels(int pixel) const { return scratch(plan_.rows * plan_.blocks + pixel); }
-  // Constants are whole registers in memory.
-  Xbyak::Address constant(int index) const;
 
   const Xbyak::Ymm weight_ = ymm15, product_ = ymm14;
-
-  Xbyak::Label constants_;
 };
 
 }  // namespace nerone::softdpu::jit

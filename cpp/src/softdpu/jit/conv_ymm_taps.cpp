@@ -1,32 +1,9 @@
 #include "softdpu/jit/conv_ymm.hpp"
-#include "softdpu/jit/conv_ymm_constants.hpp"
 
 namespace nerone::softdpu::jit {
 
 using Xbyak::Xmm;
 using Xbyak::Ymm;
-
-void ConvKernel::YmmGenerator::start_from_sums(const Tile& tile) {
-  const auto& strides = *shape_.first_sums;
-  for (int channel = 0; channel < tile.channels; ++channel) {
-    for (int row = 0; row < plan_.rows; ++row) {
-      for (int block = 0; block < tile.blocks; ++block) {
-        const auto offset = row * strides.row + channel * strides.group / group_channels + block * register_bytes();
-        vmovdqu(sum(tile, 0, channel, row, block), ptr[sums_ + offset]);
-      }
-    }
-  }
-}
-
-void ConvKernel::YmmGenerator::start_from_bias(const Tile& tile) {
-  for (int channel = 0; channel < tile.channels; ++channel) {
-    for (int phase = 0; phase < shape_.grid.phases; ++phase) {
-      const Ymm first = sum(tile, phase, channel, 0, 0);
-      vpbroadcastd(first, ptr[bias_ + (channel * shape_.grid.phases + phase) * 4]);
-      for (int i = 1; i < plan_.rows * tile.blocks; ++i) vmovdqa(Ymm(first.getIdx() + i), first);
-    }
-  }
-}
 
 void ConvKernel::YmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                                         std::ptrdiff_t& weight_offset) {
@@ -63,7 +40,7 @@ void ConvKernel::YmmGenerator::emit_chain(const Tile& tile, const ByteChains& of
     for (int i = 0; i < pixels; ++i) {
       const Ymm to = scratch((element + 1) * pixels + i);
       load_pixels(to, at.group * shape_.input.group + pixel_offset(*at.tap, i / tile.blocks, i % tile.blocks));
-      if (of.most_input < zero_byte) vpand(to, to, constant(ymm::without_flip));
+      if (of.most_input < zero_byte) vpand(to, to, constant(ConvConstant::without_flip));
     }
   }
   for (int phase = 0; phase < shape_.grid.phases; ++phase) {
@@ -90,7 +67,7 @@ void ConvKernel::YmmGenerator::add_chain(int first_sum, int pixels, const std::v
     }
   }
   for (int i = 0; i < pixels; ++i) {
-    vpmaddwd(scratch(i), scratch(i), constant(ymm::word_ones));
+    vpmaddwd(scratch(i), scratch(i), constant(ConvConstant::word_ones));
     vpaddd(Ymm(first_sum + i), Ymm(first_sum + i), scratch(i));
   }
 }
@@ -111,7 +88,7 @@ void ConvKernel::YmmGenerator::add_word_products(int first_sum, int pixels, std:
 // Four channels of eight pixels to words: 0 and 2 stay in place, 1 and 3 go to a register of their own.
 void ConvKernel::YmmGenerator::widen(int pixel) {
   vpsrlw(odd_channels(pixel), scratch(pixel), 8);
-  vpand(scratch(pixel), scratch(pixel), constant(ymm::low_bytes));
+  vpand(scratch(pixel), scratch(pixel), constant(ConvConstant::low_bytes));
 }
 
 void ConvKernel::YmmGenerator::load_pixels(const Ymm& to, std::ptrdiff_t offset) {

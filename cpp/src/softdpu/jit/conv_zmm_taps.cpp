@@ -23,29 +23,6 @@ void ConvKernel::ZmmGenerator::load_constants() {
   }
 }
 
-void ConvKernel::ZmmGenerator::start_from_sums(const Tile& tile) {
-  const auto& strides = *shape_.first_sums;
-  for (int channel = 0; channel < tile.channels; ++channel) {
-    for (int row = 0; row < plan_.rows; ++row) {
-      for (int block = 0; block < tile.blocks; ++block) {
-        const auto offset = row * strides.row + channel * strides.group / group_channels +
-                            static_cast<std::ptrdiff_t>(block) * vector_bytes;
-        vmovdqu32(sum(tile, 0, channel, row, block), ptr[sums_ + offset]);
-      }
-    }
-  }
-}
-
-void ConvKernel::ZmmGenerator::start_from_bias(const Tile& tile) {
-  for (int channel = 0; channel < tile.channels; ++channel) {
-    for (int phase = 0; phase < shape_.grid.phases; ++phase) {
-      const Zmm first = sum(tile, phase, channel, 0, 0);
-      vpbroadcastd(first, ptr[bias_ + (channel * shape_.grid.phases + phase) * 4]);
-      for (int i = 1; i < plan_.rows * tile.blocks; ++i) vmovdqa32(Zmm(first.getIdx() + i), first);
-    }
-  }
-}
-
 void ConvKernel::ZmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                                         std::ptrdiff_t& weight_offset) {
   const int pixels = plan_.rows * tile.blocks;
