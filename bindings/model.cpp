@@ -34,7 +34,8 @@ std::shared_ptr<PyModel> load(const std::filesystem::path& path, const DeviceOpt
   return std::shared_ptr<PyModel>(new PyModel{Model::load(path, options, until_dpu ? Until::first_dpu : Until::end)});
 }
 
-// What an interrupted call left to the thread that runs it; never destroyed, as the interpreter may be gone by then.
+// Work that an interrupted call left to the thread that runs it; never destroyed, as the interpreter may be gone by
+// then.
 DeferredReleases& releases() {
   static auto* const releases = new DeferredReleases;
   return *releases;

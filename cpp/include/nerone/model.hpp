@@ -30,7 +30,7 @@ class Model {
   // Checks the file before libxir sees it, plans the CPU subgraphs and creates the runners. ModelError where the file
   // or an op cannot be used, DeviceError where the device cannot.
   static Model load(const std::filesystem::path& file, const DeviceOptions& options = {}, Until until = Until::end);
-  // The same of a file that is open already: models made of one handle share the weights of their DPU subgraphs.
+  // As above for a file that is open already: models made of one handle share the weights of their DPU subgraphs.
   static Model of(const xmodel::Handle& file, const DeviceOptions& options = {}, Until until = Until::end);
 
   Model(Model&&) noexcept;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int most_phases = 3;  // along one axis, of which every order is tried
 
-// What the phases of one tile write: for each place in the register the row of its first pixel in the image bank.
+// Output of the phases of one tile: for each place in the register the row of its first pixel in the image bank.
 using Tile = std::map<int, const Reader*>;
 
 // The other orders: along an axis with few phases every one, the output's first; with many only this.

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What NERONE has a bridge for; the newest first.
+// Versions that NERONE has a bridge for, newest first.
 constexpr const char* sonames[] = {"3", "2"};
 constexpr const char* remedy =
     "install VART 2.5, 3.0 or 3.5 (Debian 12: apt install libvart2; a board: its image's own), or NERONE's wheel for "

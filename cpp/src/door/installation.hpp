@@ -29,7 +29,7 @@ std::filesystem::path beside_this_code(const std::string& file, const char* buil
 // sanitizers replace symbols globally and cannot work with it.
 int open_flags();
 
-// What is wrong with a VART of this version, empty where nothing is. For the tests.
+// Why a VART of this version is refused; empty if it is supported. For the tests.
 std::string refusal_of(const std::string& version);
 
 }  // namespace nerone::door

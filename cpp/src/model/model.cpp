@@ -107,7 +107,7 @@ void Model::State::add_cpu(const model::Link& link) {
   steps.push_back({std::nullopt, CpuStep{cpu::Program::plan(handle.graph(), *link.subgraph), {}, {}}});
 }
 
-// What no runner holds gets memory of its own; then every address is known.
+// Tensors that no runner holds get memory of their own; then every address is known.
 void Model::State::settle() {
   for (auto& [op, crossing] : crossings) {
     if (crossing.memory != nullptr) continue;

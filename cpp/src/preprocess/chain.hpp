@@ -4,7 +4,7 @@
 
 #include "kernels/affine.hpp"
 
-// What may be changed in a chain of pointwise steps without changing a bit of its results. A step is `channels`
+// Simplifications of a chain of pointwise steps that change no bit of its results. A step is `channels`
 // constants.
 namespace nerone::preprocess {
 

@@ -19,7 +19,7 @@ constexpr std::size_t measure_scratch(std::size_t pixels) { return 2 * pixels + 
 kernels::Affine measure(const Measured& point, const Source& source, std::size_t channel, float* row_scratch,
                         float* scratch);
 
-// The same from statistics: {low, high} or {mean, deviation}.
+// As above, from statistics: {low, high} or {mean, deviation}.
 kernels::Affine affine_of(const Measured& point, const std::array<double, 2>& pair);
 std::array<double, 2> percentile_pair(const Measured& point, const float* values, std::size_t count, float* scratch);
 std::array<double, 2> moments_pair(const Measured& point, const kernels::Moments& moments, std::size_t count);

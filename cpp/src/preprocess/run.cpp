@@ -138,7 +138,7 @@ void Execution::scale_last(std::size_t channels, float scale) {
     for (std::size_t c = 0; c < channels; ++c) last[c].scale *= scale, last[c].offset *= scale;
     return;
   }
-  // What is too great for a float now saturates either way.
+  // Values too great for a float saturate either way.
   kernels::Affine* step = chain_.data() + chain_steps_ * channels;
   for (std::size_t c = 0; c < channels; ++c) step[c] = {0.0F, 0.0F, scale, 0.0F, false, false};
   ++chain_steps_;

@@ -37,7 +37,7 @@ struct StepInfo {
   std::string kernel;      // how it is computed
   std::int64_t macs = 0;   // as the model states the layer
   std::int64_t bytes = 0;  // read and written, weights included
-  // What is multiplied in fact: fewer where pixels are multiplied before an upsampling repeats them, and by Winograd.
+  // Multiplications really done: fewer where pixels are multiplied before an upsampling repeats them, and by Winograd.
   std::int64_t computed_macs = 0;
 };
 

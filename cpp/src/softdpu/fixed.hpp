@@ -11,7 +11,7 @@ inline std::int8_t saturate_int8(std::int64_t value) {
   return static_cast<std::int8_t>(std::clamp<std::int64_t>(value, -128, 127));
 }
 
-// What a saturated intermediate is held to; far outside what any tensor that fits into memory can reach.
+// Bound of a saturated intermediate, far outside the reach of any tensor that fits into memory.
 inline constexpr std::int64_t fixed_limit = std::int64_t{1} << 60;
 
 // floor(value * 2^shift), saturated to +-fixed_limit where it does not fit.

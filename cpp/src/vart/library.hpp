@@ -7,7 +7,7 @@
 
 namespace nerone::vart {
 
-// What to give to VART so that it makes runners of a library that was opened and found to have VART's entry point.
+// Library name that makes VART create its runners from a library that is open and has VART's entry point.
 class Library {
  public:
   // The one that `options.device` stands for. DeviceError with the remedy where it cannot be used.
@@ -24,7 +24,8 @@ class Library {
 // The software DPU's library: $NERONE_SOFTDPU_LIBRARY, or the one installed beside this code.
 std::filesystem::path softdpu_library();
 
-// What VART would end the process for: not a DPU subgraph, no `runner` attribute with mode "run". Throws ModelError.
+// Refuses subgraphs on which VART would end the process: not a DPU subgraph, no `runner` attribute with mode "run".
+// Throws ModelError.
 void check_subgraph(const xmodel::Subgraph& subgraph);
 
 }  // namespace nerone::vart

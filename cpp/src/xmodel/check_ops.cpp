@@ -107,7 +107,7 @@ void check_tensor(const Op& op, const Limits& limits) {
   check_texts(tensor.attrs, "tensor '" + tensor.name + "'");
 }
 
-// What libxir takes an op's shape and data type from where it has no input, and always for a custom op.
+// Attributes from which libxir takes the shape and data type of an op without inputs, and of every custom op.
 void check_shape_attr(const Op& op) {
   check_positive(op, "shape");
   const auto found = op.attrs.find("data_type");
@@ -147,7 +147,7 @@ void check_op(const Graph& graph, std::size_t index, const Limits& limits) {
   check_constant(op);
 }
 
-// What the tensors of one model may take together: the environment's NERONE_MAX_MEMORY in bytes, which --max-memory
+// Limit on the memory of all tensors of one model: the environment's NERONE_MAX_MEMORY in bytes, which --max-memory
 // sets, else 1 GiB, 30 times what the largest published network for a DPU takes. The plug-in asks in its own library.
 std::size_t max_memory_bytes() {
   constexpr std::size_t usual = std::size_t{1} << 30;

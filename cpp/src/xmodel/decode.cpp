@@ -11,7 +11,7 @@ namespace nerone::xmodel {
 
 namespace {
 
-// What an op or a subgraph weighs against the limit of items, as one needs the memory of many numbers.
+// Weight of an op or a subgraph against the limit of items, as one needs the memory of many numbers.
 constexpr std::size_t node_items = 64;
 
 class Decoder {

@@ -53,12 +53,19 @@ def register(application: typer.Typer) -> None:
         input_shape: str = typer.Option(None, "--input-shape", help="Sizes that the model leaves open: 256,256,1."),
         method: str = typer.Option("ptq", "--method", help="ptq, ffq or qat."),
         strategy: str = typer.Option("default", "--strategy", help="default, or vitis: the vendor's scheme."),
-        backend: str = typer.Option("native", "--backend", help="native, or vitis: the vendor's vai_q_tensorflow2."),
-        vitis_python: str = typer.Option(None, "--vitis-python", help="Python interpreter that has vai_q_tensorflow2."),
-        vitis_command: str = typer.Option(
-            None, "--vitis-command", help="Command that runs such a Python; {folder} becomes the folder with the files."
+        backend: str = typer.Option("native", "--backend", help="native, or vai_q: the vendor's vai_q_tensorflow2."),
+        vai_q_python: str = typer.Option(
+            None, "--vai-q-python", "--vitis-python", help="Python interpreter that has vai_q_tensorflow2."
         ),
-        vitis_time_limit: float = typer.Option(3600.0, "--vitis-time-limit", help="Seconds for vai_q_tensorflow2."),
+        vai_q_command: str = typer.Option(
+            None,
+            "--vai-q-command",
+            "--vitis-command",
+            help="Command that runs such a Python; {folder} becomes the folder with the files.",
+        ),
+        vai_q_time_limit: float = typer.Option(
+            3600.0, "--vai-q-time-limit", "--vitis-time-limit", help="Seconds for vai_q_tensorflow2."
+        ),
         max_drop: float = typer.Option(
             None, "--max-drop", help="Allowed drop of the metric; methods are tried until one keeps it. Exit 1 if none."
         ),
@@ -116,7 +123,7 @@ def register(application: typer.Typer) -> None:
                 method=one_of("method", method, METHODS),
                 strategy=one_of("strategy", strategy, STRATEGIES),
                 backend=one_of("backend", backend, BACKENDS),
-                vendor=_vendor(vitis_python, vitis_command, vitis_time_limit),
+                vendor=_vendor(vai_q_python, vai_q_command, vai_q_time_limit),
                 options=QuantizeOptions.read(_pairs(option, "--option")),
                 max_drop=max_drop,
                 validation=validation,

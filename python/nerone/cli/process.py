@@ -1,4 +1,4 @@
-"""What the command line owes the process it runs in: signals that end it, memory, and what it prints."""
+"""Process-wide duties of the command line: signals, memory and output."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ __all__ = ["BoardTime", "LayerUse", "board_time", "board_time_of"]
 
 @dataclass(frozen=True)
 class LayerUse:
-    """What a layer's instructions take.
+    """Time that a layer's instructions take.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class LayerUse:
 
 @dataclass(frozen=True)
 class BoardTime:
-    """What the timing model gives for all DPU subgraphs of a file together.
+    """Result of the timing model for all DPU subgraphs of a file together.
 
     Attributes
     ----------

@@ -36,23 +36,23 @@ class _Export(Context):
         op = XirOp(self.graph.unique(name), kind, dict(attrs), inputs, shape, None, "", self.source)
         return self.graph.add(op)
 
-    def constant(self, name: str, values: NDArray[np.float32], position: int | None) -> str:
+    def constant(self, name: str, values: NDArray[np.float32], fix_point: int | None) -> str:
         op = self.graph.add_const(name, values, None, "", self.source)
-        return op.name if position is None else self._fix(op, position, "PY3_ROUND").name
+        return op.name if fix_point is None else self._fix(op, fix_point, "PY3_ROUND").name
 
     def set_real(self, node: Node, op: XirOp) -> None:
-        position, last = self.quantized.positions.get(node.name), op
-        inherited = self.values[node.inputs[0]].fix_point if node.op in KEEPS_FIX_POINT else position
-        if position is None and node.op is Op.CROP:
+        fix_point, last = self.quantized.fix_points.get(node.name), op
+        inherited = self.values[node.inputs[0]].fix_point if node.op in KEEPS_FIX_POINT else fix_point
+        if fix_point is None and node.op is Op.CROP:
             # The vendor's compiler takes a slice to the CPU; the fix tells where the way back to the DPU begins.
-            position = inherited
-        if position is not None:
-            last = self._fix(op, int(position), "DPU_ROUND")
-        self.values[node.name] = Value(op.shape, inherited if position is None else position, real=last.name)
+            fix_point = inherited
+        if fix_point is not None:
+            last = self._fix(op, int(fix_point), "DPU_ROUND")
+        self.values[node.name] = Value(op.shape, inherited if fix_point is None else fix_point, real=last.name)
 
-    def _fix(self, op: XirOp, position: int, round_mode: str) -> XirOp:
+    def _fix(self, op: XirOp, fix_point: int, round_mode: str) -> XirOp:
         return self.add(
-            f"{op.name}_fix", "fix", op.shape, {"input": [op.name]}, None, **fix_attrs(position, round_mode)
+            f"{op.name}_fix", "fix", op.shape, {"input": [op.name]}, None, **fix_attrs(fix_point, round_mode)
         )
 
 
@@ -87,11 +87,11 @@ def to_quantized_xir(quantized: QuantizedModel) -> dict[str, Any]:
 
 def _dense(context: _Export, node: Node) -> XirOp:
     """The vendor's form of a dense layer, which an activation may follow at once."""
-    weights, positions = real_weights(context, node), context.quantized.weight_positions.get(node.name, {})
-    kernel = context.constant(f"{node.name}_weights", weights["kernel"].T, positions.get("kernel"))
+    weights, fix_points = real_weights(context, node), context.quantized.weight_fix_points.get(node.name, {})
+    kernel = context.constant(f"{node.name}_weights", weights["kernel"].T, fix_points.get("kernel"))
     inputs = {"input": [context.real(node.inputs[0]).name, kernel]}
     if "bias" in weights:
-        inputs["bias"] = [context.constant(f"{node.name}_bias", weights["bias"], positions.get("bias"))]
+        inputs["bias"] = [context.constant(f"{node.name}_bias", weights["bias"], fix_points.get("bias"))]
     return context.add(node.name, "matmul", (1, *node.shape), inputs, None, transpose_a=False, transpose_b=True)
 
 

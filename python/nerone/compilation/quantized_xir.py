@@ -74,12 +74,12 @@ def from_quantized_xir(xir: Mapping[str, Any]) -> QuantizedModel:
     outputs = [
         importer.alias[op["name"]] for op in xir["ops"] if op["name"] not in read and op["name"] in importer.alias
     ]
-    if not importer.positions:
+    if not importer.fix_points:
         raise ModelError(f"'{xir['name']}' is not quantized: it has no fix op; quantize it first")
     inputs = tuple(node.name for node in importer.nodes if node.op is Op.INPUT)
     graph = Graph(xir["name"] or "model", tuple(importer.nodes), inputs, tuple(dict.fromkeys(outputs)))
     return QuantizedModel(
-        graph, importer.positions, importer.weight_positions, {}, {"method": "xir", "source": xir["name"]}
+        graph, importer.fix_points, importer.weight_fix_points, {}, {"method": "xir", "source": xir["name"]}
     )
 
 

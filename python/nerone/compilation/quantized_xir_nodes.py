@@ -22,8 +22,8 @@ class XirNodes:
     ----------
     nodes : list of Node, in topological order
     alias : dict, for each op the node whose value its output is
-    positions : dict, node to fix point
-    weight_positions : dict, node to the fix points of its weights
+    fix_points : dict, node to fix point
+    weight_fix_points : dict, node to the fix points of its weights
     reshaped : dict, for a reshape that an op brings along the node before it, which has the same fix point
     constants : dict, for each constant op its values and, once a fix op followed, their fix point
     """
@@ -31,8 +31,8 @@ class XirNodes:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.alias: dict[str, str] = {}
-        self.positions: dict[str, int] = {}
-        self.weight_positions: dict[str, dict[str, int]] = {}
+        self.fix_points: dict[str, int] = {}
+        self.weight_fix_points: dict[str, dict[str, int]] = {}
         self.reshaped: dict[str, str] = {}
         self.constants: dict[str, tuple[NDArray[np.float32], int | None]] = {}
 
@@ -48,19 +48,19 @@ class XirNodes:
     def fix(self, op: Mapping[str, Any]) -> None:
         """Take the fix point of a fix op for what it quantizes."""
         source = op["inputs"]["input"][0]
-        position = Attrs(op).integer("fix_point")
+        fix_point = Attrs(op).integer("fix_point")
         if Attrs(op).integer("bit_width") != 8:
             raise ModelError(f"op '{op['name']}' quantizes to {Attrs(op).integer('bit_width')} bit; the DPU has 8")
         if source in self.constants:
-            self.constants[op["name"]] = (self.constants[source][0], position)
+            self.constants[op["name"]] = (self.constants[source][0], fix_point)
             return
         node = self.alias[source]
-        if self.positions.setdefault(node, position) != position:
+        if self.fix_points.setdefault(node, fix_point) != fix_point:
             raise ModelError(
-                f"'{node}' is quantized to fix points {self.positions[node]} and {position}; one is possible"
+                f"'{node}' is quantized to fix points {self.fix_points[node]} and {fix_point}; one is possible"
             )
         if node in self.reshaped:
-            self.positions[self.reshaped[node]] = position
+            self.fix_points[self.reshaped[node]] = fix_point
         self.alias[op["name"]] = node
 
     def node(
@@ -83,15 +83,15 @@ class XirNodes:
 
     def weights(self, op: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
         """Return the constants of an op by their names here, and keep their fix points."""
-        weights, positions = {}, {}
+        weights, fix_points = {}, {}
         for role, key in (("weights", "kernel"), ("bias", "bias")):
             for name in op["inputs"].get(role, []):
                 if name not in self.constants:
                     raise ModelError(f"the {role} of op '{op['name']}' are computed, not constant; fold them first")
-                weights[key], position = self.constants[name]
-                if position is not None:
-                    positions[key] = position
+                weights[key], fix_point = self.constants[name]
+                if fix_point is not None:
+                    fix_points[key] = fix_point
         if "kernel" not in weights:
             raise ModelError(f"op '{op['name']}' has no weights; export the model again")
-        self.weight_positions[op["name"]] = positions
+        self.weight_fix_points[op["name"]] = fix_points
         return weights

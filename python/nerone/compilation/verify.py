@@ -35,7 +35,7 @@ Values = Mapping[str, NDArray[np.int8]]
 
 @dataclass(frozen=True)
 class SubgraphVerdict:
-    """What was found for one DPU subgraph.
+    """Findings for one DPU subgraph.
 
     Attributes
     ----------

@@ -84,8 +84,8 @@ def deploy(
     input_shape : (H, W, C), where the model leaves sizes open
     method : "ptq", "ffq" or "qat", see `nerone.quantize`
     strategy : "default" or "vitis", the scheme of the vendor's quantizer
-    backend : "native", or "vitis": the vendor's quantizer, see `nerone.quantize`
-    vendor : VendorQuantizer, where the backend "vitis" is
+    backend : "native", or "vai_q": the vendor's quantizer, see `nerone.quantize`
+    vendor : VendorQuantizer, with the backend "vai_q" only
     options : QuantizeOptions
     max_drop : float, allowed drop of the metric: the methods from ``method`` on are tried until one is within it. QAT
         is tried where there are labels, ``labelled`` or those of the calibration folder

@@ -55,13 +55,13 @@ Rounding = Literal["even", "half_up"]
 Array = NDArray[np.floating]
 
 
-def quantize_array(values: Array, position: int, rounding: Rounding = "even") -> NDArray[np.int8]:
+def quantize_array(values: Array, fix_point: int, rounding: Rounding = "even") -> NDArray[np.int8]:
     """Return the int8 values of a tensor.
 
     Parameters
     ----------
     values : float array of any shape
-    position : int, fix point; one step is ``2**-position``
+    fix_point : int, fix point; one step is ``2**-fix_point``
     rounding : "even" for weights and biases (PY3_ROUND), "half_up" for activations (DPU_ROUND)
 
     Examples
@@ -69,18 +69,18 @@ def quantize_array(values: Array, position: int, rounding: Rounding = "even") ->
     >>> quantize_array(np.array([0.5, 1.5, -200.0]), 0).tolist()
     [0, 2, -128]
     """
-    return to_grid(values, position, rounding).astype(np.int8)
+    return to_grid(values, fix_point, rounding).astype(np.int8)
 
 
-def fake_quantize(values: Array, position: int, rounding: Rounding = "even") -> NDArray[np.float32]:
-    """Return float values rounded to what int8 with fix point ``position`` can hold."""
-    return np.ldexp(to_grid(values, position, rounding), -position).astype(np.float32)
+def fake_quantize(values: Array, fix_point: int, rounding: Rounding = "even") -> NDArray[np.float32]:
+    """Return float values rounded to what int8 with fix point ``fix_point`` can hold."""
+    return np.ldexp(to_grid(values, fix_point, rounding), -fix_point).astype(np.float32)
 
 
-def to_grid(values: Array, position: int, rounding: Rounding) -> NDArray[np.float64]:
+def to_grid(values: Array, fix_point: int, rounding: Rounding) -> NDArray[np.float64]:
     """Return the integers of `quantize_array` as float64."""
     # Scaling by a power of two is exact; float64 keeps it so for every float32 value.
-    scaled = np.ldexp(np.asarray(values, np.float64), position)
+    scaled = np.ldexp(np.asarray(values, np.float64), fix_point)
     rounded = np.rint(scaled) if rounding == "even" else np.floor(scaled + 0.5)
     return np.clip(rounded, INT8_MIN, INT8_MAX)
 

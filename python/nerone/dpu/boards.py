@@ -141,7 +141,7 @@ _ON_B4096 = {"1.4": _old("B4096"), "2.5": DPUS["B4096"], "3.0": DPUS["B4096"], "
 
 @dataclass(frozen=True)
 class Image:
-    """What people write on a board's card.
+    """An image for a board's SD card.
 
     Attributes
     ----------

@@ -29,8 +29,8 @@ class FixPoints:
 
     Attributes
     ----------
-    values : position by the name of the graph's node
-    weights : {"kernel": position, "bias": position} by the name of the graph's node
+    values : fix point by the name of the graph's node
+    weights : {"kernel": fix point, "bias": fix point} by the name of the graph's node
     """
 
     values: dict[str, int] = field(default_factory=dict)
@@ -46,31 +46,31 @@ class FixPoints:
             The scale is no power of two, the numbers are not int8 around zero, or a tensor has two scales.
         """
         value = call.value()
-        position = self._position(call)
+        fix_point = self._fix_point(call)
         node = value.node
         while call.builder.op(node) in _SEEN_THROUGH:
             node = call.builder.sources(node)[0]
-        known = self.values.setdefault(node, position)
-        if known != position:
+        known = self.values.setdefault(node, fix_point)
+        if known != fix_point:
             raise call.refuse(
-                f"its input has the scale 2^-{known} before and 2^-{position} here; give both ends the same scale"
+                f"its input has the scale 2^-{known} before and 2^-{fix_point} here; give both ends the same scale"
             )
         return value
 
     def constant(self, call: Call, output: str) -> Array:
         """Return an int8 constant in real numbers, and remember its fix point by the tensor's name."""
-        position = self._position(call)
-        self._constants[output] = position
-        return np.ldexp(call.weight(0).astype(np.float32), -position)
+        fix_point = self._fix_point(call)
+        self._constants[output] = fix_point
+        return np.ldexp(call.weight(0).astype(np.float32), -fix_point)
 
     def note_weights(self, node: Any, before: set[str], call: Call) -> None:
         """Give the weighted nodes that an ONNX node made the fix points of its constants."""
         found = {key: self._constants.get(item) for key, item in zip(("kernel", "bias"), node.input[1:3], strict=False)}
         for name in call.builder.names():
             if name not in before and call.builder.op(name) in _WEIGHTED:
-                self.weights[name] = {key: position for key, position in found.items() if position is not None}
+                self.weights[name] = {key: fix_point for key, fix_point in found.items() if fix_point is not None}
 
-    def _position(self, call: Call) -> int:
+    def _fix_point(self, call: Call) -> int:
         scale, zero = call.weight(1), call.constant(2)
         number = float(scale.reshape(-1)[0]) if scale.size else math.nan
         fraction, exponent = math.frexp(number) if math.isfinite(number) else (0.0, 0)

@@ -1,4 +1,4 @@
-"""What a pickle would import, read without unpickling it."""
+"""Read the names that a pickle would import, without unpickling it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ __all__ = ["Finding", "OrderReport", "check", "check_stream", "run", "run_progra
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """Findings of a check.
 
     Attributes
     ----------

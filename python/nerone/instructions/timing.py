@@ -49,7 +49,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a simulation gives.
+    """Result of a simulation.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What each instruction of a stream costs: cycles of its unit, bytes of memory traffic, and the layer it belongs to."""
+"""Cost of each instruction of a stream: cycles of its unit, bytes of memory traffic, and the layer it belongs to."""
 
 from __future__ import annotations
 

@@ -20,41 +20,41 @@ __all__ = ["adjust"]
 
 _VENDOR_PASSES = 50
 _ELTWISE = (Op.ADD, Op.MULTIPLY)
-WeightPositions = dict[str, dict[str, int]]
+WeightFixPoints = dict[str, dict[str, int]]
 
 
 def adjust(
     graph: Graph,
-    positions: Mapping[str, int],
+    fix_points: Mapping[str, int],
     weights: Mapping[str, Mapping[str, int]],
     floors: Mapping[str, int] | None = None,
-) -> tuple[dict[str, int], WeightPositions]:
+) -> tuple[dict[str, int], WeightFixPoints]:
     """Return activation and weight fix points that satisfy every rule.
 
     Parameters
     ----------
     graph : Graph in its DPU form
-    positions : by name of the quantization point
+    fix_points : by name of the quantization point
     weights : {"kernel": int, "bias": int} by name of the weighted node
     floors : fix points below which points should not go, at most 7; an alignment that needs it is left out
     """
-    adjuster = _Adjuster(graph, positions, weights, floors or {})
+    adjuster = _Adjuster(graph, fix_points, weights, floors or {})
     adjuster.run()
-    return adjuster.positions, adjuster.weights
+    return adjuster.fix_points, adjuster.weights
 
 
 class _Adjuster:
     def __init__(
         self,
         graph: Graph,
-        positions: Mapping[str, int],
+        fix_points: Mapping[str, int],
         weights: Mapping[str, Mapping[str, int]],
         floors: Mapping[str, int],
     ) -> None:
-        self.positions = dict(positions)
-        self.weights: WeightPositions = {name: dict(values) for name, values in weights.items()}
+        self.fix_points = dict(fix_points)
+        self.weights: WeightFixPoints = {name: dict(values) for name, values in weights.items()}
         self._graph = graph
-        self._near = Neighbours(graph, positions)
+        self._near = Neighbours(graph, fix_points)
         self._floors = self._all_floors(floors)
         self._lower_only = False
         self._moved = False
@@ -62,7 +62,7 @@ class _Adjuster:
     def run(self) -> None:
         """Apply the rules of activations until they are quiet, then those of weights, which activations do not see."""
         for name, floor in self._floors.items():
-            self.positions[name] = max(self.positions[name], floor)
+            self.fix_points[name] = max(self.fix_points[name], floor)
         count = 0
         while self._pass():
             count += 1
@@ -86,10 +86,10 @@ class _Adjuster:
                     rule(node)
         return self._moved
 
-    def _set(self, name: str, position: int) -> None:
+    def _set(self, name: str, fix_point: int) -> None:
         # Two rules may undo each other within one pass; that is not rest.
-        self._moved |= self.positions[name] != position
-        self.positions[name] = position
+        self._moved |= self.fix_points[name] != fix_point
+        self.fix_points[name] = fix_point
 
     def _all_floors(self, given: Mapping[str, int]) -> dict[str, int]:
         """The lowest fix point of every point at which the floors of the points it meets can still be kept."""
@@ -119,22 +119,22 @@ class _Adjuster:
                     moved |= raise_to(sum(known) - MAX_ELTWISE, output)
         return floors
 
-    def _lower(self, name: str, position: int) -> None:
-        limit = max(position, self._floors.get(name, position))
-        self._set(name, min(self.positions[name], limit))
+    def _lower(self, name: str, fix_point: int) -> None:
+        limit = max(fix_point, self._floors.get(name, fix_point))
+        self._set(name, min(self.fix_points[name], limit))
 
     def _sigmoid(self, node: Node) -> None:
         if node.op is not Op.HARD_SIGMOID:
             return
         for source in self._near.inputs[node.name]:
-            self._set(source, min(max(self.positions[source], 0), MAX_ELTWISE))
-            highest = SIGMOID_SHIFT + self.positions[source]
-            self._set(node.name, min(max(self.positions[node.name], GATE_FIX_POINT), highest))
+            self._set(source, min(max(self.fix_points[source], 0), MAX_ELTWISE))
+            highest = SIGMOID_SHIFT + self.fix_points[source]
+            self._set(node.name, min(max(self.fix_points[node.name], GATE_FIX_POINT), highest))
 
     def _shift_read(self, node: Node) -> None:
         if node.op in _ELTWISE:
             inputs = self._near.inputs[node.name]
-            lowest = min(self.positions[name] for name in inputs)
+            lowest = min(self.fix_points[name] for name in inputs)
             for name in inputs:
                 self._lower(name, lowest + MAX_ELTWISE)
 
@@ -143,35 +143,35 @@ class _Adjuster:
         if node.op not in _ELTWISE or output is None:
             return
         inputs = self._near.inputs[node.name]
-        lowest = min(self.positions[name] for name in inputs)
-        if self.positions[output] > lowest + MAX_ELTWISE:
+        lowest = min(self.fix_points[name] for name in inputs)
+        if self.fix_points[output] > lowest + MAX_ELTWISE:
             self._lower(output, lowest + MAX_ELTWISE)
-        elif self.positions[output] < lowest - MAX_ELTWISE and not self._lower_only:
+        elif self.fix_points[output] < lowest - MAX_ELTWISE and not self._lower_only:
             self._set(output, lowest - MAX_ELTWISE)
-        elif self.positions[output] < lowest - MAX_ELTWISE:
+        elif self.fix_points[output] < lowest - MAX_ELTWISE:
             for name in inputs:
-                self._lower(name, self.positions[output] + MAX_ELTWISE)
+                self._lower(name, self.fix_points[output] + MAX_ELTWISE)
 
     def _shift_swish(self, node: Node) -> None:
         output = self._near.outputs[node.name]
         if node.name not in self._near.swishes or output is None:
             return
         inputs = self._near.inputs[node.name]
-        total = sum(self.positions[name] for name in inputs)
-        if self.positions[output] > total:
+        total = sum(self.fix_points[name] for name in inputs)
+        if self.fix_points[output] > total:
             self._lower(output, total)
-        elif self.positions[output] < total - MAX_ELTWISE and not self._lower_only:
+        elif self.fix_points[output] < total - MAX_ELTWISE and not self._lower_only:
             self._set(output, total - MAX_ELTWISE)
-        elif self.positions[output] < total - MAX_ELTWISE:
+        elif self.fix_points[output] < total - MAX_ELTWISE:
             for name, other in (inputs, inputs[::-1]):
-                self._lower(name, self.positions[output] + MAX_ELTWISE - self.positions[other])
+                self._lower(name, self.fix_points[output] + MAX_ELTWISE - self.fix_points[other])
 
     def _align(self, node: Node) -> None:
         window = node.op in (Op.MAX_POOL, Op.AVG_POOL) and not node.attrs.get("global", False)
         output = self._near.outputs[node.name]
         if output is not None and (window or node.op is Op.CONCAT):
             names = [*self._near.inputs[node.name], output]
-            lowest = min(self.positions[name] for name in names)
+            lowest = min(self.fix_points[name] for name in names)
             for name in names:
                 self._lower(name, lowest)
 
@@ -179,7 +179,7 @@ class _Adjuster:
         own, inputs, output = self.weights.get(node.name), self._near.inputs[node.name], self._near.outputs[node.name]
         if own is None or "kernel" not in own or not inputs or output is None:
             return
-        source, result = self.positions[inputs[0]], self.positions[output]
+        source, result = self.fix_points[inputs[0]], self.fix_points[output]
         shift_cut = min(max(own["kernel"] + source - result, 0), MAX_CUT)
         own["kernel"] = shift_cut + result - source
         if "bias" in own:

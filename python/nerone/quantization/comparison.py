@@ -36,11 +36,11 @@ def compare_with_float(
     """
     tf = import_tensorflow()
     graph, device, weights = model.graph, device_graph(model), quantized_weights(model)
-    names = [node.name for node in graph if node.name in model.positions or node.name in graph.outputs]
+    names = [node.name for node in graph if node.name in model.fix_points or node.name in graph.outputs]
 
     def hook(node: Node, value: Any) -> Any:
-        position = model.positions.get(node.name)
-        return value if position is None else fake_quantize_tf(value, float(position))
+        fix_point = model.fix_points.get(node.name)
+        return value if fix_point is None else fake_quantize_tf(value, float(fix_point))
 
     def run(*feeds: Any) -> Any:
         inputs = dict(zip(graph.inputs, feeds, strict=True))

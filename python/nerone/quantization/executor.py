@@ -107,8 +107,8 @@ class QuantizedExecutor(Executor):
 
     def __init__(self, model: QuantizedModel, outputs: Sequence[str] | None = None) -> None:
         def hook(node: Node, value: Any) -> Any:
-            position = model.positions.get(node.name)
-            return value if position is None else fake_quantize_tf(value, float(position))
+            fix_point = model.fix_points.get(node.name)
+            return value if fix_point is None else fake_quantize_tf(value, float(fix_point))
 
         super().__init__(device_graph(model), outputs, weights=quantized_weights(model), hook=hook)
 
@@ -120,9 +120,9 @@ def device_graph(model: QuantizedModel) -> Graph:
     """
     nodes = []
     for node in model.graph:
-        position = model.positions.get(node.name)
-        if node.op is Op.RELU6 and position is not None and position < 4:
-            node = node.with_changes(attrs={**node.attrs, "maximum": float(np.ldexp(96.0, -position))})
+        fix_point = model.fix_points.get(node.name)
+        if node.op is Op.RELU6 and fix_point is not None and fix_point < 4:
+            node = node.with_changes(attrs={**node.attrs, "maximum": float(np.ldexp(96.0, -fix_point))})
         nodes.append(node)
     return Graph(model.graph.name, tuple(nodes), model.graph.inputs, model.graph.outputs)
 
@@ -132,10 +132,10 @@ def quantized_weights(model: QuantizedModel) -> dict[str, dict[str, NDArray[np.f
     nodes = model.graph.by_name
     return {
         name: {
-            key: fake_quantize(array, positions[key]) if key in positions else array
+            key: fake_quantize(array, fix_points[key]) if key in fix_points else array
             for key, array in nodes[name].weights.items()
         }
-        for name, positions in model.weight_positions.items()
+        for name, fix_points in model.weight_fix_points.items()
     }
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from nerone.dpu.ops import KEEPS_FIX_POINT, WEIGHTED
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.topology import position_source
+from nerone.quantization.topology import fix_point_source
 
-__all__ = ["Group", "position_groups", "reader_energy"]
+__all__ = ["Group", "fix_point_groups", "reader_energy"]
 
 # These choose or repeat their inputs' values: a second fix point would only round them again.
 _CARRIERS = frozenset({Op.CONCAT, Op.MAX_POOL, Op.AVG_POOL, Op.UPSAMPLE})
@@ -32,7 +32,7 @@ class Group:
     measured: list[str] = field(default_factory=list)
 
 
-def position_groups(graph: Graph, points: Sequence[str]) -> list[Group]:
+def fix_point_groups(graph: Graph, points: Sequence[str]) -> list[Group]:
     """Return the groups of points joined by concatenations, pools and upsampling.
 
     Parameters
@@ -51,7 +51,7 @@ def position_groups(graph: Graph, points: Sequence[str]) -> list[Group]:
     carriers = {node.name for node in graph if node.op in _CARRIERS and node.name in known and not _averages_all(node)}
     for name in carriers:
         for source in nodes[name].inputs:
-            origin = position_source(nodes, known, source)
+            origin = fix_point_source(nodes, known, source)
             if origin is not None:
                 leader[find(origin)] = find(name)
     groups: dict[str, Group] = {}

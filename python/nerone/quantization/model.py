@@ -20,18 +20,28 @@ class QuantizedModel:
     graph : Graph, batch norms folded and dropouts removed, weights still float32. Average pools carry the attribute
         ``factor`` (DPU average / true average) and hard sigmoids ``scale`` (2731 / 16384); swish is a hard sigmoid
         and a multiplication.
-    positions : mapping of node name to int, fix point of the node's int8 output. Only nodes after which a
+    fix_points : mapping of node name to int, fix point of the node's int8 output. Only nodes after which a
         value is quantized have one: a convolution followed by its fused activation (``topology.fused_activation``)
         has none, the activation has it; padding, reshape and permute have none, they keep their input's
-        (``topology.position_source``); a node that stays in float (softmax) has one only where an int8 node reads it:
+        (``topology.fix_point_source``); a node that stays in float (softmax) has one only where an int8 node reads it:
         its output is then quantized again with that fix point.
-    weight_positions : mapping of node name to {"kernel": int, "bias": int}
+    weight_fix_points : mapping of node name to {"kernel": int, "bias": int}
     float_nodes : mapping of node name to the reason why that node stays in float on the CPU
     report : what quantization did, JSON-ready: method, images, per-layer rows
     """
 
     graph: Graph
-    positions: Mapping[str, int]
-    weight_positions: Mapping[str, Mapping[str, int]]
+    fix_points: Mapping[str, int]
+    weight_fix_points: Mapping[str, Mapping[str, int]]
     float_nodes: Mapping[str, str] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """Former name of ``fix_points``."""
+        return self.fix_points
+
+    @property
+    def weight_positions(self) -> Mapping[str, Mapping[str, int]]:
+        """Former name of ``weight_fix_points``."""
+        return self.weight_fix_points

@@ -9,31 +9,31 @@ import numpy as np
 
 from nerone.dpu.arithmetic import INT8_MAX, INT8_MIN, Array, Rounding, to_grid
 
-__all__ = ["CANDIDATES", "min_mse_position", "non_overflow_position"]
+__all__ = ["CANDIDATES", "min_mse_fix_point", "non_overflow_fix_point"]
 
 # The search tries the fix point without overflow and the four finer ones.
 CANDIDATES = 5
 _SMALLEST_SCALE = 2.220446049250313e-16
 
 
-def non_overflow_position(minimum: float, maximum: float) -> int:
+def non_overflow_fix_point(minimum: float, maximum: float) -> int:
     """Return the largest fix point at which neither end of the range saturates by more than rounding."""
     scale = max(-float(minimum) / -INT8_MIN, float(maximum) / INT8_MAX, _SMALLEST_SCALE)
     return int(np.floor(-np.log2(scale)))
 
 
-def min_mse_position(values: Array, rounding: Rounding = "even") -> int:
+def min_mse_fix_point(values: Array, rounding: Rounding = "even") -> int:
     """Return the fix point with the smallest sum of squared errors; the first minimum wins.
 
     Examples
     --------
-    >>> min_mse_position(np.array([0.5, -0.25]))
+    >>> min_mse_fix_point(np.array([0.5, -0.25]))
     7
     """
     data = np.asarray(values, np.float64)
-    first = non_overflow_position(data.min(initial=0.0), data.max(initial=0.0))
+    first = non_overflow_fix_point(data.min(initial=0.0), data.max(initial=0.0))
     errors = [
-        float(np.sum(np.square(np.ldexp(to_grid(data, position, rounding), -position) - data)))
-        for position in range(first, first + CANDIDATES)
+        float(np.sum(np.square(np.ldexp(to_grid(data, fix_point, rounding), -fix_point) - data)))
+        for fix_point in range(first, first + CANDIDATES)
     ]
     return first + int(np.argmin(errors))

@@ -18,8 +18,9 @@ from nerone.quantization.vendor.quantizer import VendorQuantizer
 
 __all__ = ["BACKENDS", "Backend", "quantize"]
 
-Backend = Literal["native", "vitis"]
-BACKENDS: tuple[Backend, ...] = ("native", "vitis")
+Backend = Literal["native", "vai_q"]
+BACKENDS: tuple[Backend, ...] = ("native", "vai_q")
+_FORMER_BACKENDS: dict[str, Backend] = {"vitis": "vai_q"}
 
 
 def quantize(
@@ -50,8 +51,8 @@ def quantize(
         training after it
     strategy : "default", fix points from the whole image set where the next layers read, kernels rounded so that their
         errors cancel, and corrected biases; "vitis", the scheme of the vendor's quantizer
-    backend : "native", NERONE itself; "vitis", vai_q_tensorflow2 of the vendor, for "ptq" and "ffq"
-    vendor : VendorQuantizer, where the backend "vitis" is
+    backend : "native", NERONE itself; "vai_q", the vendor's vai_q_tensorflow2, for "ptq" and "ffq" (formerly "vitis")
+    vendor : VendorQuantizer, with the backend "vai_q" only
     options : QuantizeOptions
     input_shape : (H, W, C), or a mapping by input name, where the model leaves sizes open
     labelled : (images, labels) for QAT; without them it learns from the float model's outputs
@@ -77,14 +78,14 @@ def quantize(
     >>> import keras, numpy as np
     >>> net = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3, activation="relu")])
     >>> quantized = quantize(net, np.random.default_rng(0).random((4, 8, 8, 1), np.float32))
-    >>> quantized.positions[net.inputs[0].name]
+    >>> quantized.fix_points[net.inputs[0].name]
     7
     """
     if method not in METHODS:
         raise ConfigurationError(f"unknown method '{method}'; choose one of {', '.join(METHODS)}")
     if strategy not in STRATEGIES:
         raise ConfigurationError(f"unknown strategy '{strategy}'; choose one of {', '.join(STRATEGIES)}")
-    _check_backend(backend, vendor, method)
+    _check_backend(_FORMER_BACKENDS.get(backend, backend), vendor, method)
     graph = import_model(model, input_shape=input_shape)
     check_supported(graph)
     images = calibration if isinstance(calibration, CalibrationSet) else CalibrationSet(graph, calibration)
@@ -97,10 +98,10 @@ def quantize(
 def _check_backend(backend: str, vendor: VendorQuantizer | None, method: str) -> None:
     if backend not in BACKENDS:
         raise ConfigurationError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)}")
-    if (backend == "vitis") != (vendor is not None):
+    if (backend == "vai_q") != (vendor is not None):
         raise ConfigurationError(
-            "the backend 'vitis' and the place of the vendor's quantizer belong together; give both: its Python, or a "
+            "the backend 'vai_q' and the place of the vendor's quantizer belong together; give both: its Python, or a "
             "command that runs one"
         )
-    if backend == "vitis" and method == "qat":
-        raise ConfigurationError("the backend 'vitis' does ptq and ffq; take the backend 'native' for qat")
+    if backend == "vai_q" and method == "qat":
+        raise ConfigurationError("the backend 'vai_q' does ptq and ffq; take the backend 'native' for qat")

@@ -7,7 +7,7 @@ from typing import Any
 
 from nerone.graph import Node, Op
 from nerone.quantization.model import QuantizedModel
-from nerone.quantization.topology import fused_activation, position_source
+from nerone.quantization.topology import fix_point_source, fused_activation
 
 __all__ = ["layer_rows"]
 
@@ -34,9 +34,9 @@ def layer_rows(model: QuantizedModel, errors: Mapping[str, Mapping[str, float]] 
 def _row(model: QuantizedModel, nodes: Mapping[str, Node], node: Node, errors: Mapping[str, float]) -> dict[str, Any]:
     reason = model.float_nodes.get(node.name, "")
     fused = fused_activation(model.graph, node)
-    sources = [position_source(nodes, model.positions, name) for name in node.inputs]
-    weights = model.weight_positions.get(node.name, {})
-    inputs = [model.positions[name] for name in sources if name is not None]
+    sources = [fix_point_source(nodes, model.fix_points, name) for name in node.inputs]
+    weights = model.weight_fix_points.get(node.name, {})
+    inputs = [model.fix_points[name] for name in sources if name is not None]
     row: dict[str, Any] = {
         "layer": node.layer or node.name,
         "node": node.name,
@@ -45,10 +45,10 @@ def _row(model: QuantizedModel, nodes: Mapping[str, Node], node: Node, errors: M
         "reason": reason,
         "shape": list(node.shape),
         "input_positions": inputs or None,
-        "output_position": model.positions.get(node.name),
+        "output_position": model.fix_points.get(node.name),
         "kernel_position": weights.get("kernel"),
         "bias_position": weights.get("bias"),
-        "fused_into": None if fused is None or fused.name not in model.positions else fused.name,
+        "fused_into": None if fused is None or fused.name not in model.fix_points else fused.name,
         **errors,
     }
     return {key: value for key, value in row.items() if value is not None}

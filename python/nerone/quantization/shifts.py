@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from nerone.dpu.arithmetic import GATE_FIX_POINT, MAX_CUT, MAX_ELTWISE, SIGMOID_SHIFT
 from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.topology import fused_activation, position_source
+from nerone.quantization.topology import fix_point_source, fused_activation
 
 __all__ = ["Neighbours", "bias_range", "violations"]
 
@@ -38,7 +38,7 @@ class Neighbours:
         self.outputs: dict[str, str | None] = {}
         swishes, leaky = set(), set()
         for node in graph:
-            sources = [position_source(nodes, points, name) for name in node.inputs]
+            sources = [fix_point_source(nodes, points, name) for name in node.inputs]
             self.inputs[node.name] = [source for source in sources if source is not None]
             fused = fused_activation(graph, node)
             final = node.name if fused is None or node.name in points else fused.name
@@ -62,23 +62,23 @@ def bias_range(shift_cut: int, *, leaky: bool) -> tuple[int, int]:
     return (0 if leaky else min(0, shift_cut - MAX_CUT)), MAX_CUT
 
 
-def violations(graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]) -> list[str]:
+def violations(graph: Graph, fix_points: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Return a sentence per shift that is out of the DPU's range; none for a model that compiles.
 
     Parameters
     ----------
     graph : Graph in its DPU form
-    positions : by name of the quantization point
+    fix_points : by name of the quantization point
     weights : {"kernel": int, "bias": int} by name of the weighted node
     """
-    near = Neighbours(graph, positions)
+    near = Neighbours(graph, fix_points)
     found: list[str] = []
     for node in graph:
         output = near.outputs[node.name]
-        inputs = [positions[name] for name in near.inputs[node.name]]
+        inputs = [fix_points[name] for name in near.inputs[node.name]]
         if not inputs or output is None:
             continue
-        ranges = _ranges(node, near, inputs, positions[output], weights.get(node.name, {}))
+        ranges = _ranges(node, near, inputs, fix_points[output], weights.get(node.name, {}))
         found += [
             f"{node.name}: {what} is {value}, the DPU has {low} .. {high}"
             for what, (value, low, high) in ranges.items()

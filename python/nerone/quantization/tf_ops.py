@@ -59,11 +59,11 @@ def apply_node(node: Node, inputs: Sequence[Tensor], weights: Weights) -> Tensor
     return rule(tf, node, inputs, weights)
 
 
-def fake_quantize_tf(value: Tensor, position: Tensor, *, half_up: bool = True) -> Tensor:
-    """Return ``value`` rounded to what int8 with ``position`` (a scalar tensor) can hold."""
+def fake_quantize_tf(value: Tensor, fix_point: Tensor, *, half_up: bool = True) -> Tensor:
+    """Return ``value`` rounded to what int8 with ``fix_point`` (a scalar tensor) can hold."""
     import tensorflow as tf
 
-    scale = tf.pow(2.0, tf.cast(position, tf.float32))
+    scale = tf.pow(2.0, tf.cast(fix_point, tf.float32))
     scaled = value * scale
     rounded = tf.floor(scaled + 0.5) if half_up else tf.round(scaled)
     return tf.clip_by_value(rounded, -128.0, 127.0) / scale

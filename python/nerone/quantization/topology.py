@@ -10,9 +10,9 @@ from nerone.graph import Graph, Node, Op
 
 __all__ = [
     "QuantizationPlan",
+    "fix_point_source",
     "fused_activation",
     "plan",
-    "position_source",
 ]
 
 
@@ -72,16 +72,16 @@ def fused_activation(graph: Graph, node: Node, readers: Mapping[str, list[Node]]
     return consumers[0]
 
 
-def position_source(nodes: Mapping[str, Node], positions: Mapping[str, int], name: str) -> str | None:
+def fix_point_source(nodes: Mapping[str, Node], fix_points: Mapping[str, int], name: str) -> str | None:
     """Return the node whose fix point the values of node ``name`` have; None where they are float.
 
     Parameters
     ----------
     nodes : nodes of the graph by name
-    positions : fix points by node name
+    fix_points : fix points by node name
     name : node whose output is read; transparent nodes are followed to their input
     """
-    while name not in positions:
+    while name not in fix_points:
         node = nodes[name]
         if node.op not in KEEPS_FIX_POINT:
             return None

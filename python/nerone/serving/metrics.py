@@ -1,4 +1,4 @@
-"""What /metrics says, through prometheus-client."""
+"""Metrics served at /metrics, through prometheus-client."""
 
 from __future__ import annotations
 

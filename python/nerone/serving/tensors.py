@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What a request asks for.
+    """Contents of an inference request.
 
     Attributes
     ----------

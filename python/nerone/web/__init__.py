@@ -1,1 +1,1 @@
-"""What stands before the handlers of every server: address, token, connections, one sentence for every failure."""
+"""Shared front of every server: address, token, connection limits, one sentence for every failure."""

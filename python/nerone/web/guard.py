@@ -1,4 +1,4 @@
-"""What every request passes: name, origin and token, headers of every answer, one sentence for every failure."""
+"""Checks on every request (host name, origin, token), response headers, and one sentence for every failure."""
 
 from __future__ import annotations
 

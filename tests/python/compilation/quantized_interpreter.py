@@ -1,7 +1,7 @@
 """A slow, readable statement of what a quantized model computes, straight from the graph's own definitions.
 
 It knows nothing of XIR: convolutions are written as sums over taps, the transposed one as Keras defines it (every input
-pixel spreads a scaled copy of the kernel), and every position comes from the QuantizedModel.
+pixel spreads a scaled copy of the kernel), and every fix point comes from the QuantizedModel.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ def rounded(values):
     return np.clip(np.floor(np.asarray(values, np.float64) + 0.5), -128, 127).astype(np.int64)
 
 
-def half_even(values, position):
-    return np.clip(np.rint(np.asarray(values, np.float64) * 2.0**position), -128, 127).astype(np.int64)
+def half_even(values, fix_point):
+    return np.clip(np.rint(np.asarray(values, np.float64) * 2.0**fix_point), -128, 127).astype(np.int64)
 
 
-def activate(op, values, position, alpha_steps=26):
+def activate(op, values, fix_point, alpha_steps=26):
     if op is None:
         return values
     if op is Op.RELU:
         return np.maximum(values, 0)
     if op is Op.RELU6:
         capped = np.maximum(values, 0)
-        return np.minimum(capped, 96) if position <= 4 else capped
+        return np.minimum(capped, 96) if fix_point <= 4 else capped
     return np.where(values < 0, values * alpha_steps / 256, values)
 
 
@@ -86,9 +86,9 @@ def _average_factor(kernel):
 
 
 class Interpreter:
-    """Runs a QuantizedModel; `values` holds (integers or floats, position or None) of every node.
+    """Runs a QuantizedModel; `values` holds (integers or floats, fix point or None) of every node.
 
-    `on_cpu` names the nodes that the compiler left on the CPU: a ReLU6 stops at 6 there, whatever its position, where
+    `on_cpu` names the nodes that the compiler left on the CPU: a ReLU6 stops at 6 there, whatever its fix point, where
     the DPU's stops at 96 steps.
     """
 
@@ -102,46 +102,46 @@ class Interpreter:
         """Run on {input name: int8 (N, ...)} and return the outputs as real values, in the graph's order."""
         sums = {}
         for node in self.graph:
-            position = self.quantized.positions.get(node.name)
+            fix_point = self.quantized.fix_points.get(node.name)
             if node.op is Op.INPUT:
-                self.values[node.name] = (np.asarray(inputs[node.name], np.int64), position)
+                self.values[node.name] = (np.asarray(inputs[node.name], np.int64), fix_point)
             elif node.inputs[0] in sums and node.op in (Op.RELU, Op.RELU6, Op.LEAKY_RELU):
                 exact, exponent = sums[node.inputs[0]]
-                scaled = exact * 2.0 ** (position - exponent)
-                self.values[node.name] = (rounded(self._activated(node, scaled, position)), position)
+                scaled = exact * 2.0 ** (fix_point - exponent)
+                self.values[node.name] = (rounded(self._activated(node, scaled, fix_point)), fix_point)
             else:
-                self._step(node, position, sums)
+                self._step(node, fix_point, sums)
         return [self._real(name) for name in self.graph.outputs]
 
-    def _activated(self, node, scaled, position):
+    def _activated(self, node, scaled, fix_point):
         if node.op is Op.RELU6 and node.name in self.on_cpu:
-            return np.clip(scaled, 0, 6 * 2.0**position)
-        return activate(node.op, scaled, position)
+            return np.clip(scaled, 0, 6 * 2.0**fix_point)
+        return activate(node.op, scaled, fix_point)
 
     def _real(self, name):
-        value, position = self.values[name]
-        return value if position is None else value / 2.0**position
+        value, fix_point = self.values[name]
+        return value if fix_point is None else value / 2.0**fix_point
 
-    def _step(self, node, position, sums):
+    def _step(self, node, fix_point, sums):
         handler = getattr(self, "_" + node.op.value)
         result = handler(node, *[self.values[name] for name in node.inputs])
         value, exponent = result
         if exponent is None:  # float
-            if position is not None:
-                value, exponent = rounded(value * 2.0**position), position
+            if fix_point is not None:
+                value, exponent = rounded(value * 2.0**fix_point), fix_point
             self.values[node.name] = (value, exponent)
-        elif position is None and node.op not in (Op.CROP, Op.PAD, Op.RESHAPE, Op.PERMUTE, Op.DROPOUT):
+        elif fix_point is None and node.op not in (Op.CROP, Op.PAD, Op.RESHAPE, Op.PERMUTE, Op.DROPOUT):
             sums[node.name] = (value, exponent)
-        elif position is None:
+        elif fix_point is None:
             self.values[node.name] = (value, exponent)
         else:
-            self.values[node.name] = (rounded(value * 2.0 ** (position - exponent)), position)
+            self.values[node.name] = (rounded(value * 2.0 ** (fix_point - exponent)), fix_point)
 
     def _weighted(self, node, value):
-        x, position = value
-        weights = self.quantized.weight_positions[node.name]
+        x, fix_point = value
+        weights = self.quantized.weight_fix_points[node.name]
         total = convolved(node, x, half_even(node.weights["kernel"], weights["kernel"]))
-        exponent = position + weights["kernel"]
+        exponent = fix_point + weights["kernel"]
         if "bias" not in node.weights:
             return total, exponent
         bias = half_even(node.weights["bias"], weights["bias"])
@@ -154,15 +154,15 @@ class Interpreter:
         return np.maximum(value[0], 0), value[1]
 
     def _relu6(self, node, value):
-        position = self.quantized.positions[node.name]
-        return self._activated(node, value[0] * 2.0 ** (position - value[1]), position), position
+        fix_point = self.quantized.fix_points[node.name]
+        return self._activated(node, value[0] * 2.0 ** (fix_point - value[1]), fix_point), fix_point
 
     def _leaky_relu(self, node, value):
         return activate(Op.LEAKY_RELU, value[0] * 1.0, 0), value[1]
 
     def _hard_sigmoid(self, node, value):
-        x, position = value
-        return np.minimum(2.0**32, np.maximum(0, 2731 * x + 3 * 2731 * 2**position)), 14 + position
+        x, fix_point = value
+        return np.minimum(2.0**32, np.maximum(0, 2731 * x + 3 * 2731 * 2**fix_point)), 14 + fix_point
 
     _sigmoid = _hard_sigmoid
 
@@ -192,20 +192,20 @@ class Interpreter:
         return np.sum(taps, 0) * _average_factor(node.attrs["kernel"]), value[1]
 
     def _add(self, node, *values):
-        low = min(position for _, position in values)
-        total = sum(np.floor(4 * x / 2.0 ** (position - low)) for x, position in values)
+        low = min(fix_point for _, fix_point in values)
+        total = sum(np.floor(4 * x / 2.0 ** (fix_point - low)) for x, fix_point in values)
         return total / 4, low
 
     def _multiply(self, node, *values):
         product, exponent = 1, 0
-        for x, position in values:
-            product, exponent = product * x, exponent + position
+        for x, fix_point in values:
+            product, exponent = product * x, exponent + fix_point
         return product, exponent
 
     def _concat(self, node, *values):
-        position = self.quantized.positions[node.name]
-        parts = [rounded(x * 2.0 ** (position - own)) for x, own in values]
-        return np.concatenate(parts, node.attrs["axis"]), position
+        fix_point = self.quantized.fix_points[node.name]
+        parts = [rounded(x * 2.0 ** (fix_point - own)) for x, own in values]
+        return np.concatenate(parts, node.attrs["axis"]), fix_point
 
     def _upsample(self, node, value):
         assert node.attrs["method"] == "nearest"

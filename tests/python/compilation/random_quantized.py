@@ -1,4 +1,4 @@
-"""Random quantized models: every node kind that the DPU has, odd sizes, positions all over the legal range."""
+"""Random quantized models: every node kind that the DPU has, odd sizes, fix points all over the legal range."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from nerone.quantization.model import QuantizedModel
 
 
 class ModelMaker:
-    """Appends random nodes to a graph and gives them positions."""
+    """Appends random nodes to a graph and gives them fix points."""
 
     def __init__(self, seed):
         self.rng = np.random.default_rng(seed)
-        self.nodes, self.positions, self.weight_positions, self.floats = [], {}, {}, {}
+        self.nodes, self.fix_points, self.weight_fix_points, self.floats = [], {}, {}, {}
         shape = (int(self.rng.integers(5, 14)), int(self.rng.integers(5, 14)), int(self.rng.integers(1, 6)))
-        self.last = self.add(Op.INPUT, (), shape, position=int(self.rng.integers(3, 8)))
+        self.last = self.add(Op.INPUT, (), shape, fix_point=int(self.rng.integers(3, 8)))
         self.kept = [self.last]
 
-    def add(self, op, inputs, shape, *, position=None, attrs=None, weights=None):
+    def add(self, op, inputs, shape, *, fix_point=None, attrs=None, weights=None):
         name = f"{op.value}_{len(self.nodes)}"
         inputs = tuple(node.name for node in inputs)
         node = Node(name, op, inputs, tuple(int(size) for size in shape), attrs or {}, weights or {}, name)
         self.nodes.append(node)
-        if position is not None:
-            self.positions[name] = int(position)
+        if fix_point is not None:
+            self.fix_points[name] = int(fix_point)
         return node
 
-    def position_of(self, node):
-        while node.name not in self.positions:
+    def fix_point_of(self, node):
+        while node.name not in self.fix_points:
             node = next(other for other in self.nodes if other.name == node.inputs[0])
-        return self.positions[node.name]
+        return self.fix_points[node.name]
 
     def _near(self, node, low=-2, high=2):
-        return int(np.clip(self.position_of(node) + self.rng.integers(low, high + 1), -2, 10))
+        return int(np.clip(self.fix_point_of(node) + self.rng.integers(low, high + 1), -2, 10))
 
     def _weights(self, node_name, source, shape, channels, bias):
-        kernel_position = int(self.rng.integers(5, 9))
+        kernel_fix_point = int(self.rng.integers(5, 9))
         weights = {"kernel": self.rng.normal(0, 0.4, shape).astype(np.float32)}
-        positions = {"kernel": kernel_position}
+        fix_points = {"kernel": kernel_fix_point}
         if bias:
             weights["bias"] = self.rng.normal(0, 1, channels).astype(np.float32)
-            positions["bias"] = int(self.rng.integers(4, 9))
-        self.weight_positions[node_name] = positions
+            fix_points["bias"] = int(self.rng.integers(4, 9))
+        self.weight_fix_points[node_name] = fix_points
         return weights
 
     def _pad(self, kernel):
@@ -83,14 +83,14 @@ class ModelMaker:
         self._with_activation(op, (x,), (*shape, channels_out), attrs, weights, [Op.RELU, Op.RELU6, Op.LEAKY_RELU])
 
     def _with_activation(self, op, inputs, shape, attrs, weights, kinds):
-        position = self._near(inputs[0], -3, 1)
+        fix_point = self._near(inputs[0], -3, 1)
         if self.rng.random() < 0.6:
             kind = kinds[int(self.rng.integers(len(kinds)))]
             node = self.add(op, inputs, shape, attrs=attrs, weights=weights)
             alpha = {"alpha": 26 / 256} if kind is Op.LEAKY_RELU else {}
-            self.last = self.add(kind, (node,), shape, position=position, attrs=alpha)
+            self.last = self.add(kind, (node,), shape, fix_point=fix_point, attrs=alpha)
         else:
-            self.last = self.add(op, inputs, shape, attrs=attrs, weights=weights, position=position)
+            self.last = self.add(op, inputs, shape, attrs=attrs, weights=weights, fix_point=fix_point)
 
     def pool(self, op):
         x = self.last
@@ -99,7 +99,7 @@ class ModelMaker:
         pad = self._pad(kernel) if min(kernel) > 1 else (0, 0, 0, 0)
         attrs = {"kernel": kernel, "strides": strides, "pad": pad, "count_include_pad": True}
         shape = [(x.shape[a] + pad[2 * a] + pad[2 * a + 1] - kernel[a]) // strides[a] + 1 for a in (0, 1)]
-        self.last = self.add(op, (x,), (*shape, x.shape[2]), attrs=attrs, position=self._near(x, -1, 1))
+        self.last = self.add(op, (x,), (*shape, x.shape[2]), attrs=attrs, fix_point=self._near(x, -1, 1))
 
     def eltwise(self, op):
         same = [node for node in self.kept if node.shape == self.last.shape]
@@ -111,7 +111,7 @@ class ModelMaker:
         other = same[int(self.rng.integers(len(same)))] if same else self.last
         shape = (*self.last.shape[:-1], self.last.shape[-1] + other.shape[-1])
         inputs = (self.last, other)
-        self.last = self.add(Op.CONCAT, inputs, shape, attrs={"axis": len(shape)}, position=self._near(self.last))
+        self.last = self.add(Op.CONCAT, inputs, shape, attrs={"axis": len(shape)}, fix_point=self._near(self.last))
 
     def upsample(self):
         scale = tuple(int(self.rng.integers(1, 3)) for _ in range(2))
@@ -119,7 +119,7 @@ class ModelMaker:
         if max(height, width) < 12:
             attrs = {"scale": scale, "method": "nearest", "half_pixel_centers": False, "align_corners": False}
             shape = (height * scale[0], width * scale[1], channels)
-            self.last = self.add(Op.UPSAMPLE, (self.last,), shape, attrs=attrs, position=self._near(self.last, -1, 1))
+            self.last = self.add(Op.UPSAMPLE, (self.last,), shape, attrs=attrs, fix_point=self._near(self.last, -1, 1))
 
     def pad(self):
         pad = tuple(int(self.rng.integers(0, 3)) for _ in range(4))
@@ -141,22 +141,22 @@ class ModelMaker:
             self.last = self.add(Op.CROP, (skip,), (*wanted.shape[:2], skip.shape[2]), attrs=attrs)
             shape = (*wanted.shape[:2], wanted.shape[2] + skip.shape[2])
             inputs = (self.last, wanted)
-            self.last = self.add(Op.CONCAT, inputs, shape, attrs={"axis": 3}, position=self._near(self.last))
+            self.last = self.add(Op.CONCAT, inputs, shape, attrs={"axis": 3}, fix_point=self._near(self.last))
             return
         height, width, channels = self.last.shape
         rows, columns = (sorted(self.rng.integers(0, size, 2).tolist()) for size in (height, width))
         attrs = {"crop": (rows[0], height - 1 - rows[1], columns[0], width - 1 - columns[1])}
         shape = (rows[1] - rows[0] + 1, columns[1] - columns[0] + 1, channels)
-        position = self._near(self.last, -1, 1) if self.rng.random() < 0.2 else None
-        self.last = self.add(Op.CROP, (self.last,), shape, attrs=attrs, position=position)
+        fix_point = self._near(self.last, -1, 1) if self.rng.random() < 0.2 else None
+        self.last = self.add(Op.CROP, (self.last,), shape, attrs=attrs, fix_point=fix_point)
 
     def pointwise(self, op):
         if op is not Op.HARD_SIGMOID and op is not Op.HARD_SWISH:
             attrs = {"alpha": 26 / 256} if op is Op.LEAKY_RELU else {}
-            self.last = self.add(op, (self.last,), self.last.shape, attrs=attrs, position=self._near(self.last, -1, 1))
-        elif 0 <= self.position_of(self.last) <= 8:
-            position = 7 if op is Op.HARD_SIGMOID else self._near(self.last, -1, 0)
-            self.last = self.add(op, (self.last,), self.last.shape, position=position)
+            self.last = self.add(op, (self.last,), self.last.shape, attrs=attrs, fix_point=self._near(self.last, -1, 1))
+        elif 0 <= self.fix_point_of(self.last) <= 8:
+            fix_point = 7 if op is Op.HARD_SIGMOID else self._near(self.last, -1, 0)
+            self.last = self.add(op, (self.last,), self.last.shape, fix_point=fix_point)
 
     def permute(self):
         height, width, channels = self.last.shape
@@ -206,7 +206,7 @@ class ModelMaker:
             outputs.append(self.kept[-2])
         names = tuple(dict.fromkeys(node.name for node in outputs))
         graph = Graph("random", tuple(self.nodes), (self.nodes[0].name,), names)
-        return QuantizedModel(graph, self.positions, self.weight_positions, self.floats)
+        return QuantizedModel(graph, self.fix_points, self.weight_fix_points, self.floats)
 
 
 def random_model(seed, steps=None, crops=False):

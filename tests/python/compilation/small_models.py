@@ -9,27 +9,27 @@ from nerone.quantization.model import QuantizedModel
 
 
 class Maker:
-    """Nodes one after the other; every quantized one at the given position."""
+    """Nodes one after the other; every quantized one at the given fix point."""
 
-    def __init__(self, shape=(8, 8, 4), position=6):
+    def __init__(self, shape=(8, 8, 4), fix_point=6):
         self.nodes = [Node("x", Op.INPUT, (), shape)]
-        self.positions = {"x": position}
-        self.weight_positions = {}
+        self.fix_points = {"x": fix_point}
+        self.weight_fix_points = {}
         self.floats = {}
         self.rng = np.random.default_rng(7)
 
-    def add(self, name, op, shape, inputs=None, *, position=None, attrs=None, weights=None, reason=None, layer=""):
+    def add(self, name, op, shape, inputs=None, *, fix_point=None, attrs=None, weights=None, reason=None, layer=""):
         inputs = (self.nodes[-1].name,) if inputs is None else inputs
         self.nodes.append(Node(name, op, tuple(inputs), shape, attrs or {}, weights or {}, layer or name))
-        if position is not None:
-            self.positions[name] = position
+        if fix_point is not None:
+            self.fix_points[name] = fix_point
         if weights:
-            self.weight_positions[name] = dict.fromkeys(weights, 7)
+            self.weight_fix_points[name] = dict.fromkeys(weights, 7)
         if reason:
             self.floats[name] = reason
         return self
 
-    def conv(self, name, channels, *, kernel=(3, 3), strides=(1, 1), dilation=(1, 1), position=5, **more):
+    def conv(self, name, channels, *, kernel=(3, 3), strides=(1, 1), dilation=(1, 1), fix_point=5, **more):
         height, width, depth = self.nodes[-1].shape
         pad = tuple(((k - 1) * d) // 2 for k, d in zip(kernel, dilation, strict=True) for _ in (0, 1))
         weights = {
@@ -42,8 +42,8 @@ class Maker:
             channels,
         )
         attrs = {"strides": strides, "pad": pad, "dilation": dilation}
-        return self.add(name, Op.CONV2D, shape, attrs=attrs, weights=weights, position=position, **more)
+        return self.add(name, Op.CONV2D, shape, attrs=attrs, weights=weights, fix_point=fix_point, **more)
 
     def model(self, *outputs):
         graph = Graph("small", tuple(self.nodes), ("x",), outputs or (self.nodes[-1].name,))
-        return QuantizedModel(graph, self.positions, self.weight_positions, self.floats)
+        return QuantizedModel(graph, self.fix_points, self.weight_fix_points, self.floats)

@@ -43,8 +43,8 @@ def test_the_xir_command_reads_our_files(tmp_path):
 
 
 def test_a_float_island_splits_the_dpu_part(tmp_path):
-    maker = Maker(shape=(6, 6, 2)).conv("first", 2, position=4)
-    maker.add("tanh", Op.TANH, (6, 6, 2), position=7, reason="the DPU has no tanh").conv("second", 2, position=5)
+    maker = Maker(shape=(6, 6, 2)).conv("first", 2, fix_point=4)
+    maker.add("tanh", Op.TANH, (6, 6, 2), fix_point=7, reason="the DPU has no tanh").conv("second", 2, fix_point=5)
     quantized = maker.model()
     compiled = compile_model(quantized, output=tmp_path / "net.xmodel")
     model = Model.load(compiled.path)
@@ -57,8 +57,8 @@ def test_a_float_island_splits_the_dpu_part(tmp_path):
 
 def test_a_model_that_starts_on_the_cpu_takes_float(tmp_path):
     maker = Maker(shape=(4, 4, 1))
-    maker.positions.pop("x")
-    maker.add("tanh", Op.TANH, (4, 4, 1), position=7, reason="the DPU has no tanh").conv("conv", 2)
+    maker.fix_points.pop("x")
+    maker.add("tanh", Op.TANH, (4, 4, 1), fix_point=7, reason="the DPU has no tanh").conv("conv", 2)
     model = Model.load(compile_model(maker.model(), output=tmp_path / "net.xmodel").path)
     assert model.inputs[0].dtype == "float32"
     assert [part.device for part in model.subgraphs] == ["USER", "CPU", "DPU", "CPU"]
@@ -79,7 +79,7 @@ def test_a_layer_beyond_the_dpus_limits_runs_on_the_cpu(tmp_path, changes, words
     maker = Maker(shape=(4, 4, changes.get("depth", 1)))
     channels = changes.get("channels", 2)
     changes = {key: value for key, value in changes.items() if key not in ("depth", "channels")}
-    maker.add("relu", Op.RELU, maker.nodes[-1].shape, position=6).conv("wide", channels, position=2, **changes)
+    maker.add("relu", Op.RELU, maker.nodes[-1].shape, fix_point=6).conv("wide", channels, fix_point=2, **changes)
     quantized = maker.model()
     compiled = compile_model(quantized, output=tmp_path / "net.xmodel")
     assert rows_of(compiled)["wide"]["device"] == "CPU"
@@ -91,7 +91,7 @@ def test_a_layer_beyond_the_dpus_limits_runs_on_the_cpu(tmp_path, changes, words
 
 
 def test_smaller_boards_have_smaller_limits(tmp_path):
-    maker = Maker(shape=(4, 4, 2)).add("relu", Op.RELU, (4, 4, 2), position=6).conv("wide", 3000, kernel=(1, 1))
+    maker = Maker(shape=(4, 4, 2)).add("relu", Op.RELU, (4, 4, 2), fix_point=6).conv("wide", 3000, kernel=(1, 1))
     big = compile_model(maker.model(), board="zcu104", output=tmp_path / "a.xmodel")
     small = compile_model(maker.model(), board="ultra96v2", vitis_ai="2.5", output=tmp_path / "b.xmodel")
     assert rows_of(big)["wide"]["device"] == "DPU"
@@ -104,7 +104,7 @@ def test_mapping_has_one_row_per_layer(tmp_path):
     kernel = np.ones((3, 3, 4, 2), np.float32)
     attrs = {"strides": (1, 1), "pad": (0, 0, 0, 0), "dilation": (1, 1)}
     maker.add("conv", Op.CONV2D, (height - 2, height - 2, 2), attrs=attrs, weights={"kernel": kernel})
-    maker.add("relu", Op.RELU, (8, 8, 2), position=3)
+    maker.add("relu", Op.RELU, (8, 8, 2), fix_point=3)
     rows = rows_of(compile_model(maker.model(), output=tmp_path / "net.xmodel"))
     assert list(rows) == ["x", "pad", "conv", "relu"]
     assert rows["pad"]["fused_into"] == rows["relu"]["fused_into"] == "conv"
@@ -135,10 +135,10 @@ def test_a_layer_that_cannot_be_lowered_is_named(tmp_path):
     assert "its function is Python code" in said
 
 
-def test_missing_positions_are_named(tmp_path):
+def test_missing_fix_points_are_named(tmp_path):
     maker = Maker().conv("conv", 2)
-    del maker.weight_positions["conv"]["bias"]
-    assert "layer 'conv' has no position for its bias" in refused(maker, tmp_path)
+    del maker.weight_fix_points["conv"]["bias"]
+    assert "layer 'conv' has no fix point for its bias" in refused(maker, tmp_path)
 
 
 def test_a_model_without_a_dpu_layer_is_refused(tmp_path):

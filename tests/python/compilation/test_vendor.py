@@ -25,7 +25,7 @@ IMAGE = "xilinx/vitis-ai-cpu:1.4.1.978"
 
 @pytest.fixture
 def quantized():
-    return Maker(shape=(6, 6, 2)).conv("first", 4).conv("second", 3, position=4).conv("third", 3, position=4).model()
+    return Maker(shape=(6, 6, 2)).conv("first", 4).conv("second", 3, fix_point=4).conv("third", 3, fix_point=4).model()
 
 
 def compiled(quantized, folder, **options):
@@ -258,14 +258,14 @@ def test_a_board_model_that_is_another(tmp_path, quantized):
         with pytest.raises(ModelError, match=words):
             check_vendor_model(path, quantized, fingerprint, **options)
 
-    moved = replace(quantized, positions={**quantized.positions, "second": 3})
+    moved = replace(quantized, fix_points={**quantized.fix_points, "second": 3})
     refused(r"fingerprint 0x0, the board has 0x1000020f6014407", moved, 0x1000020F6014407)
     refused(r"layer 'second' is the first that differs, its fix_point is 3 instead of 4", moved)
-    refused(r"input 'x_fix' .* has fix point 5", replace(quantized, positions={**quantized.positions, "x": 5}))
+    refused(r"input 'x_fix' .* has fix point 5", replace(quantized, fix_points={**quantized.fix_points, "x": 5}))
     refused("has inputs of shapes .*made of another model", Maker(shape=(5, 5, 2)).conv("first", 4).model())
     refused("has outputs of shapes .*made of another model", Maker(shape=(6, 6, 2)).conv("first", 4).model())
     refused("for the DPU 'DPUCZDX8G_NERONE', arch.json names 'B1'", quantized, target="B1")
-    renamed = Maker(shape=(6, 6, 2)).conv("a", 4).conv("b", 3, position=3).conv("c", 3, position=4).model()
+    renamed = Maker(shape=(6, 6, 2)).conv("a", 4).conv("b", 3, fix_point=3).conv("c", 3, fix_point=4).model()
     refused("no layer of the same name differs", renamed)
     with pytest.raises(ConfigurationError, match="there is no xmodel"):
         check_vendor_model(tmp_path / "none.xmodel", quantized, None)

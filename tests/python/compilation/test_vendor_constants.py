@@ -17,18 +17,18 @@ from nerone.errors import ModelError
 from nerone.graph import Op
 from paths import golden
 
-BIAS, FINEST = 12, 3 + 7 + 1  # the position of second's bias; fi + fw + 1 of its sum
+BIAS, FINEST = 12, 3 + 7 + 1  # the fix point of second's bias; fi + fw + 1 of its sum
 
 
 @pytest.fixture
 def quantized() -> Any:
-    maker = Maker(shape=(6, 6, 2), position=3).conv("first", 4, position=3)
+    maker = Maker(shape=(6, 6, 2), fix_point=3).conv("first", 4, fix_point=3)
     rng = np.random.default_rng(1)
     weights = {"kernel": rng.normal(0, 0.3, (3, 3, 5, 4)).astype(np.float32)}
     weights["bias"] = rng.integers(-128, 128, 5).astype(np.float32) * np.float32(2.0**-BIAS)
     attrs = {"strides": (2, 2), "pad": (0, 1, 0, 1)}
-    maker.add("second", Op.TRANSPOSED_CONV2D, (12, 12, 5), position=2, attrs=attrs, weights=weights)
-    maker.weight_positions["second"]["bias"] = BIAS
+    maker.add("second", Op.TRANSPOSED_CONV2D, (12, 12, 5), fix_point=2, attrs=attrs, weights=weights)
+    maker.weight_fix_points["second"]["bias"] = BIAS
     return maker.model()
 
 

@@ -55,7 +55,7 @@ def test_the_arch_of_another_board_is_refused(tmp_path):
 
 def test_the_exported_form(tmp_path):
     """Float ops with a fix behind every constant and activation, and no device yet: the vendor's uncompiled form."""
-    quantized = Maker(shape=(6, 6, 2)).conv("first", 4).conv("second", 3, position=4).model()
+    quantized = Maker(shape=(6, 6, 2)).conv("first", 4).conv("second", 3, fix_point=4).model()
     graph = _core.read_xmodel(str(export_quantized_xir(quantized, tmp_path / "net_int.xmodel")))
     assert graph["root"]["children"] == []
     kinds = [op["type"] for op in graph["ops"]]
@@ -67,7 +67,7 @@ def test_the_exported_form(tmp_path):
     weights = next(op for op in graph["ops"] if op["name"] == "first_weights")
     values = np.frombuffer(bytes(weights["attrs"]["data"]), np.float32)
     assert weights["output"]["shape"] == [4, 3, 3, 2]
-    assert load_quantized_xir(tmp_path / "net_int.xmodel").positions == quantized.positions
+    assert load_quantized_xir(tmp_path / "net_int.xmodel").fix_points == quantized.fix_points
     np.testing.assert_array_equal(values * 2**7, np.rint(values * 2**7))
 
 
@@ -109,7 +109,7 @@ def test_a_changed_weight_is_found_in_what_the_vendors_compiler_made():
 def shifted(quantized, name):
     """The same model with every weight of one layer moved by eight steps towards the other sign."""
     node = quantized.graph[name]
-    step = 8 * 2.0 ** -quantized.weight_positions[name]["kernel"]
+    step = 8 * 2.0 ** -quantized.weight_fix_points[name]["kernel"]
     kernel = node.weights["kernel"]
     moved = replace(node, weights={**node.weights, "kernel": (kernel - step * np.sign(kernel)).astype(np.float32)})
     nodes = tuple(moved if other.name == name else other for other in quantized.graph)

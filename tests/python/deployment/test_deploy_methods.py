@@ -317,7 +317,7 @@ def test_a_bundle_is_sent_without_tensorflow(model, scans, tmp_path):
 def test_a_quantized_model_takes_no_method(tmp_path):
     from compilation.small_models import Maker
 
-    quantized = Maker(shape=(16, 16, 1)).conv("conv", 3, position=4).model()
+    quantized = Maker(shape=(16, 16, 1)).conv("conv", 3, fix_point=4).model()
     with pytest.raises(ConfigurationError, match="quantized already"):
         deploy(quantized, preprocessing=STEPS, class_names=NAMES, output=tmp_path / "net", max_drop=0.1)
     with pytest.raises(ConfigurationError, match="no bundle to make was named"):

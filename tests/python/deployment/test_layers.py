@@ -98,7 +98,7 @@ def test_the_vendors_form_of_a_cropping_network_says_the_same(valid_unet, tmp_pa
     images = images_for(valid_unet)
     quantized = quantize(valid_unet, images, options=FAST)
     again = load_quantized_xir(export_quantized_xir(quantized, tmp_path / "net_int.xmodel"))
-    crops = [name for name in again.positions if "cropping" in name]
+    crops = [name for name in again.fix_points if "cropping" in name]
     assert len(crops) == 2
     paths = [
         nerone.compile(model, output=tmp_path / f"{number}.xmodel").path

@@ -222,7 +222,7 @@ def test_imported_model_quantizes(tmp_path):
     x = net.add("Concat", net.add("Relu", conv(net, "x", pads=[1] * 4)), x, axis=1)
     net.add("Softmax", conv(net, x, channels=8), axis=1)
     model = quantize(saved(net, tmp_path), RNG.normal(size=(4, 12, 10, 6)).astype(np.float32))
-    assert len(model.weight_positions) == 3
+    assert len(model.weight_fix_points) == 3
     assert len(model.float_nodes) == 1
 
 

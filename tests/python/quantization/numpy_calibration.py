@@ -11,10 +11,10 @@ from nerone.graph import Op
 FUSED = (Op.RELU, Op.LEAKY_RELU)
 
 
-def quantized(values, position, half_up=True):
-    scaled = values.astype(np.float64) * 2.0**position
+def quantized(values, fix_point, half_up=True):
+    scaled = values.astype(np.float64) * 2.0**fix_point
     integers = np.floor(scaled + 0.5) if half_up else np.rint(scaled)
-    return np.clip(integers, -128, 127) / 2.0**position
+    return np.clip(integers, -128, 127) / 2.0**fix_point
 
 
 def search(values, half_up, candidates=5):
@@ -66,12 +66,12 @@ def compute(node, inputs, weights):
 
 
 def calibrate(graph, images, batch_size):
-    """Positions before any adjustment, of activations and weights."""
-    weights, weight_positions = {}, {}
+    """Fix points before any adjustment, of activations and weights."""
+    weights, weight_fix_points = {}, {}
     for node in graph:
         if node.op is Op.CONV2D:
             found = {key: search(array.astype(np.float64), False) for key, array in node.weights.items()}
-            weight_positions[node.name] = found
+            weight_fix_points[node.name] = found
             weights[node.name] = {key: quantized(array, found[key], False) for key, array in node.weights.items()}
     votes: dict[str, list[int]] = {}
     for start in range(0, len(images), batch_size):
@@ -80,7 +80,7 @@ def calibrate(graph, images, batch_size):
             if node.op is Op.INPUT:
                 value = images[start : start + batch_size].astype(np.float64)
                 step = max(-value.min() / 128, value.max() / 127)
-                position = int(np.floor(-np.log2(step)))
+                fix_point = int(np.floor(-np.log2(step)))
             else:
                 value = compute(node, [values[name] for name in node.inputs], weights.get(node.name))
                 readers = graph.consumers(node.name)
@@ -88,12 +88,12 @@ def calibrate(graph, images, batch_size):
                 if fused or node.op is Op.SOFTMAX:
                     values[node.name] = value
                     continue
-                position = search(value, True)
-            votes.setdefault(node.name, []).append(position)
-            values[node.name] = quantized(value, position)
-    positions = {}
+                fix_point = search(value, True)
+            votes.setdefault(node.name, []).append(fix_point)
+            values[node.name] = quantized(value, fix_point)
+    fix_points = {}
     for name, cast in votes.items():
         counts = Counter(cast)
         most = max(counts.values())
-        positions[name] = next(position for position in cast if counts[position] == most)
-    return positions, weight_positions
+        fix_points[name] = next(fix_point for fix_point in cast if counts[fix_point] == most)
+    return fix_points, weight_fix_points

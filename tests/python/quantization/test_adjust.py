@@ -1,4 +1,4 @@
-"""Adjusted positions obey every rule at once, on graphs nobody drew by hand."""
+"""Adjusted fix points obey every rule at once, on graphs nobody drew by hand."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from random_graphs import RandomGraph
 
 from nerone.graph import GraphBuilder, Op
 from nerone.quantization.adjust import adjust
-from nerone.quantization.ptq.post_training import weight_positions
+from nerone.quantization.ptq.post_training import weight_fix_points
 from nerone.quantization.shifts import violations
-from nerone.quantization.topology import plan, position_source
+from nerone.quantization.topology import fix_point_source, plan
 
 GRAPHS = 600
 
@@ -23,25 +23,25 @@ GRAPHS = 600
 def random_case(seed, spread):
     graph = RandomGraph(seed).build(25)
     rng = np.random.default_rng(seed)
-    positions = {name: int(rng.integers(-spread, spread + 4)) for name in plan(graph).points}
-    return graph, positions, weight_positions(graph)
+    fix_points = {name: int(rng.integers(-spread, spread + 4)) for name in plan(graph).points}
+    return graph, fix_points, weight_fix_points(graph)
 
 
 @pytest.mark.parametrize("spread", [4, 10, 30])
 def test_random_graphs_reach_a_fixed_point_inside_the_ranges(spread):
     broken_before = 0
     for seed in range(GRAPHS // 3):
-        graph, positions, weights = random_case(seed + 1000 * spread, spread)
-        broken_before += bool(violations(graph, positions, weights))
-        adjusted, adjusted_weights = adjust(graph, positions, weights)
+        graph, fix_points, weights = random_case(seed + 1000 * spread, spread)
+        broken_before += bool(violations(graph, fix_points, weights))
+        adjusted, adjusted_weights = adjust(graph, fix_points, weights)
         assert violations(graph, adjusted, adjusted_weights) == [], f"seed {seed + 1000 * spread}"
         assert adjust(graph, adjusted, adjusted_weights) == (adjusted, adjusted_weights), f"seed {seed + 1000 * spread}"
     assert broken_before > GRAPHS // 6
 
 
-def test_positions_that_obey_stay():
-    graph, positions, weights = random_case(7, 0)
-    even = dict.fromkeys(positions, 7)
+def test_fix_points_that_obey_stay():
+    graph, fix_points, weights = random_case(7, 0)
+    even = dict.fromkeys(fix_points, 7)
     for own in weights.values():
         own.update(dict.fromkeys(own, 7))
     assert adjust(graph, even, weights) == (even, weights)
@@ -49,13 +49,13 @@ def test_positions_that_obey_stay():
 
 def test_concat_and_pool_align_where_no_sigmoid_forbids():
     for seed in range(60):
-        graph, positions, weights = random_case(seed, 6)
+        graph, fix_points, weights = random_case(seed, 6)
         if any(node.op is Op.HARD_SIGMOID for node in graph):
             continue
-        adjusted, _ = adjust(graph, positions, weights)
+        adjusted, _ = adjust(graph, fix_points, weights)
         for node in graph:
             if node.op in (Op.CONCAT, Op.MAX_POOL, Op.AVG_POOL):
-                sources = [position_source(graph.by_name, adjusted, name) for name in node.inputs]
+                sources = [fix_point_source(graph.by_name, adjusted, name) for name in node.inputs]
                 met = {adjusted[name] for name in (*sources, node.name) if name is not None}
                 assert len(met) == 1
 
@@ -111,8 +111,8 @@ def joined(op):
 )
 def test_rules_of_two_inputs(op, before, after):
     graph = joined(op)
-    positions, _ = adjust(graph, dict(zip(("left", "right", "end"), before, strict=True)), {})
-    assert tuple(positions[name] for name in ("left", "right", "end")) == after
+    fix_points, _ = adjust(graph, dict(zip(("left", "right", "end"), before, strict=True)), {})
+    assert tuple(fix_points[name] for name in ("left", "right", "end")) == after
 
 
 def test_hard_sigmoid_rules():

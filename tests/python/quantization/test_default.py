@@ -22,8 +22,8 @@ from nerone.errors import ModelError
 from nerone.graph import Op, from_keras, load
 from nerone.quantization import CalibrationSet, QuantizeOptions, load_vai_q, quantize
 from nerone.quantization.executor import Executor, QuantizedExecutor
-from nerone.quantization.groups import position_groups, reader_energy
-from nerone.quantization.pof2s import non_overflow_position
+from nerone.quantization.groups import fix_point_groups, reader_energy
+from nerone.quantization.pof2s import non_overflow_fix_point
 from nerone.quantization.ptq import statistics
 from nerone.quantization.ptq.post_training import prepare
 from nerone.quantization.shifts import violations
@@ -42,42 +42,42 @@ def network():
     return from_keras(keras_cases.randomize(keras_cases.unet(), 3))
 
 
-def test_positions_do_not_depend_on_the_batches(network, monkeypatch):
+def test_fix_points_do_not_depend_on_the_batches(network, monkeypatch):
     images = mixed_images(network, 21)
     expected = quantize(network, images)
     for size in (1, 5, 32):
-        assert quantize(network, images, options=QuantizeOptions(batch_size=size)).positions == expected.positions
+        assert quantize(network, images, options=QuantizeOptions(batch_size=size)).fix_points == expected.fix_points
     monkeypatch.setattr(statistics, "_CHUNK", 4)
-    assert quantize(network, images).positions == expected.positions
-    assert quantize(network, images[::-1]).positions == expected.positions
+    assert quantize(network, images).fix_points == expected.fix_points
+    assert quantize(network, images[::-1]).fix_points == expected.fix_points
 
 
-def test_positions_equal_those_of_plain_numpy(network):
+def test_fix_points_equal_those_of_plain_numpy(network):
     graph = prepare(network, QuantizeOptions())
     images = mixed_images(graph, 9)
     points = plan(graph).points
     values = dict(zip(points, Executor(graph, points)(images), strict=True))
     found = statistics.calibrate(graph, points, CalibrationSet(graph, images))
-    for group in position_groups(graph, points):
+    for group in fix_point_groups(graph, points):
         tensors = [values[name].astype(np.float64) for name in group.measured]
-        first = non_overflow_position(min(x.min() for x in tensors), max(x.max() for x in tensors))
+        first = non_overflow_fix_point(min(x.min() for x in tensors), max(x.max() for x in tensors))
         costs = []
-        for position in range(first, first + 5):
+        for fix_point in range(first, first + 5):
             cost = 0.0
             for name, tensor in zip(group.measured, tensors, strict=True):
                 energy = reader_energy(graph, name)
                 weight = 1.0 if energy is None else energy
-                error = fake_quantize(tensor, position, "half_up") - tensor
+                error = fake_quantize(tensor, fix_point, "half_up") - tensor
                 cost += np.sum(weight * error**2) / np.sum(weight * tensor**2)
             costs.append(cost)
         assert {found[name] for name in group.members} == {first + int(np.argmin(costs))}
 
 
-def test_concatenation_pool_and_upsampling_share_a_position(network):
+def test_concatenation_pool_and_upsampling_share_a_fix_point(network):
     model = quantize(network, mixed_images(network, 8))
     for node in model.graph:
         if node.op in (Op.CONCAT, Op.MAX_POOL, Op.UPSAMPLE):
-            assert len({model.positions[name] for name in (*node.inputs, node.name) if name in model.positions}) == 1
+            assert len({model.fix_points[name] for name in (*node.inputs, node.name) if name in model.fix_points}) == 1
 
 
 def test_biases_bring_the_means_of_the_layers_closer_to_float(network):
@@ -102,17 +102,17 @@ def test_relu6_keeps_the_position_at_which_it_is_one():
     graph = from_keras(model)
     images = mixed_images(graph, 8)
     quantized = quantize(graph, images)
-    assert quantized.positions["small"] >= 4
-    assert quantized.positions["both"] < 4
-    assert violations(quantized.graph, quantized.positions, quantized.weight_positions) == []
-    assert quantize(graph, images, strategy="vitis").positions["small"] < 4
+    assert quantized.fix_points["small"] >= 4
+    assert quantized.fix_points["both"] < 4
+    assert violations(quantized.graph, quantized.fix_points, quantized.weight_fix_points) == []
+    assert quantize(graph, images, strategy="vitis").fix_points["small"] < 4
 
 
 def test_zero_biases_keep_a_range_to_move_in(network):
     model = quantize(network, mixed_images(network, 4), options=QuantizeOptions(correct_biases=False))
     last = model.graph.nodes[-2]
     assert last.op is Op.CONV2D
-    assert model.weight_positions[last.name]["bias"] <= model.positions[last.name] + 4
+    assert model.weight_fix_points[last.name]["bias"] <= model.fix_points[last.name] + 4
 
 
 def test_final_sigmoid_stays_exact():
@@ -144,7 +144,7 @@ def test_whole_models_stay_close_to_float(name):
     rng = np.random.default_rng(1)
     images = [rng.normal(size=(24, *graph[source].shape)).astype(np.float32) for source in graph.inputs]
     quantized = quantize(graph, images[0] if len(images) == 1 else tuple(images))
-    assert violations(quantized.graph, quantized.positions, quantized.weight_positions) == []
+    assert violations(quantized.graph, quantized.fix_points, quantized.weight_fix_points) == []
     for exact, rounded in zip(Executor(graph)(images), QuantizedExecutor(quantized)(images), strict=True):
         assert 10 * np.log10(np.var(exact) / np.mean((exact - rounded) ** 2)) > 15
 

@@ -24,7 +24,7 @@ from nerone.quantization.metrics import accuracy, mean_dice
 from nerone.quantization.shifts import violations
 from nerone.quantization.tf_ops import import_tensorflow
 from nerone.quantization.training import finetune
-from nerone.quantization.training.thresholds import position_of, threshold_of, train_through
+from nerone.quantization.training.thresholds import fix_point_of, threshold_of, train_through
 
 OPTIONS = QuantizeOptions(finetune_epochs=4, train_epochs=12)
 
@@ -65,17 +65,17 @@ def test_improved_models_obey_the_dpu(hard):
     _, _, models = hard
     for name in ("ptq", "ffq", "qat"):
         model = models[name]
-        assert violations(model.graph, model.positions, model.weight_positions) == []
+        assert violations(model.graph, model.fix_points, model.weight_fix_points) == []
         assert model.report["method"] == name
         assert all("device" in row for row in model.report["layers"])
 
 
-def test_finetuning_starts_from_kernels_rounded_to_nearest_and_keeps_their_positions(hard):
+def test_finetuning_starts_from_kernels_rounded_to_nearest_and_keeps_their_fix_points(hard):
     _, _, models = hard
-    assert models["ffq"].positions == models["nearest"].positions
-    assert models["ffq"].weight_positions == models["nearest"].weight_positions
+    assert models["ffq"].fix_points == models["nearest"].fix_points
+    assert models["ffq"].weight_fix_points == models["nearest"].weight_fix_points
     rows = models["ffq"].report["finetuning"]["layers"]
-    assert [row["node"] for row in rows] == list(models["ptq"].weight_positions)
+    assert [row["node"] for row in rows] == list(models["ptq"].weight_fix_points)
     assert all(row["mse_after"] <= row["mse_before"] for row in rows)
 
 
@@ -110,7 +110,7 @@ def test_training_through_fit_gives_a_model_that_computes_the_same():
     network.fit(images, labels, epochs=4, batch_size=4, verbose=0)
     assert network.evaluate(images, labels, verbose=0) < first
     trained = from_trainable(network)
-    assert violations(trained.graph, trained.positions, trained.weight_positions) == []
+    assert violations(trained.graph, trained.fix_points, trained.weight_fix_points) == []
     np.testing.assert_allclose(network.predict(images, verbose=0), QuantizedExecutor(trained)(images)[0], atol=1e-4)
 
 
@@ -226,8 +226,8 @@ def test_other_networks_are_not_taken():
 
 def test_thresholds_and_their_gradients():
     tf = import_tensorflow()
-    for position in range(-8, 20):
-        assert position_of(threshold_of(position)) == position
+    for fix_point in range(-8, 20):
+        assert fix_point_of(threshold_of(fix_point)) == fix_point
     value, threshold = tf.constant([0.3, -0.26, 5.0, -9.0]), tf.constant(1.5)
     with tf.GradientTape() as tape:
         tape.watch([value, threshold])

@@ -37,15 +37,15 @@ def ours():
     )
 
 
-def test_weight_positions_and_int8_weights_are_all_equal(published, ours):
-    # Any images do: the positions of weights depend on images through the adjustments only, and none fires here.
-    assert dict(ours.weight_positions) == dict(published.weight_positions)
-    for name, positions in published.weight_positions.items():
-        for key, position in positions.items():
+def test_weight_fix_points_and_int8_weights_are_all_equal(published, ours):
+    # Any images do: the fix points of weights depend on images through the adjustments only, and none fires here.
+    assert dict(ours.weight_fix_points) == dict(published.weight_fix_points)
+    for name, fix_points in published.weight_fix_points.items():
+        for key, fix_point in fix_points.items():
             theirs = published.graph[name].weights[key]
             mine = ours.graph[name].weights[key]
             np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=1e-6 * np.abs(theirs).max())
-            np.testing.assert_array_equal(quantize_array(mine, position), quantize_array(theirs, position))
+            np.testing.assert_array_equal(quantize_array(mine, fix_point), quantize_array(theirs, fix_point))
 
 
 def test_the_two_equalized_layers_are_explained_by_equalization(published):
@@ -54,7 +54,7 @@ def test_the_two_equalized_layers_are_explained_by_equalization(published):
     plain = quantize(FLOAT, np.zeros((2, 256, 256, 1), np.float32), strategy="vitis", options=options)
     differing = [
         name
-        for name in published.weight_positions
+        for name in published.weight_fix_points
         if np.abs(plain.graph[name].weights["kernel"] - published.graph[name].weights["kernel"]).max() > 1e-4
     ]
     assert differing == ["conv2d_9", "conv2d_10"]
@@ -62,17 +62,17 @@ def test_the_two_equalized_layers_are_explained_by_equalization(published):
 
 def test_same_nodes_and_points_as_the_vendor(published, ours):
     assert [(node.name, node.op) for node in ours.graph] == [(node.name, node.op) for node in published.graph]
-    assert set(ours.positions) == set(published.positions)
+    assert set(ours.fix_points) == set(published.fix_points)
     assert set(ours.float_nodes) == set(published.float_nodes) == {"conv2d_10_softmax"}
 
 
 @needs_scans
-def test_activation_positions_on_real_scans(published):
+def test_activation_fix_points_on_real_scans(published):
     images = prostate_slices()
     ours = quantize(FLOAT, images, strategy="vitis", options=QuantizeOptions(batch_size=8, compare_images=0))
-    off = {name: ours.positions[name] - position for name, position in published.positions.items()}
+    off = {name: ours.fix_points[name] - fix_point for name, fix_point in published.fix_points.items()}
     # The published file was calibrated on other scans, by version 1.4, which did not align the inputs of a
-    # concatenation nor what the 3.5 rules move with them: positions may be one step apart, and most are equal.
+    # concatenation nor what the 3.5 rules move with them: fix points may be one step apart, and most are equal.
     assert set(off.values()) <= {-1, 0, 1}
     assert sum(step == 0 for step in off.values()) >= 15
     exact = Executor(load(FLOAT))(images)[0].argmax(-1)
@@ -87,9 +87,9 @@ def test_every_stored_position_is_imported(name):
     stored = []
     with h5py.File(GOLDEN / "h5" / name) as file:
         file["model_weights"].visititems(lambda path, item: stored.append(path) if path.endswith("_pos:0") else None)
-    weights = sum(len(positions) for positions in model.weight_positions.values())
-    assert len(model.positions) + weights == len(stored)
-    assert violations(model.graph, model.positions, model.weight_positions) == []
+    weights = sum(len(fix_points) for fix_points in model.weight_fix_points.values())
+    assert len(model.fix_points) + weights == len(stored)
+    assert violations(model.graph, model.fix_points, model.weight_fix_points) == []
     assert all(node.op is not Op.UNSUPPORTED for node in model.graph)
     assert [row["device"] for row in model.report["layers"]].count("CPU") == len(model.float_nodes) == 1
 
@@ -112,10 +112,10 @@ def test_wrong_files(tmp_path):
         load(QUANTIZED)
 
 
-def test_damaged_positions(tmp_path):
+def test_damaged_fix_points(tmp_path):
     path = tmp_path / "damaged.h5"
     path.write_bytes(QUANTIZED.read_bytes())
     with h5py.File(path, "r+") as file:
         file["model_weights/quant_conv2d/quant_conv2d/kernel_pos:0"][()] = np.nan
-    with pytest.raises(ModelError, match="position is nan"):
+    with pytest.raises(ModelError, match="fix point is nan"):
         load_vai_q(path)

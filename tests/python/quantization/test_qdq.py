@@ -39,22 +39,22 @@ class Qdq:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_node", **attrs))
         return name
 
-    def quantized(self, source, position, scale=None, zero=0, dtype=np.int8):
-        scale = self.constant(f"{source}_s{len(self.nodes)}", np.float32(2.0**-position) if scale is None else scale)
+    def quantized(self, source, fix_point, scale=None, zero=0, dtype=np.int8):
+        scale = self.constant(f"{source}_s{len(self.nodes)}", np.float32(2.0**-fix_point) if scale is None else scale)
         zero = self.constant(f"{source}_z{len(self.nodes)}", np.asarray(zero, dtype))
         stored = self.add("QuantizeLinear", [source, scale, zero], f"{source}_q{len(self.nodes)}")
         self.last = self.add("DequantizeLinear", [stored, scale, zero], f"{source}_d{len(self.nodes)}")
         return self.last
 
-    def weight(self, name, shape, position):
+    def weight(self, name, shape, fix_point):
         numbers = self.constant(f"{name}_i", self.rng.integers(-128, 128, shape).astype(np.int8))
-        scale = self.constant(f"{name}_s", np.float32(2.0**-position))
+        scale = self.constant(f"{name}_s", np.float32(2.0**-fix_point))
         return self.add("DequantizeLinear", [numbers, scale, self.constant(f"{name}_z", np.int8(0))], f"{name}_d")
 
-    def conv(self, source, name, filters, channels, position, relu=True):
+    def conv(self, source, name, filters, channels, fix_point, relu=True):
         kernel, bias = self.weight(f"{name}_w", (filters, channels, 3, 3), 9), self.weight(f"{name}_b", (filters,), 7)
         node = self.add("Conv", [source, kernel, bias], name, pads=[1, 1, 1, 1])
-        return self.quantized(self.add("Relu", [node], f"{name}_relu") if relu else node, position)
+        return self.quantized(self.add("Relu", [node], f"{name}_relu") if relu else node, fix_point)
 
     def save(self, path, outputs=None):
         source = helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)
@@ -88,9 +88,9 @@ def compare(model, stored):
     counts = {}
     sums = {}
     for node in model.graph:
-        position = model.positions.get(node.name)
+        fix_point = model.fix_points.get(node.name)
         if node.op is Op.INPUT:
-            interpreter.values[node.name] = (stored[node.name].astype(np.int64), position)
+            interpreter.values[node.name] = (stored[node.name].astype(np.int64), fix_point)
             continue
         if node.inputs[0] in sums:
             exact, exponent = sums[node.inputs[0]]
@@ -98,19 +98,19 @@ def compare(model, stored):
         else:
             handler = getattr(interpreter, "_" + node.op.value)
             exact, exponent = handler(node, *[interpreter.values[name] for name in node.inputs])
-        if position is None and node.op in (Op.RESHAPE, Op.PAD):
+        if fix_point is None and node.op in (Op.RESHAPE, Op.PAD):
             interpreter.values[node.name] = (exact, exponent)
             continue
-        if position is None:
+        if fix_point is None:
             sums[node.name] = (exact, exponent)
             continue
-        scaled = exact * 2.0 ** (position - exponent)
+        scaled = exact * 2.0 ** (fix_point - exponent)
         ours, theirs = rounded(scaled), stored[node.name].astype(np.int64)
         halves = scaled - np.floor(scaled) == 0.5
         row = np.array([ours.size, halves.sum(), (halves & (ours != theirs)).sum(), (~halves & (ours != theirs)).sum()])
         kind = node.op.value if node.op is not Op.RELU else model.graph[node.inputs[0]].op.value
         counts[kind] = counts.get(kind, 0) + row
-        interpreter.values[node.name] = (theirs, position)
+        interpreter.values[node.name] = (theirs, fix_point)
     return {kind: tuple(int(number) for number in row) for kind, row in counts.items()}
 
 
@@ -175,8 +175,8 @@ def test_model_of_all_usual_nodes_runs_compiles_and_exports(seed, tmp_path):
     stored = rounded(images.transpose(0, 2, 3, 1) * 2.0**5)
     np.testing.assert_array_equal(found, Interpreter(model).run({"x": stored})[0])
     export_quantized_xir(model, tmp_path / "net_int.xmodel")
-    assert load_quantized_xir(tmp_path / "net_int.xmodel").weight_positions
-    assert already_quantized(path).positions == model.positions
+    assert load_quantized_xir(tmp_path / "net_int.xmodel").weight_fix_points
+    assert already_quantized(path).fix_points == model.fix_points
 
 
 def test_averages_with_the_factor_that_quark_writes(tmp_path):

@@ -18,7 +18,7 @@ from nerone.errors import ConfigurationError, DtypeError, ModelError, ShapeError
 from nerone.graph import Op, from_keras
 from nerone.quantization import CalibrationSet, QuantizeOptions, quantize
 from nerone.quantization.executor import Executor, QuantizedExecutor
-from nerone.quantization.topology import position_source
+from nerone.quantization.topology import fix_point_source
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(6, *keras_cases.SHAPE)).astype(np.float32)
@@ -35,13 +35,13 @@ def island(x):
 def test_float_island_in_the_middle_is_quantized_again():
     model = quantize(keras_cases.single(island), IMAGES)
     assert set(model.float_nodes) == {"tanh", "end"}
-    assert "tanh" in model.positions
-    assert "end" not in model.positions
-    assert {"first", "second"} <= set(model.positions)
+    assert "tanh" in model.fix_points
+    assert "end" not in model.fix_points
+    assert {"first", "second"} <= set(model.fix_points)
     rows = {row["node"]: row for row in model.report["layers"]}
     assert rows["tanh"]["device"] == "CPU"
     assert rows["tanh"]["reason"] == "the DPU has no tanh"
-    assert rows["second"]["input_positions"] == [model.positions["tanh"]]
+    assert rows["second"]["input_positions"] == [model.fix_points["tanh"]]
     exact = Executor(from_keras(keras_cases.single(island)))(IMAGES)[0]
     assert QuantizedExecutor(model)(IMAGES)[0].shape == exact.shape
 
@@ -54,20 +54,26 @@ def test_reshape_after_a_float_node_stays_in_float():
     assert set(model.float_nodes) == {"soft", "flat"}
 
 
-def test_reshape_between_float_and_int8_carries_the_position():
+def test_former_names_of_the_fix_points_still_work():
+    model = quantize(keras_cases.single(lambda x: conv(x)), IMAGES)
+    assert model.positions == model.fix_points
+    assert model.weight_positions == model.weight_fix_points
+
+
+def test_reshape_between_float_and_int8_carries_the_fix_point():
     def build(x):
         flat = layers.Flatten(name="flat")(layers.Activation("tanh", name="tanh")(conv(x)))
         return layers.Dense(2, name="dense")(flat)
 
     model = quantize(keras_cases.single(build), IMAGES)
-    assert "flat" in model.positions
-    assert "tanh" not in model.positions
+    assert "flat" in model.fix_points
+    assert "tanh" not in model.fix_points
 
 
 def test_average_that_leaves_padding_out_stays_in_float():
     model = quantize(keras_cases.single(lambda x: conv(layers.AveragePooling2D(3, 1, "same", name="mean")(x))), IMAGES)
     assert "padding" in model.float_nodes["mean"]
-    assert "mean" in model.positions
+    assert "mean" in model.fix_points
 
 
 def test_leaky_relu_of_another_slope_stays_in_float():
@@ -78,15 +84,15 @@ def test_leaky_relu_of_another_slope_stays_in_float():
     model = quantize(keras_cases.single(build), IMAGES, options=QuantizeOptions(convert_leaky=False))
     assert set(model.float_nodes) == {"third"}
     assert model.graph["tenth"].attrs["alpha"] == 26 / 256
-    assert "one" not in model.positions
-    assert "two" in model.positions
+    assert "one" not in model.fix_points
+    assert "two" in model.fix_points
 
 
 def test_swish_becomes_gate_and_product():
     model = quantize(keras_cases.single(lambda x: layers.Activation("swish", name="act")(conv(x))), IMAGES)
     gate = model.graph["act_sigmoid"]
     assert (gate.op, gate.inputs, model.graph["act"].op) == (Op.HARD_SIGMOID, ("conv",), Op.MULTIPLY)
-    assert model.positions["act_sigmoid"] >= 7
+    assert model.fix_points["act_sigmoid"] >= 7
     assert gate.layer == "act"
 
 
@@ -111,13 +117,13 @@ def test_two_inputs():
     by_name = quantize(network, {"second": second, "first": first})
     by_order = quantize(network, (first, second))
     by_pairs = quantize(network, [(one, other) for one, other in zip(first, second, strict=True)])
-    assert by_name.positions == by_order.positions == by_pairs.positions
-    assert {"first", "second"} <= set(by_name.positions)
+    assert by_name.fix_points == by_order.fix_points == by_pairs.fix_points
+    assert {"first", "second"} <= set(by_name.fix_points)
 
 
 def test_every_form_of_images_gives_the_same_result():
     network = from_keras(keras_cases.single(conv))
-    expected = quantize(network, IMAGES).positions
+    expected = quantize(network, IMAGES).fix_points
     dataset = __import__("tensorflow").data.Dataset.from_tensor_slices((IMAGES, np.zeros(6))).batch(4)
     for form in (
         list(IMAGES),
@@ -126,7 +132,7 @@ def test_every_form_of_images_gives_the_same_result():
         IMAGES.astype(np.float64),
         dataset,
     ):
-        assert quantize(network, form).positions == expected
+        assert quantize(network, form).fix_points == expected
 
 
 def test_large_generators_go_to_disk(monkeypatch):
@@ -206,7 +212,7 @@ def test_report():
     assert report["images"] == 6
     assert any("6 calibration images" in text for text in report["warnings"])
     rows = {row["node"]: row for row in report["layers"]}
-    assert rows["first"]["kernel_position"] == model.weight_positions["first"]["kernel"]
+    assert rows["first"]["kernel_position"] == model.weight_fix_points["first"]["kernel"]
     assert 15 < rows["first"]["snr_db"] < 80
     assert rows["first"]["mse"] > 0
 
@@ -233,10 +239,10 @@ def test_near_duplicates_are_counted():
     assert alike(np.concatenate([different, different[:50]])) == []
 
 
-def test_positions_are_found_through_transparent_nodes():
+def test_fix_points_are_found_through_transparent_nodes():
     model = quantize(keras_cases.single(lambda x: layers.Permute((2, 1, 3), name="turn")(conv(x))), IMAGES)
-    assert "turn" not in model.positions
-    assert position_source(model.graph.by_name, model.positions, "turn") == "conv"
+    assert "turn" not in model.fix_points
+    assert fix_point_source(model.graph.by_name, model.fix_points, "turn") == "conv"
 
 
 def test_keras_is_not_changed():

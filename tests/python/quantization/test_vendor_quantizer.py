@@ -50,7 +50,7 @@ def stand_in(tmp_path, ours):
 
 
 def by_vendor(graph, vendor, **options):
-    return quantize(graph, IMAGES, backend="vitis", vendor=vendor, **options)
+    return quantize(graph, IMAGES, backend="vai_q", vendor=vendor, **options)
 
 
 def test_exact_calls_and_the_result_comes_back(graph, ours, stand_in, tmp_path):
@@ -67,7 +67,7 @@ def test_exact_calls_and_the_result_comes_back(graph, ours, stand_in, tmp_path):
     assert saved == {"call": "save", "name": "q_model.h5"}
     assert said == ["[VAI INFO] Start Quantization..."]
     np.testing.assert_array_equal(QuantizedExecutor(model)(IMAGES)[0], QuantizedExecutor(ours)(IMAGES)[0])
-    assert (model.report["method"], model.report["backend"], model.report["images"]) == ("ptq", "vitis", 60)
+    assert (model.report["method"], model.report["backend"], model.report["images"]) == ("ptq", "vai_q", 60)
     assert model.report["output_snr_db"] > 15
     assert not list(tmp_path.glob("nerone-*"))
 
@@ -173,13 +173,18 @@ def test_bad_places(settings):
         VendorQuantizer(**settings)
 
 
+def test_former_name_of_the_backend_still_works(graph, stand_in):
+    model = quantize(graph, IMAGES, backend="vitis", vendor=VendorQuantizer(python=stand_in))
+    assert model.report["backend"] == "vai_q"
+
+
 def test_bad_combinations(graph):
     vendor = VendorQuantizer(python="python3")
     for changes in (
         {"backend": "magic"},
-        {"backend": "vitis"},
+        {"backend": "vai_q"},
         {"vendor": vendor},
-        {"backend": "vitis", "vendor": vendor, "method": "qat"},
+        {"backend": "vai_q", "vendor": vendor, "method": "qat"},
     ):
         with pytest.raises(ConfigurationError):
             quantize(graph, IMAGES, **changes)
@@ -190,18 +195,18 @@ def test_deployed_from_python_and_the_command_line(stand_in, tmp_path, capsys):
     images = tmp_path / "images.npy"
     np.save(images, np.random.default_rng(1).integers(0, 255, (55, 12, 12, 2), np.uint8))
     steps = Preprocessing((Channels(2), Resize(12, 12), ScaleOffset((1 / 255,))))
-    settings = {"preprocessing": steps, "output": tmp_path / "net", "backend": "vitis"}
+    settings = {"preprocessing": steps, "output": tmp_path / "net", "backend": "vai_q"}
     scans = list(np.load(images))
     made = deploy(tmp_path / "net.keras", calibration=scans, vendor=VendorQuantizer(python=stand_in), **settings)
-    assert made.report()["quantization"]["backend"] == "vitis"
+    assert made.report()["quantization"]["backend"] == "vai_q"
     calibration = tmp_path / "scans"
     calibration.mkdir()
     np.save(calibration / "a.npy", np.stack(scans))
     words = ["deploy", tmp_path / "net.keras", "--calibration", calibration, "-o", tmp_path / "net"]
-    words += ["--backend", "vitis", "--vitis-python", stand_in, "--vitis-time-limit", "60"]
+    words += ["--backend", "vai_q", "--vai-q-python", stand_in, "--vai-q-time-limit", "60"]
     assert main([str(word) for word in words]) == 0
     assert "[VAI INFO] Start Quantization..." in capsys.readouterr().err
-    assert Bundle.open(tmp_path / "net").report()["quantization"]["backend"] == "vitis"
+    assert Bundle.open(tmp_path / "net").report()["quantization"]["backend"] == "vai_q"
     words[-3] = tmp_path / "nowhere"
     assert main([str(word) for word in words]) == 2
     assert "cannot be started" in capsys.readouterr().err
@@ -213,7 +218,7 @@ def test_the_vendors_own_file_comes_back_whole(tmp_path, ours):
     program = vendor_stand_in.make(tmp_path, ours)
     (tmp_path / "q_model.h5").write_bytes(golden("h5/prostate_double_q.h5").read_bytes())
     images = np.random.default_rng(0).random((2, 256, 256, 1), np.float32)
-    model = quantize(source, images, backend="vitis", vendor=VendorQuantizer(python=program))
+    model = quantize(source, images, backend="vai_q", vendor=VendorQuantizer(python=program))
     loaded = vendor_stand_in.calls(tmp_path)[0]
     assert loaded["weights"]["conv2d/conv2d/kernel:0"] == [3, 3, 1, 4]
-    assert model.weight_positions["conv2d"] == {"kernel": 4, "bias": 6}
+    assert model.weight_fix_points["conv2d"] == {"kernel": 4, "bias": 6}

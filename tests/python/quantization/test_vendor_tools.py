@@ -11,9 +11,9 @@ from paths import golden
 
 
 def test_convolution_that_ends_in_a_softmax_stays_on_the_dpu():
-    """vai_q stores the convolution's position with the softmax, as ``pre_activation_pos``."""
+    """vai_q stores the convolution's fix point with the softmax, as ``pre_activation_pos``."""
     model = load_vai_q(golden("vendor_tools", "vai_q_3.5.0_conv_softmax.h5"))
-    assert model.positions == {"input_1": 5, "conv2d_relu": 4, "end": 4}
+    assert model.fix_points == {"input_1": 5, "conv2d_relu": 4, "end": 4}
     assert set(model.float_nodes) == {"end_softmax"}
     assert model.graph["end_softmax"].op is Op.SOFTMAX
     images = np.random.default_rng(0).normal(0, 2, (3, 8, 8, 2)).astype(np.float32)

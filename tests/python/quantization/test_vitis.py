@@ -19,7 +19,7 @@ from nerone.graph import from_keras
 from nerone.quantization import CalibrationSet, QuantizeOptions, quantize
 from nerone.quantization.executor import Executor, QuantizedExecutor, quantized_weights
 from nerone.quantization.model import QuantizedModel
-from nerone.quantization.ptq.post_training import prepare, weight_positions
+from nerone.quantization.ptq.post_training import prepare, weight_fix_points
 from nerone.quantization.ptq.vitis_strategy import calibrate
 from nerone.quantization.shifts import violations
 from nerone.quantization.topology import plan
@@ -38,14 +38,14 @@ def branched(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_positions_equal_those_of_plain_numpy(seed):
+def test_fix_points_equal_those_of_plain_numpy(seed):
     graph = prepare(from_keras(branched(seed)), QuantizeOptions())
     rng = np.random.default_rng(seed)
     # Batches of different brightness, so that they do not all vote alike.
     images = rng.normal(size=(14, 12, 12, 2)) * 2.0 ** rng.integers(-2, 2, 14)[:, None, None, None]
     images = images.astype(np.float32)
     expected, expected_weights = numpy_calibration.calibrate(graph, images, 4)
-    weights = weight_positions(graph)
+    weights = weight_fix_points(graph)
     assert weights == expected_weights
     decision = plan(graph)
     values = quantized_weights(QuantizedModel(graph, {}, weights))
@@ -57,7 +57,11 @@ def test_same_input_same_result():
     graph = from_keras(branched(1))
     images = np.random.default_rng(0).normal(size=(20, 12, 12, 2)).astype(np.float32)
     one, other = quantize(graph, images, strategy="vitis"), quantize(graph, images, strategy="vitis")
-    assert (one.positions, one.weight_positions, one.report) == (other.positions, other.weight_positions, other.report)
+    assert (one.fix_points, one.weight_fix_points, one.report) == (
+        other.fix_points,
+        other.weight_fix_points,
+        other.report,
+    )
 
 
 def test_votes_depend_on_the_batch_size_as_the_vendors_do():
@@ -65,8 +69,8 @@ def test_votes_depend_on_the_batch_size_as_the_vendors_do():
     images = np.random.default_rng(0).normal(size=(9, 12, 12, 2)).astype(np.float32)
     images[0] *= 16
     name = graph.inputs[0]
-    loud = quantize(graph, images, strategy="vitis", options=QuantizeOptions(batch_size=9)).positions[name]
-    quiet = quantize(graph, images, strategy="vitis", options=QuantizeOptions(batch_size=1)).positions[name]
+    loud = quantize(graph, images, strategy="vitis", options=QuantizeOptions(batch_size=9)).fix_points[name]
+    quiet = quantize(graph, images, strategy="vitis", options=QuantizeOptions(batch_size=1)).fix_points[name]
     assert quiet - loud == 4
 
 
@@ -76,13 +80,13 @@ def test_whole_models_stay_close_to_float(name):
     graph = from_keras(model)
     images = np.random.default_rng(1).normal(size=(24, *graph[graph.inputs[0]].shape)).astype(np.float32)
     quantized = quantize(graph, images, strategy="vitis")
-    assert violations(quantized.graph, quantized.positions, quantized.weight_positions) == []
+    assert violations(quantized.graph, quantized.fix_points, quantized.weight_fix_points) == []
     exact, rounded = Executor(graph)(images)[0], QuantizedExecutor(quantized)(images)[0]
     signal, noise = np.var(exact), np.mean((exact - rounded) ** 2)
     assert 10 * np.log10(signal / noise) > 10
 
 
-def test_dead_layer_gets_a_usable_position():
+def test_dead_layer_gets_a_usable_fix_point():
     def build(x):
         dead = layers.Conv2D(4, 3, name="dead", activation="relu", bias_initializer=keras.initializers.Constant(-1e3))(
             x
@@ -92,5 +96,5 @@ def test_dead_layer_gets_a_usable_position():
     graph = from_keras(keras_cases.single(build))
     images = np.random.default_rng(1).normal(size=(4, *keras_cases.SHAPE)).astype(np.float32)
     quantized = quantize(graph, images, strategy="vitis")
-    assert quantized.positions["dead_relu"] == 7
-    assert violations(quantized.graph, quantized.positions, quantized.weight_positions) == []
+    assert quantized.fix_points["dead_relu"] == 7
+    assert violations(quantized.graph, quantized.fix_points, quantized.weight_fix_points) == []

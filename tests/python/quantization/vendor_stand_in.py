@@ -92,12 +92,12 @@ def write_q_model(model, path: Path) -> None:
         weights[name] = variables
 
     add("InputLayer", source, {"batch_input_shape": [None, *graph[source].shape], "dtype": "float32"}, {})
-    add("Vitis>VitisQuantize", f"quant_{source}", {}, {f"{source}_pos": model.positions[source]})
+    add("Vitis>VitisQuantize", f"quant_{source}", {}, {f"{source}_pos": model.fix_points[source]})
     for node in graph:
         if node.op.value == "conv2d":
-            positions = {f"{key}_pos": position for key, position in model.weight_positions[node.name].items()}
-            if node.name in model.positions:
-                positions["post_activation_pos"] = model.positions[node.name]
+            fix_points = {f"{key}_pos": fix_point for key, fix_point in model.weight_fix_points[node.name].items()}
+            if node.name in model.fix_points:
+                fix_points["post_activation_pos"] = model.fix_points[node.name]
             config = {
                 "name": node.name,
                 "filters": node.shape[-1],
@@ -106,11 +106,11 @@ def write_q_model(model, path: Path) -> None:
                 "activation": {"class_name": "Vitis>NoQuantizeActivation", "config": {}},
             }
             inner = {"layer": {"class_name": "Conv2D", "config": config}}
-            add("Vitis>QuantizeWrapper", f"quant_{node.name}", inner, {**node.weights, **positions})
+            add("Vitis>QuantizeWrapper", f"quant_{node.name}", inner, {**node.weights, **fix_points})
         elif node.op.value == "relu":
             inner = {"layer": {"class_name": "Activation", "config": {"name": node.name, "activation": "relu"}}}
-            position = {"post_activation_pos": model.positions[node.name]}
-            add("Vitis>QuantizeWrapper", f"quant_{node.name}", inner, position)
+            fix_point = {"post_activation_pos": model.fix_points[node.name]}
+            add("Vitis>QuantizeWrapper", f"quant_{node.name}", inner, fix_point)
         elif node.op.value == "softmax":
             add("Activation", node.name, {"activation": "softmax"}, {})
     ends = {"input_layers": [[source, 0, 0]], "output_layers": [[layers[-1]["name"], 0, 0]]}

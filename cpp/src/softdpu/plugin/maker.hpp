@@ -7,7 +7,7 @@
 
 namespace nerone::softdpu {
 
-// What the runner, which is built once for each VART, needs of the software DPU, which is built once.
+// Interface through which the runner, built once for each VART, uses the software DPU, built once.
 struct Maker {
   Kernels (*kernels_from)(const std::string& name) = nullptr;
   std::shared_ptr<const Engine> (*make_engine)(const xmodel::Graph& graph, const EngineOptions& options) = nullptr;

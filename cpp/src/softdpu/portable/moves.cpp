@@ -65,7 +65,7 @@ class TileKernel final : public StepKernel {
 
   void run(KernelState*, const void* const* inputs, void* output, void*) const override {
     const auto& coarse = op_.coarse;
-    // What one coarse pixel gives to one fine row stands together in both.
+    // The values that one coarse pixel gives to one fine row are adjacent in both.
     const auto run = op_.step * op_.fine.channels;
     const auto* source = static_cast<const std::int8_t*>(inputs[0]);
     auto* destination = static_cast<std::int8_t*>(output);

@@ -16,7 +16,7 @@ struct Narrow {
   std::int32_t round = 0;
   std::int32_t right = 0;
   std::int32_t low = -128, high = 127;
-  // The same for negative values of LEAKYRELU; 0 for other activations.
+  // As above for negative values of LEAKYRELU; 0 for other activations.
   std::int32_t negative_limit = 0, negative_factor = 0, negative_round = 0, negative_right = 0;
 };
 

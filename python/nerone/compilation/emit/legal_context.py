@@ -1,4 +1,4 @@
-"""What the builders of tasks share: views, constants, and the ranges of the fields."""
+"""Shared by the builders of tasks: views, constants, and the ranges of the fields."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Instruction:
 
 @dataclass
 class Step:
-    """What belongs to one tile: loads, then computation, then saves. Executed in this order it is right."""
+    """Instructions of one tile: loads, then computation, then saves; correct when executed in this order."""
 
     loads: list[Instruction] = field(default_factory=list)
     computes: list[Instruction] = field(default_factory=list)

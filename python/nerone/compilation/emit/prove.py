@@ -26,7 +26,7 @@ _ALL, _EXTREMES = np.arange(-128, 128).astype(np.int8), np.array([-128, 127], np
 
 @dataclass(frozen=True)
 class Proof:
-    """What was compared.
+    """Outcome of a comparison.
 
     Attributes
     ----------

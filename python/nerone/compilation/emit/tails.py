@@ -1,4 +1,4 @@
-"""What can follow a convolution tile by tile, without its output leaving the banks: pools, 1x1 convolutions, sums."""
+"""Layers that follow a convolution tile by tile, its output staying in the banks: pools, 1x1 convolutions, sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the DPU is to do, machine by machine alike: tasks on views, in an order in which they can run."""
+"""Work of the DPU, independent of its size: tasks on views, in an order in which they can run."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ __all__ = ["Tail", "emit_window"]
 
 
 class Tail(Protocol):
-    """What is computed from a tile while it lies in the banks.
+    """Computation on a tile while it lies in the banks.
 
     Attributes
     ----------

@@ -51,17 +51,17 @@ class Context:
     decisions: dict[str, Decision] = field(default_factory=dict)
     source: str = ""
 
-    def constant(self, name: str, values: NDArray[np.float32], position: int | None) -> str:
-        """Append float32 weights of a CPU op and return the op to read; ``position`` is that of their grid."""
+    def constant(self, name: str, values: NDArray[np.float32], fix_point: int | None) -> str:
+        """Append float32 weights of a CPU op and return the op to read; ``fix_point`` is that of their grid."""
         return self.graph.add_const(name, values, None, "CPU", self.source).name
 
     def fix_point(self, name: str) -> int | None:
         """Return the fix point of a node's value, also where it only passes one through."""
         return self.values[name].fix_point
 
-    def position(self, node: Node) -> int:
+    def quantized_fix_point(self, node: Node) -> int:
         """Return the fix point that the quantizer gave a node's output."""
-        return int(self.quantized.positions[node.name])
+        return int(self.quantized.fix_points[node.name])
 
     def add(
         self,
@@ -125,8 +125,8 @@ class Context:
 
         The quantizer saw every later reader read the quantized value, so readers on the CPU get that one too.
         """
-        position = self.quantized.positions.get(node.name)
-        self.values[node.name] = Value(op.shape, position, real=op.name)
-        if position is not None:
+        fix_point = self.quantized.fix_points.get(node.name)
+        self.values[node.name] = Value(op.shape, fix_point, real=op.name)
+        if fix_point is not None:
             self.fixed(node.name)
             self.values[node.name].real = None

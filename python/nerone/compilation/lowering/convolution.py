@@ -105,22 +105,22 @@ def add_convolution(
     dilation: tuple[int, ...] = (1, 1),
 ) -> XirOp:
     """Add a convolution op whose kernel already lies in XIR's layout."""
-    node, positions = unit.node, context.quantized.weight_positions[unit.node.name]
+    node, fix_points = unit.node, context.quantized.weight_fix_points[unit.node.name]
     name, graph = context.graph.unique(node.name), context.graph
     inputs = {"input": [source.name]}
     weights = graph.add_const(
-        f"{name}_weights", quantize_array(kernel, positions["kernel"]), positions["kernel"], "DPU", context.source
+        f"{name}_weights", quantize_array(kernel, fix_points["kernel"]), fix_points["kernel"], "DPU", context.source
     )
     inputs["weights"] = [weights.name]
     if "bias" in node.weights:
-        bias = quantize_array(node.weights["bias"], positions["bias"])
-        inputs["bias"] = [graph.add_const(f"{name}_bias", bias, positions["bias"], "DPU", context.source).name]
+        bias = quantize_array(node.weights["bias"], fix_points["bias"])
+        inputs["bias"] = [graph.add_const(f"{name}_bias", bias, fix_points["bias"], "DPU", context.source).name]
     op = context.add(
         name,
         _KINDS.get(node.op, "conv2d-fix"),
         shape,
         inputs,
-        context.position(unit.output),
+        context.quantized_fix_point(unit.output),
         kernel=[int(kernel.shape[2]), int(kernel.shape[1])],
         stride=[int(strides[1]), int(strides[0])],
         dilation=[int(dilation[1]), int(dilation[0])],
@@ -164,7 +164,7 @@ def as_layer(context: Context, unit: Unit) -> Layer:
         channels_in=context.values[unit.inputs[0]].shape[-1],
         image=flat[1] if flat else None,
         fix_in=context.fix_point(unit.inputs[0]),
-        fix_out=context.position(unit.output),
+        fix_out=context.quantized_fix_point(unit.output),
     )
 
 
@@ -215,7 +215,7 @@ def lower_activation(context: Context, unit: Unit) -> XirOp:
         "depthwise-conv2d-fix",
         source.shape,
         {"input": [source.name], "weights": [weights.name]},
-        context.position(unit.output),
+        context.quantized_fix_point(unit.output),
         kernel=[1, 1],
         stride=[1, 1],
         dilation=[1, 1],

@@ -22,7 +22,9 @@ __all__ = ["DPU_OPS"]
 
 
 def _lower_sigmoid(context: Context, unit: Unit) -> XirOp:
-    return _hard_sigmoid(context, unit.node.name, context.fixed(unit.inputs[0]), context.position(unit.output))
+    return _hard_sigmoid(
+        context, unit.node.name, context.fixed(unit.inputs[0]), context.quantized_fix_point(unit.output)
+    )
 
 
 def _hard_sigmoid(context: Context, name: str, source: XirOp, fix_point: int) -> XirOp:
@@ -46,7 +48,7 @@ def _lower_swish(context: Context, unit: Unit) -> XirOp:
         "eltwise-fix",
         source.shape,
         {"input": [source.name, gate.name]},
-        context.position(unit.output),
+        context.quantized_fix_point(unit.output),
         type="MUL",
         nonlinear="NONE",
     )
@@ -61,7 +63,7 @@ def _lower_pool(context: Context, unit: Unit) -> XirOp:
         "pool-fix",
         (1, *node.shape),
         {"input": [source.name]},
-        context.position(unit.output),
+        context.quantized_fix_point(unit.output),
         type="MAX" if node.op is Op.MAX_POOL else "AVG",
         kernel=[int(kernel[1]), int(kernel[0])],
         stride=[int(strides[1]), int(strides[0])],
@@ -76,7 +78,7 @@ def _lower_eltwise(context: Context, unit: Unit) -> XirOp:
         "eltwise-fix",
         (1, *unit.node.shape),
         {"input": [context.fixed(name).name for name in unit.inputs]},
-        context.position(unit.output),
+        context.quantized_fix_point(unit.output),
         type="ADD" if unit.node.op is Op.ADD else "MUL",
         nonlinear=nonlinear(unit.activation),
     )
@@ -89,7 +91,7 @@ def _lower_concat(context: Context, unit: Unit) -> XirOp:
         "concat-fix",
         (1, *unit.node.shape),
         {"input": [context.fixed(name).name for name in unit.inputs]},
-        context.position(unit.output),
+        context.quantized_fix_point(unit.output),
         axis=axis % (len(unit.node.shape) + 1),
     )
 
@@ -101,7 +103,7 @@ def _lower_upsample(context: Context, unit: Unit) -> XirOp:
         "upsample-fix",
         (1, *unit.node.shape),
         {"input": [context.fixed(unit.inputs[0]).name]},
-        context.position(unit.output),
+        context.quantized_fix_point(unit.output),
         mode=str(attrs.get("method", "nearest")).upper(),
         scale=[float(attrs["scale"][1]), float(attrs["scale"][0])],
         align_corners=bool(attrs.get("align_corners", False)),

@@ -64,13 +64,13 @@ def _output(context: Context, name: str) -> str:
 
 
 def _lower_input(context: Context, node: Node) -> None:
-    position = context.quantized.positions.get(node.name)
+    fix_point = context.quantized.fix_points.get(node.name)
     shape = (1, *(int(size) for size in node.shape))
-    fixed = position is not None
+    fixed = fix_point is not None
     attrs = {"shape": list(shape), "data_type": FIXED if fixed else REAL}
-    op = XirOp(node.name, "data-fix" if fixed else "data", attrs, {}, shape, position, "USER", node.name)
+    op = XirOp(node.name, "data-fix" if fixed else "data", attrs, {}, shape, fix_point, "USER", node.name)
     op = context.graph.add(op)
-    context.values[node.name] = Value(shape, position, **{"fixed" if fixed else "real": op.name})
+    context.values[node.name] = Value(shape, fix_point, **{"fixed" if fixed else "real": op.name})
     context.decisions[node.name] = Decision(node, "USER", "input of the model", (op.name,))
 
 
@@ -121,7 +121,7 @@ def _cpu_reason(context: Context, unit: Unit) -> str | None:
     if node.op in KEEPS_FIX_POINT:
         source = context.values[unit.inputs[0]]
         return None if source.fixed is not None else "its input is on the CPU"
-    if unit.output.name not in quantized.positions:
+    if unit.output.name not in quantized.fix_points:
         return "its output has no fix point"
     return cpu_reason(context.dpu, as_layer(context, unit))
 
@@ -158,7 +158,7 @@ def _crop_fixed(context: Context, node: Node) -> XirOp:
 
 def _requantized(context: Context, unit: Unit, op: XirOp) -> XirOp:
     """Move a value that was passed through to the fix point that the quantizer gave it."""
-    wanted = context.quantized.positions.get(unit.output.name, op.fix_point)
+    wanted = context.quantized.fix_points.get(unit.output.name, op.fix_point)
     if wanted == op.fix_point:
         return op
     shape = op.shape if len(op.shape) == 4 else (1, 1, 1, int(np.prod(op.shape)))

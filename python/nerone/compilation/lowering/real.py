@@ -120,9 +120,9 @@ def _pool(context: Context, node: Node) -> XirOp:
 
 def real_weights(context: Context, node: Node) -> dict[str, NDArray[np.float32]]:
     """Return a node's weights as the quantizer left them: on their grid where they have a fix point."""
-    positions = context.quantized.weight_positions.get(node.name, {})
+    fix_points = context.quantized.weight_fix_points.get(node.name, {})
     return {
-        key: fake_quantize(values, positions[key]) if key in positions else values
+        key: fake_quantize(values, fix_points[key]) if key in fix_points else values
         for key, values in node.weights.items()
     }
 
@@ -144,14 +144,14 @@ def _add_convolution(
     pad: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> XirOp:
-    name, positions = context.graph.unique(node.name), context.quantized.weight_positions.get(node.name, {})
+    name, fix_points = context.graph.unique(node.name), context.quantized.weight_fix_points.get(node.name, {})
     strides, dilation = node.attrs.get("strides", (1, 1)), node.attrs.get("dilation", (1, 1))
     inputs = {
         "input": [source.name],
-        "weights": [context.constant(f"{name}_weights", kernel, positions.get("kernel"))],
+        "weights": [context.constant(f"{name}_weights", kernel, fix_points.get("kernel"))],
     }
     if bias is not None:
-        inputs["bias"] = [context.constant(f"{name}_bias", bias, positions.get("bias"))]
+        inputs["bias"] = [context.constant(f"{name}_bias", bias, fix_points.get("bias"))]
     op = context.add(
         name,
         _CONVOLUTIONS.get(node.op, "conv2d"),

@@ -78,10 +78,10 @@ def _sole_reader(node: Node, graph: Graph, readers: dict[str, list[Node]]) -> No
 
 def _fused_activation(node: Node, quantized: QuantizedModel, readers: dict[str, list[Node]]) -> Node | None:
     """Return the activation after a node that has no fix point of its own."""
-    if node.name in quantized.positions or node.name in quantized.float_nodes:
+    if node.name in quantized.fix_points or node.name in quantized.float_nodes:
         return None
     reader = _sole_reader(node, quantized.graph, readers)
-    if reader is None or reader.name not in quantized.positions or reader.name in quantized.float_nodes:
+    if reader is None or reader.name not in quantized.fix_points or reader.name in quantized.float_nodes:
         return None
     return reader if reader.op in FUSED_ACTIVATIONS.get(node.op, ()) else None
 
@@ -96,7 +96,7 @@ def _absorbed_padding(node: Node, quantized: QuantizedModel, readers: dict[str, 
     if padding.name in quantized.float_nodes or _sole_reader(padding, quantized.graph, readers) is not node:
         return None
     source = padding.inputs[0]
-    own, inherited = quantized.positions.get(padding.name), quantized.positions.get(source)
+    own, inherited = quantized.fix_points.get(padding.name), quantized.fix_points.get(source)
     if own is not None and own != inherited:
         return None
     kernel, dilation = node.weights["kernel"].shape[:2], node.attrs.get("dilation", (1, 1))
@@ -118,7 +118,7 @@ def _check(node: Node, quantized: QuantizedModel) -> None:
                 "Use an earlier checkpoint"
             )
     if node.op in WEIGHTED and node.name not in quantized.float_nodes:
-        positions = quantized.weight_positions.get(node.name, {})
-        missing = [key for key in node.weights if key not in positions]
+        fix_points = quantized.weight_fix_points.get(node.name, {})
+        missing = [key for key in node.weights if key not in fix_points]
         if missing:
-            raise ModelError(f"layer '{layer}' has no position for its {missing[0]}; quantize the model again")
+            raise ModelError(f"layer '{layer}' has no fix point for its {missing[0]}; quantize the model again")

@@ -1,1 +1,1 @@
-"""What only silicon can answer: tiny streams, each a single feature, run on a board's DPU and compared."""
+"""Questions that only silicon can answer: tiny streams, one feature each, run on a board's DPU and compared."""

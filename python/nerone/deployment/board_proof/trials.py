@@ -49,7 +49,7 @@ class _Net:
 
     def __init__(self, height: int = 12, width: int = 10, channels: int = 8) -> None:
         self._nodes = [Node("image", Op.INPUT, (), (height, width, channels))]
-        self._positions, self._weights = {"image": 5}, dict[str, dict[str, int]]()
+        self._fix_points, self._weights = {"image": 5}, dict[str, dict[str, int]]()
         self._rng = np.random.default_rng(3)
 
     def conv(self, channels: int, kernel: int = 3, stride: int = 1, kind: Op = Op.CONV2D) -> _Net:
@@ -75,19 +75,19 @@ class _Net:
         attrs: dict[str, Any] | None = None,
         weights: dict[str, Any] | None = None,
         inputs: tuple[str, ...] = (),
-        position: int | None = 5,
+        fix_point: int | None = 5,
     ) -> _Net:
         name = f"{kind.value}_{len(self._nodes)}"
         self._nodes.append(Node(name, kind, inputs or (self._nodes[-1].name,), shape, attrs or {}, weights or {}, name))
-        if position is not None:
-            self._positions[name] = position
+        if fix_point is not None:
+            self._fix_points[name] = fix_point
         if weights:
             self._weights[name] = dict.fromkeys(weights, 7)
         return self
 
     def then(self, kind: Op, **attrs: Any) -> _Net:
-        """Append an activation, whose convolution then has no position of its own."""
-        self._positions.pop(self._nodes[-1].name)
+        """Append an activation, whose convolution then has no fix point of its own."""
+        self._fix_points.pop(self._nodes[-1].name)
         return self.add(kind, self._nodes[-1].shape, attrs)
 
     def pool(self, kind: Op, kernel: int, stride: int) -> _Net:
@@ -103,7 +103,7 @@ class _Net:
 
     def model(self) -> QuantizedModel:
         graph = Graph("trial", tuple(self._nodes), ("image",), (self._nodes[-1].name,))
-        return QuantizedModel(graph, self._positions, self._weights, {})
+        return QuantizedModel(graph, self._fix_points, self._weights, {})
 
 
 def _records(instructions: list[Instruction], tokens: list[tuple[int, int]]) -> list[Record]:

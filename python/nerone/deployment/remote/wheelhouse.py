@@ -20,7 +20,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class Platform:
-    """What decides which wheels a machine can use.
+    """Properties that decide which wheels a machine can use.
 
     Attributes
     ----------

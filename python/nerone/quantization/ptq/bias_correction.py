@@ -45,8 +45,8 @@ def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray
                 axes = list(range(len(value.shape) - 1))
                 shifts[node.name] = tf.reduce_mean(exact[node.name] - value, axis=axes)
                 value = value + shifts[node.name]
-            position = model.positions.get(node.name)
-            return value if position is None else fake_quantize_tf(value, float(position))
+            fix_point = model.fix_points.get(node.name)
+            return value if fix_point is None else fake_quantize_tf(value, float(fix_point))
 
         evaluate(graph, inputs, weights=rounded, hook=hook)
         return [shifts[name] for name in names]

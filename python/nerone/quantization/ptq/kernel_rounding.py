@@ -18,7 +18,7 @@ from nerone.dpu.arithmetic import INT8_MAX, INT8_MIN
 from nerone.graph import Graph, Node
 from nerone.quantization.ptq.moments import Matrix, from_rows, input_moments, kernel_rows
 
-__all__ = ["Measure", "RoundedKernel", "best_positions", "error_measures", "round_kernel", "with_rounded_kernels"]
+__all__ = ["Measure", "RoundedKernel", "best_fix_points", "error_measures", "round_kernel", "with_rounded_kernels"]
 
 # Added to the diagonal, as shares of its mean: less trust in moments of few images.
 _DAMPINGS = (0.003, 0.03)
@@ -75,50 +75,50 @@ def _about_mean(moments: Matrix, share: float) -> Matrix:
     return np.asarray(moments[:, :-1, :-1] - (1.0 - share) * mean[:, :, None] * mean[:, None, :])
 
 
-def round_kernel(node: Node, measure: Measure, positions: Sequence[int]) -> dict[int, RoundedKernel]:
+def round_kernel(node: Node, measure: Measure, fix_points: Sequence[int]) -> dict[int, RoundedKernel]:
     """Return the kernel rounded for each of the fix points.
 
     Parameters
     ----------
     node : weighted Node
     measure : of the node
-    positions : to try
+    fix_points : to try
     """
     rows = kernel_rows(node)
     columns = rows.shape[2]
-    steps = np.concatenate([np.ldexp(rows, position) for position in positions], axis=2)
+    steps = np.concatenate([np.ldexp(rows, fix_point) for fix_point in fix_points], axis=2)
     integers, errors = np.empty_like(steps), np.empty((len(rows), steps.shape[2]))
     for group in range(len(rows)):
         integers[group], errors[group] = _best(steps[group], measure.fit[group], measure.check[group])
     found = {}
-    for number, position in enumerate(positions):
+    for number, fix_point in enumerate(fix_points):
         part = slice(number * columns, (number + 1) * columns)
-        kernel = from_rows(node, np.ldexp(integers[:, :, part], -position))
-        found[position] = RoundedKernel(kernel, float(np.ldexp(errors[:, part].sum(), -2 * position)))
+        kernel = from_rows(node, np.ldexp(integers[:, :, part], -fix_point))
+        found[fix_point] = RoundedKernel(kernel, float(np.ldexp(errors[:, part].sum(), -2 * fix_point)))
     return found
 
 
-def best_positions(
-    graph: Graph, measures: Mapping[str, Measure], positions: Mapping[str, Mapping[str, int]]
+def best_fix_points(
+    graph: Graph, measures: Mapping[str, Measure], fix_points: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int]]:
     """Return weight fix points, those of kernels the ones of three neighbours with the smallest output error."""
-    chosen = {name: dict(own) for name, own in positions.items()}
+    chosen = {name: dict(own) for name, own in fix_points.items()}
     for name, measure in measures.items():
         near = chosen[name]["kernel"]
         tried = round_kernel(graph[name], measure, (near, near - 1, near + 1))
-        chosen[name]["kernel"] = min(tried, key=lambda position: tried[position].error)
+        chosen[name]["kernel"] = min(tried, key=lambda fix_point: tried[fix_point].error)
     return chosen
 
 
 def with_rounded_kernels(
-    graph: Graph, measures: Mapping[str, Measure], positions: Mapping[str, Mapping[str, int]]
+    graph: Graph, measures: Mapping[str, Measure], fix_points: Mapping[str, Mapping[str, int]]
 ) -> Graph:
     """Return the graph with the kernels that have a measure rounded to int8 at their fix points."""
     nodes = []
     for node in graph:
         if node.name in measures:
-            position = positions[node.name]["kernel"]
-            rounded = round_kernel(node, measures[node.name], (position,))[position]
+            fix_point = fix_points[node.name]["kernel"]
+            rounded = round_kernel(node, measures[node.name], (fix_point,))[fix_point]
             node = node.with_changes(weights={**node.weights, "kernel": rounded.kernel})
         nodes.append(node)
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)

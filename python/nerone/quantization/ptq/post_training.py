@@ -17,14 +17,14 @@ from nerone.quantization.comparison import compare_with_float
 from nerone.quantization.executor import quantized_weights
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
-from nerone.quantization.pof2s import min_mse_position
+from nerone.quantization.pof2s import min_mse_fix_point
 from nerone.quantization.ptq import statistics
 from nerone.quantization.ptq import vitis_strategy as vitis
 from nerone.quantization.ptq.bias_correction import correct_biases
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.ptq.equalization import equalize
 from nerone.quantization.ptq.folding import fold
-from nerone.quantization.ptq.kernel_rounding import best_positions, error_measures, with_rounded_kernels
+from nerone.quantization.ptq.kernel_rounding import best_fix_points, error_measures, with_rounded_kernels
 from nerone.quantization.report import layer_rows
 from nerone.quantization.shifts import Neighbours
 from nerone.quantization.topology import plan
@@ -34,10 +34,10 @@ __all__ = [
     "Strategy",
     "check_supported",
     "finish",
-    "position_floors",
+    "fix_point_floors",
     "post_training_quantize",
     "prepare",
-    "weight_positions",
+    "weight_fix_points",
 ]
 
 Progress = Callable[[int, int], None]
@@ -80,8 +80,8 @@ def post_training_quantize(
     folded = prepare(graph, options, own_forms=strategy == "default")
     quantizer = _vitis if strategy == "vitis" else _default
     model, found = quantizer(folded, images, options, progress)
-    moved = {name: [found[name], now] for name, now in model.positions.items() if found[name] != now}
-    facts = {"method": "ptq", "strategy": strategy, "moved_positions": moved}
+    moved = {name: [found[name], now] for name, now in model.fix_points.items() if found[name] != now}
+    facts = {"method": "ptq", "strategy": strategy, "moved_fix_points": moved}
     return finish(model, images, options, facts, reference=folded)
 
 
@@ -123,15 +123,15 @@ def check_supported(graph: Graph) -> None:
         raise ModelError(f"{count} of '{graph.name}' cannot be quantized: {listed}")
 
 
-def position_floors(graph: Graph, points: Mapping[str, Any]) -> dict[str, int]:
+def fix_point_floors(graph: Graph, points: Mapping[str, Any]) -> dict[str, int]:
     """Return the fix points that points should not be lowered below for an alignment."""
     return {node.name: _RELU6_FLOOR for node in graph if node.op is Op.RELU6 and node.name in points}
 
 
-def weight_positions(graph: Graph) -> dict[str, dict[str, int]]:
+def weight_fix_points(graph: Graph) -> dict[str, dict[str, int]]:
     """Return the fix points of kernels and biases with the smallest squared error."""
     return {
-        node.name: {key: min_mse_position(array, "even") for key, array in node.weights.items()}
+        node.name: {key: min_mse_fix_point(array, "even") for key, array in node.weights.items()}
         for node in graph
         if node.op in WEIGHTED
     }
@@ -142,47 +142,47 @@ Found = tuple[QuantizedModel, Mapping[str, int]]
 
 def _vitis(graph: Graph, images: CalibrationSet, options: QuantizeOptions, progress: Progress | None) -> Found:
     decision = plan(graph)
-    weights = weight_positions(graph)
+    weights = weight_fix_points(graph)
     values = quantized_weights(QuantizedModel(graph, {}, weights))
     found = vitis.calibrate(graph, decision.points, values, images, batch_size=options.batch_size, progress=progress)
-    positions, weights = adjust(graph, found, weights)
-    return QuantizedModel(graph, positions, weights, decision.float_nodes), found
+    fix_points, weights = adjust(graph, found, weights)
+    return QuantizedModel(graph, fix_points, weights, decision.float_nodes), found
 
 
 def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, progress: Progress | None) -> Found:
     decision = plan(graph)
     found = statistics.calibrate(graph, decision.points, images, progress)
-    floors = position_floors(graph, found)
-    weights, rounded = weight_positions(graph), graph
+    floors = fix_point_floors(graph, found)
+    weights, rounded = weight_fix_points(graph), graph
     if options.compensate_kernels:
         moments = images.first(_MOMENT_IMAGES)
         measures = error_measures(graph, moments, biases_follow=options.correct_biases)
-        positions, weights = adjust(graph, found, best_positions(graph, measures, weights), floors)
+        fix_points, weights = adjust(graph, found, best_fix_points(graph, measures, weights), floors)
         rounded = with_rounded_kernels(graph, measures, weights)
     else:
-        positions, weights = adjust(graph, found, weights, floors)
-    model = QuantizedModel(rounded, positions, weights, decision.float_nodes)
+        fix_points, weights = adjust(graph, found, weights, floors)
+    model = QuantizedModel(rounded, fix_points, weights, decision.float_nodes)
     if options.correct_biases:
         rounded = correct_biases(model, graph, images.first(_BIAS_IMAGES))
-    kept = {name: {**own, "kernel": weights[name]["kernel"]} for name, own in weight_positions(rounded).items()}
-    positions, weights = adjust(graph, positions, _with_bias_range(graph, positions, kept), floors)
-    return replace(model, graph=rounded, positions=positions, weight_positions=weights), found
+    kept = {name: {**own, "kernel": weights[name]["kernel"]} for name, own in weight_fix_points(rounded).items()}
+    fix_points, weights = adjust(graph, fix_points, _with_bias_range(graph, fix_points, kept), floors)
+    return replace(model, graph=rounded, fix_points=fix_points, weight_fix_points=weights), found
 
 
 def _with_bias_range(
-    graph: Graph, positions: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]
+    graph: Graph, fix_points: Mapping[str, int], weights: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int]]:
     """Weight fix points at which no bias is finer than a sixteenth of an output step.
 
     A bias of almost zero would get a range of almost zero, out of which finetuning and training could never move it.
     """
-    outputs = Neighbours(graph, positions).outputs
+    outputs = Neighbours(graph, fix_points).outputs
     limited = {}
     for name, own in weights.items():
         output = outputs[name]
         limited[name] = dict(own)
         if "bias" in own and output is not None:
-            limited[name]["bias"] = min(own["bias"], positions[output] + _BIAS_FINENESS)
+            limited[name]["bias"] = min(own["bias"], fix_points[output] + _BIAS_FINENESS)
     return limited
 
 
@@ -217,9 +217,9 @@ def finish(
 
 def _saturation_warnings(model: QuantizedModel) -> list[str]:
     found = []
-    for name, positions in model.weight_positions.items():
+    for name, fix_points in model.weight_fix_points.items():
         array = model.graph[name].weights["kernel"]
-        limit = np.ldexp(127.5, -positions["kernel"])
+        limit = np.ldexp(127.5, -fix_points["kernel"])
         share = float(np.mean(np.abs(array) > limit))
         if share > 0.01:
             found.append(

@@ -44,11 +44,11 @@ def min_mse(value: Tensor, first: Tensor) -> Tensor:
     return first + tf.cast(chosen, tf.float32)
 
 
-def _squared_error(value: Tensor, position: Tensor) -> Tensor:
-    """Half the sum of squared errors of int8 with ``position``."""
+def _squared_error(value: Tensor, fix_point: Tensor) -> Tensor:
+    """Half the sum of squared errors of int8 with ``fix_point``."""
     import tensorflow as tf
 
-    scale = tf.pow(2.0, -position)
+    scale = tf.pow(2.0, -fix_point)
     # One fused op of TensorFlow; it rounds half up like the DPU, ties may differ in the last float bit.
     rounded = tf.quantization.fake_quant_with_min_max_vars(value, -128.0 * scale, 127.0 * scale)
     return tf.nn.l2_loss(rounded - value)

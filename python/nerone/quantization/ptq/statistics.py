@@ -17,8 +17,8 @@ from nerone.errors import ModelError
 from nerone.graph import Graph, Node
 from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.executor import evaluate
-from nerone.quantization.groups import Group, position_groups, reader_energy
-from nerone.quantization.pof2s import CANDIDATES, non_overflow_position
+from nerone.quantization.groups import Group, fix_point_groups, reader_energy
+from nerone.quantization.pof2s import CANDIDATES, non_overflow_fix_point
 from nerone.quantization.tf_ops import import_tensorflow
 
 __all__ = ["calibrate"]
@@ -26,7 +26,7 @@ __all__ = ["calibrate"]
 # Images per pass through TensorFlow; only memory depends on it.
 _CHUNK = 16
 # Fix point of a tensor that is zero on every calibration image; the search has nothing to go by.
-_ZERO_POSITION = 7
+_ZERO_FIX_POINT = 7
 
 
 def calibrate(
@@ -51,14 +51,14 @@ def calibrate(
     """
     chunks = _Progress(images, progress)
     ranges = _ranges(graph, points, chunks)
-    groups = position_groups(graph, points)
+    groups = fix_point_groups(graph, points)
     firsts = [_first_candidate(group, ranges) for group in groups]
     errors = _errors(graph, groups, firsts, chunks)
-    positions = {}
+    fix_points = {}
     for group, first, error in zip(groups, firsts, errors, strict=True):
-        chosen = _ZERO_POSITION if first is None else first + int(np.argmin(error))
-        positions.update(dict.fromkeys(group.members, chosen))
-    return positions
+        chosen = _ZERO_FIX_POINT if first is None else first + int(np.argmin(error))
+        fix_points.update(dict.fromkeys(group.members, chosen))
+    return fix_points
 
 
 class _Progress:
@@ -95,7 +95,7 @@ def _ranges(graph: Graph, points: Sequence[str], chunks: _Progress) -> dict[str,
 def _first_candidate(group: Group, ranges: Mapping[str, tuple[float, float]]) -> int | None:
     low = min(ranges[name][0] for name in group.measured or group.members)
     high = max(ranges[name][1] for name in group.measured or group.members)
-    return None if low == high == 0.0 else non_overflow_position(min(low, 0.0), max(high, 0.0))
+    return None if low == high == 0.0 else non_overflow_fix_point(min(low, 0.0), max(high, 0.0))
 
 
 def _errors(
@@ -143,8 +143,8 @@ def _candidate_errors(tf: Any, value: Any, first: int, scale: NDArray[np.float32
         return tf.nn.l2_loss(error if scale is None else error * scale)
 
     rows = [power(value)]
-    for position in range(first, first + CANDIDATES):
-        step = 2.0**-position
+    for fix_point in range(first, first + CANDIDATES):
+        step = 2.0**-fix_point
         rounded = tf.quantization.fake_quant_with_min_max_args(value, -128.0 * step, 127.0 * step)
         rows.append(power(rounded - value))
     return tf.stack(rows)

@@ -19,7 +19,7 @@ from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 __all__ = ["calibrate"]
 
 # Fix point of a tensor that is zero on every calibration image; the search has nothing to go by.
-_ZERO_POSITION = 7
+_ZERO_FIX_POINT = 7
 
 
 def calibrate(
@@ -53,15 +53,15 @@ def calibrate(
     for batch in images.batches(batch_size):
         found, spans = (np.asarray(result) for result in search(*batch))
         _check(points, spans)
-        for counter, position, span in zip(votes, found, spans, strict=True):
+        for counter, fix_point, span in zip(votes, found, spans, strict=True):
             if span > 0:
-                counter[int(position)] += 1
+                counter[int(fix_point)] += 1
         done += len(batch[0])
         if progress is not None:
             progress(done, len(images))
     # Counter.most_common keeps the order of first appearance among equals, as the vendor's mode does.
     return {
-        name: counter.most_common(1)[0][0] if counter else _ZERO_POSITION
+        name: counter.most_common(1)[0][0] if counter else _ZERO_FIX_POINT
         for name, counter in zip(points, votes, strict=True)
     }
 
@@ -72,7 +72,7 @@ def _search_function(graph: Graph, points: Sequence[str], weights: Mapping[str, 
     wanted = set(points)
 
     def run(*feeds: Any) -> tuple[Any, Any]:
-        positions: dict[str, Any] = {}
+        fix_points: dict[str, Any] = {}
         spans: dict[str, Any] = {}
         values: dict[str, Any] = {}
 
@@ -84,13 +84,13 @@ def _search_function(graph: Graph, points: Sequence[str], weights: Mapping[str, 
                 low, high = tf.reduce_min(searched), tf.reduce_max(searched)
                 spans[node.name] = tf.maximum(-low, high)
                 first = non_overflow(low, high)
-                positions[node.name] = first if node.op is Op.INPUT else min_mse(searched, first)
-                value = fake_quantize_tf(value, positions[node.name])
+                fix_points[node.name] = first if node.op is Op.INPUT else min_mse(searched, first)
+                value = fake_quantize_tf(value, fix_points[node.name])
             values[node.name] = value
             return value
 
         evaluate(graph, dict(zip(graph.inputs, feeds, strict=True)), weights=weights, hook=hook)
-        return tf.stack([positions[name] for name in points]), tf.stack([spans[name] for name in points])
+        return tf.stack([fix_points[name] for name in points]), tf.stack([spans[name] for name in points])
 
     return tf.function(run, input_signature=[tf.TensorSpec((None, *graph[name].shape)) for name in graph.inputs])
 

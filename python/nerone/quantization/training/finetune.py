@@ -116,7 +116,7 @@ class _Run:
         """Walk through the graph; return the model with the new weights."""
         last = {source: node.name for node in self._model.graph for source in node.inputs}
         nodes: list[Node] = []
-        total, done = len(self._model.weight_positions), 0
+        total, done = len(self._model.weight_fix_points), 0
         for node in self._device:
             if node.op is not Op.INPUT:
                 node = self._advance(node)
@@ -124,7 +124,7 @@ class _Run:
                 if last[source] == node.name:
                     del self._tensors[source]
             nodes.append(self._model.graph[node.name].with_changes(weights=node.weights))
-            if node.name in self._model.weight_positions:
+            if node.name in self._model.weight_fix_points:
                 done += 1
                 if progress is not None:
                     progress(done, total)
@@ -137,21 +137,21 @@ class _Run:
         original = self._reference[node.name]
         exact = _apply(original, [pair.exact for pair in sources], original.weights)
         weights: Mapping[str, Any] = node.weights
-        positions = self._model.weight_positions.get(node.name)
-        if positions and set(positions) == set(node.weights):
-            node = self._tuned(node, positions, sources[0].rounded, exact)
-            weights = {key: fake_quantize(array, positions[key]) for key, array in node.weights.items()}
+        fix_points = self._model.weight_fix_points.get(node.name)
+        if fix_points and set(fix_points) == set(node.weights):
+            node = self._tuned(node, fix_points, sources[0].rounded, exact)
+            weights = {key: fake_quantize(array, fix_points[key]) for key, array in node.weights.items()}
         rounded = _apply(node, [pair.rounded for pair in sources], weights)
         self._tensors[node.name] = _Pair(exact, self._rounded(node.name, rounded))
         return node
 
-    def _tuned(self, node: Node, positions: Mapping[str, int], source: Array, exact: Array) -> Node:
+    def _tuned(self, node: Node, fix_points: Mapping[str, int], source: Array, exact: Array) -> Node:
         fused = fused_activation(self._device, node)
         target = exact if fused is None else _apply(self._reference[fused.name], [exact], {})
         result = tune_layer(
             node,
             fused,
-            positions,
+            fix_points,
             source,
             target,
             epochs=self._options.finetune_epochs,
@@ -163,8 +163,8 @@ class _Run:
         return node.with_changes(weights=result.weights)
 
     def _rounded(self, name: str, value: Array) -> Array:
-        position = self._model.positions.get(name)
-        return value if position is None else fake_quantize(value, position, "half_up")
+        fix_point = self._model.fix_points.get(name)
+        return value if fix_point is None else fake_quantize(value, fix_point, "half_up")
 
 
 def _apply(node: Node, inputs: list[Array], weights: Mapping[str, Any]) -> Array:

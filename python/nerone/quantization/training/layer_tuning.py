@@ -30,18 +30,18 @@ class TunedLayer:
     after: float
 
 
-def rounded_through(value: Any, position: float) -> Any:
+def rounded_through(value: Any, fix_point: float) -> Any:
     """Return ``value`` as int8 holds it; gradients pass as if it were not rounded, but not where it saturates."""
     tf = import_tensorflow()
-    low, high = -128.0 * 2.0**-position, 127.0 * 2.0**-position
+    low, high = -128.0 * 2.0**-fix_point, 127.0 * 2.0**-fix_point
     inside = tf.clip_by_value(value, low, high)
-    return inside + tf.stop_gradient(fake_quantize_tf(value, position, half_up=False) - inside)
+    return inside + tf.stop_gradient(fake_quantize_tf(value, fix_point, half_up=False) - inside)
 
 
 def tune_layer(
     node: Node,
     activation: Node | None,
-    positions: Mapping[str, int],
+    fix_points: Mapping[str, int],
     source: Array,
     target: Array,
     *,
@@ -56,7 +56,7 @@ def tune_layer(
     ----------
     node : weighted Node with its present float weights
     activation : the activation that the DPU fuses with it
-    positions : of "kernel" and "bias", which stay as they are
+    fix_points : of "kernel" and "bias", which stay as they are
     source : (N, ...) input of the layer with all rounding before it
     target : (N, ...) output, after the activation, of the float layer on float input
     epochs, batch_size, seed : of the descent
@@ -68,10 +68,10 @@ def tune_layer(
     """
     tf = import_tensorflow()
     variables = {key: tf.Variable(array) for key, array in node.weights.items()}
-    optimizer = _Adam(tf, variables, {key: rate * 2.0 ** -positions[key] for key in variables})
+    optimizer = _Adam(tf, variables, {key: rate * 2.0 ** -fix_points[key] for key in variables})
 
     def error(x: Any, y: Any) -> Any:
-        weights = {key: rounded_through(variable, float(positions[key])) for key, variable in variables.items()}
+        weights = {key: rounded_through(variable, float(fix_points[key])) for key, variable in variables.items()}
         value = apply_node(node, [x], weights)
         if activation is not None:
             value = apply_node(activation, [value], {})

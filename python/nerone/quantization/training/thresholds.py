@@ -11,15 +11,15 @@ from typing import Any
 
 from nerone.quantization.tf_ops import import_tensorflow
 
-__all__ = ["position_of", "threshold_of", "train_through"]
+__all__ = ["fix_point_of", "threshold_of", "train_through"]
 
 
-def threshold_of(position: int) -> float:
-    """Return the log2 threshold in the middle of those that give ``position``."""
-    return 6.5 - position
+def threshold_of(fix_point: int) -> float:
+    """Return the log2 threshold in the middle of those that give ``fix_point``."""
+    return 6.5 - fix_point
 
 
-def position_of(threshold: float) -> int:
+def fix_point_of(threshold: float) -> int:
     """Return the fix point that a log2 threshold stands for."""
     return 7 - math.ceil(threshold)
 

@@ -13,11 +13,11 @@ from nerone.errors import ConfigurationError
 from nerone.graph import Graph, Node
 from nerone.quantization.adjust import adjust
 from nerone.quantization.executor import evaluate
-from nerone.quantization.groups import position_groups
+from nerone.quantization.groups import fix_point_groups
 from nerone.quantization.model import QuantizedModel
-from nerone.quantization.ptq.post_training import position_floors
+from nerone.quantization.ptq.post_training import fix_point_floors
 from nerone.quantization.tf_ops import import_tensorflow
-from nerone.quantization.training.thresholds import position_of, threshold_of, train_through
+from nerone.quantization.training.thresholds import fix_point_of, threshold_of, train_through
 
 __all__ = ["from_trainable", "to_trainable"]
 
@@ -99,8 +99,8 @@ class _State:
 
     def unit(self, name: str, key: str) -> Any:
         """Real value of 1 in the stored weights: the range that their first fix point had."""
-        position = self.model.weight_positions[name].get(key, 7)
-        return np.float32(np.ldexp(1.0, 7 - position))
+        fix_point = self.model.weight_fix_points[name].get(key, 7)
+        return np.float32(np.ldexp(1.0, 7 - fix_point))
 
     def _rounded_weight(self, name: str, key: str, variable: Any) -> Any:
         stored = self.weight_thresholds[name].get(key)
@@ -123,18 +123,18 @@ class _State:
             nodes.append(node)
         old = self.model.graph
         graph = Graph(old.name, tuple(nodes), old.inputs, old.outputs)
-        positions, weights = adjust(
+        fix_points, weights = adjust(
             graph,
             {name: _read(stored) for name, stored in self.thresholds.items()},
             {name: {key: _read(stored) for key, stored in own.items()} for name, own in self.weight_thresholds.items()},
-            position_floors(graph, self.thresholds),
+            fix_point_floors(graph, self.thresholds),
         )
         report = {**self.model.report, "method": "qat"}
-        return replace(self.model, graph=graph, positions=positions, weight_positions=weights, report=report)
+        return replace(self.model, graph=graph, fix_points=fix_points, weight_fix_points=weights, report=report)
 
 
 def _read(stored: Any) -> int:
-    return position_of(float(stored.value) * _THRESHOLD_GAIN)
+    return fix_point_of(float(stored.value) * _THRESHOLD_GAIN)
 
 
 def _network_class(keras: Any) -> Any:
@@ -147,16 +147,16 @@ def _network_class(keras: Any) -> Any:
             super().__init__(name=f"{model.graph.name}_quantized")
             self.nerone_state = state = _State(model)
             nodes = model.graph.by_name
-            for name, positions in model.weight_positions.items():
+            for name, fix_points in model.weight_fix_points.items():
                 own = nodes[name].weights
                 state.weights[name] = {
                     key: self._variable(f"{name}_{key}", array / state.unit(name, key)) for key, array in own.items()
                 }
-                state.weight_thresholds[name] = self._thresholds(name, positions)
-            for group in position_groups(model.graph, list(model.positions)):
-                for position in {model.positions[member] for member in group.members}:
-                    together = [member for member in group.members if model.positions[member] == position]
-                    shared = self._thresholds(together[0], {"output": position})["output"]
+                state.weight_thresholds[name] = self._thresholds(name, fix_points)
+            for group in fix_point_groups(model.graph, list(model.fix_points)):
+                for fix_point in {model.fix_points[member] for member in group.members}:
+                    together = [member for member in group.members if model.fix_points[member] == fix_point]
+                    shared = self._thresholds(together[0], {"output": fix_point})["output"]
                     state.thresholds.update(dict.fromkeys(together, shared))
             self.built = True
 
@@ -165,10 +165,10 @@ def _network_class(keras: Any) -> Any:
                 shape=np.shape(value), initializer=lambda shape, dtype=None: value, name=name.replace("/", "_")
             )
 
-        def _thresholds(self, name: str, positions: Mapping[str, int]) -> dict[str, Any]:
+        def _thresholds(self, name: str, fix_points: Mapping[str, int]) -> dict[str, Any]:
             return {
-                key: self._variable(f"{name}_{key}_threshold", np.float32(threshold_of(position) / _THRESHOLD_GAIN))
-                for key, position in positions.items()
+                key: self._variable(f"{name}_{key}_threshold", np.float32(threshold_of(fix_point) / _THRESHOLD_GAIN))
+                for key, fix_point in fix_points.items()
             }
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -16,7 +16,7 @@ from nerone.graph.onnx_qdq import FixPoints
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
-from nerone.quantization.topology import fused_activation, position_source
+from nerone.quantization.topology import fix_point_source, fused_activation
 
 __all__ = ["load_qdq"]
 
@@ -41,27 +41,27 @@ def load_qdq(path: str | Path, *, input_shape: InputShape = None) -> QuantizedMo
     file = Path(path)
     if not file.is_file():
         raise ConfigurationError(f"no model file '{file}'; check the path")
-    fix_points = FixPoints()
-    graph = from_onnx(file, input_shape=input_shape, fix_points=fix_points)
-    if not fix_points.values:
+    stored = FixPoints()
+    graph = from_onnx(file, input_shape=input_shape, fix_points=stored)
+    if not stored.values:
         raise ModelError(f"'{file}' is not quantized: it has no QuantizeLinear; quantize it with nerone.quantize")
-    graph = to_dpu_forms(_without_factors(graph, fix_points.values), sigmoid=False, swish=False)
+    graph = to_dpu_forms(_without_factors(graph, stored.values), sigmoid=False, swish=False)
     names = set(graph.by_name)
-    positions = {name: position for name, position in fix_points.values.items() if name in names}
-    weights = {name: found for name, found in fix_points.weights.items() if name in names}
+    fix_points = {name: fix_point for name, fix_point in stored.values.items() if name in names}
+    weights = {name: found for name, found in stored.weights.items() if name in names}
     _check_weights(graph, weights)
-    floats = _float_nodes(graph, positions)
+    floats = _float_nodes(graph, fix_points)
     report: dict[str, Any] = {"method": "qdq", "source": file.name}
-    model = QuantizedModel(graph, positions, weights, floats, report)
-    return QuantizedModel(graph, positions, weights, floats, {**report, "layers": layer_rows(model)})
+    model = QuantizedModel(graph, fix_points, weights, floats, report)
+    return QuantizedModel(graph, fix_points, weights, floats, {**report, "layers": layer_rows(model)})
 
 
-def _without_factors(graph: Graph, positions: Mapping[str, int]) -> Graph:
+def _without_factors(graph: Graph, fix_points: Mapping[str, int]) -> Graph:
     """The graph without the multiplications that stand for what the DPU computes instead of an average or sigmoid."""
     nodes, dropped = graph.by_name, {}
     for node in graph:
         source = nodes[node.inputs[0]] if node.inputs else None
-        if node.op is Op.BATCH_NORM and source is not None and source.name not in positions:
+        if node.op is Op.BATCH_NORM and source is not None and source.name not in fix_points:
             factor = _dpu_factor(source)
             gamma, beta = node.weights["gamma"], node.weights["beta"]
             if factor is not None and not np.any(beta) and np.allclose(gamma, factor, rtol=1e-4):
@@ -93,12 +93,12 @@ def _check_weights(graph: Graph, weights: Mapping[str, Mapping[str, int]]) -> No
             )
 
 
-def _float_nodes(graph: Graph, positions: Mapping[str, int]) -> dict[str, str]:
+def _float_nodes(graph: Graph, fix_points: Mapping[str, int]) -> dict[str, str]:
     nodes = graph.by_name
     floats: dict[str, str] = {}
     for node in graph:
         fused = fused_activation(graph, node)
-        quantized = position_source(nodes, positions, node.name) is not None
-        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in positions):
+        quantized = fix_point_source(nodes, fix_points, node.name) is not None
+        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in fix_points):
             floats[node.name] = "the model leaves it in float"
     return floats

@@ -117,7 +117,7 @@ def quantize_with_vendor(
         **model.report,
         "method": method,
         "strategy": "vitis",
-        "backend": "vitis",
+        "backend": "vai_q",
         "images": len(images),
         "batch_size": options.batch_size,
         "vendor": settings["options"],

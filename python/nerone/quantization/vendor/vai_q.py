@@ -19,7 +19,7 @@ from nerone.graph.layer_table import add_layer
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
-from nerone.quantization.topology import fused_activation, position_source
+from nerone.quantization.topology import fix_point_source, fused_activation
 
 __all__ = ["load_vai_q"]
 
@@ -46,14 +46,14 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None, model: H5Mod
     content = model or read_h5(file)
     reader = _Reader()
     graph = from_h5(file, input_shape=input_shape, emit=reader.emit, model=content)
-    if not reader.positions:
+    if not reader.fix_points:
         raise ModelError(f"'{file}' is not quantized: it has no fix points; quantize it with nerone.quantize")
     graph = to_dpu_forms(graph, sigmoid=False, swish=False)
-    floats = _float_nodes(graph, reader.positions)
+    floats = _float_nodes(graph, reader.fix_points)
     report: dict[str, Any] = {"method": "vai_q", "source": file.name}
-    quantized = QuantizedModel(graph, reader.positions, reader.weight_positions, floats, report)
+    quantized = QuantizedModel(graph, reader.fix_points, reader.weight_fix_points, floats, report)
     return QuantizedModel(
-        graph, reader.positions, reader.weight_positions, floats, {**report, "layers": layer_rows(quantized)}
+        graph, reader.fix_points, reader.weight_fix_points, floats, {**report, "layers": layer_rows(quantized)}
     )
 
 
@@ -61,8 +61,8 @@ class _Reader:
     """Unwraps the vendor's layers and collects the fix points stored beside their weights."""
 
     def __init__(self) -> None:
-        self.positions: dict[str, int] = {}
-        self.weight_positions: dict[str, dict[str, int]] = {}
+        self.fix_points: dict[str, int] = {}
+        self.weight_fix_points: dict[str, dict[str, int]] = {}
 
     def emit(self, builder: GraphBuilder, spec: LayerSpec, inputs: Sequence[str]) -> str:
         kind = spec.class_name.removeprefix("Vitis>")
@@ -72,7 +72,7 @@ class _Reader:
                 raise ModelError(
                     f"layer '{spec.name}' has {len(found)} stored fix points, expected 1; calibrate the model"
                 )
-            self.positions[inputs[0]] = _integer(found[0])
+            self.fix_points[inputs[0]] = _integer(found[0])
             return inputs[0]
         if kind in ("QuantizeWrapper", "CustomOpWrapper"):
             layer = spec.config["layer"]
@@ -89,23 +89,23 @@ class _Reader:
         chain = _chain(builder, output, inputs)
         weighted = [name for name in chain if builder.op(name) in WEIGHTED]
         for name in weighted:
-            kernel = _position(spec.weights, "kernel_pos", "depthwise_kernel_pos")
-            bias = _position(spec.weights, "bias_pos")
+            kernel = _fix_point(spec.weights, "kernel_pos", "depthwise_kernel_pos")
+            bias = _fix_point(spec.weights, "bias_pos")
             found = {"kernel": kernel, "bias": bias}
-            self.weight_positions[name] = {key: value for key, value in found.items() if value is not None}
+            self.weight_fix_points[name] = {key: value for key, value in found.items() if value is not None}
         visible = [name for name in chain if builder.op(name) not in KEEPS_FIX_POINT]
-        before = _position(spec.weights, "pre_activation_pos")
-        after = _position(spec.weights, "post_activation_pos", "output_0_pos")
+        before = _fix_point(spec.weights, "pre_activation_pos")
+        after = _fix_point(spec.weights, "post_activation_pos", "output_0_pos")
         if not visible:
             return output
         if before is not None and builder.op(visible[-1]) in (Op.SOFTMAX, Op.HARD_SIGMOID):
             # What is stored with them is how the layer before leaves its output: a softmax itself is float.
             source = visible[-2] if len(visible) > 1 else _seen_through(builder, inputs[0])
             if builder.op(visible[-1]) is Op.SOFTMAX or len(visible) > 1:
-                self.positions[source] = before
-        position = before if after is None and builder.op(visible[-1]) is not Op.SOFTMAX else after
-        if position is not None:
-            self.positions[visible[-1]] = position
+                self.fix_points[source] = before
+        fix_point = before if after is None and builder.op(visible[-1]) is not Op.SOFTMAX else after
+        if fix_point is not None:
+            self.fix_points[visible[-1]] = fix_point
         return output
 
 
@@ -125,7 +125,7 @@ def _seen_through(builder: GraphBuilder, name: str) -> str:
     return name
 
 
-def _position(weights: Mapping[str, Any], *keys: str) -> int | None:
+def _fix_point(weights: Mapping[str, Any], *keys: str) -> int | None:
     for key in keys:
         if key in weights:
             return _integer(weights[key])
@@ -135,16 +135,16 @@ def _position(weights: Mapping[str, Any], *keys: str) -> int | None:
 def _integer(value: Any) -> int:
     number = float(np.asarray(value).reshape(-1)[0])
     if not np.isfinite(number) or abs(number) > 1000:
-        raise ModelError(f"a stored position is {number}; the file is damaged or was never calibrated")
+        raise ModelError(f"a stored fix point is {number}; the file is damaged or was never calibrated")
     return round(number)
 
 
-def _float_nodes(graph: Graph, positions: Mapping[str, int]) -> dict[str, str]:
+def _float_nodes(graph: Graph, fix_points: Mapping[str, int]) -> dict[str, str]:
     nodes = graph.by_name
     floats: dict[str, str] = {}
     for node in graph:
         fused = fused_activation(graph, node)
-        quantized = position_source(nodes, positions, node.name) is not None
-        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in positions):
+        quantized = fix_point_source(nodes, fix_points, node.name) is not None
+        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in fix_points):
             floats[node.name] = "vai_q left it in float"
     return floats

@@ -1,4 +1,4 @@
-"""What a run has to do: each scan with its result's place, the same on every machine and in every shard."""
+"""The cases of a run: each scan with the place of its result, identical on every machine and in every shard."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Masks = Iterator[tuple[Frame, NDArray[np.uint8]]]
 
 @dataclass
 class Result:
-    """What was written of one scan.
+    """Files and figures written for one scan.
 
     Attributes
     ----------
