@@ -60,7 +60,10 @@ def test_an_answer_without_end(monkeypatch):
     code = "import sys\nwhile True: sys.stdout.write('x' * 65536)"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
-        failing(DeviceError, "b sends more than 1 MiB", lambda: answers.collect(process, 60, "b"))
+        feeder = answers.Feeder(process, None)
+        feeder.start()
+        limits = answers.Limits(60)
+        failing(DeviceError, "b sends more than 1 MiB", lambda: answers.collect(process, limits, "b", feeder))
 
 
 @pytest.mark.parametrize(

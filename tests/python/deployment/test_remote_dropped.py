@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from deployment import sshd
 from deployment.remote_support import NAMES, contents, failing, make_bundle, only, wait_for_arrival
 from nerone.cli.deploy import _settings
 from nerone.deployment.remote import transfer as remote
+from nerone.deployment.remote.ssh import Connection, Target
 from nerone.deployment.remote.transfer import deploy_to
-from nerone.errors import DeviceError
+from nerone.errors import DeviceError, TimeoutError
+from waiting import PATIENT_S
 
 pytest.importorskip("nerone._core")
 
@@ -82,6 +86,46 @@ def test_a_connection_that_drops_leaves_the_old_bundle(
     failing(DeviceError, "was lost|failed", lambda: deployed(bundle, earlier.parent, ssh_options=options))
     assert contents(earlier) == before
     assert only(earlier.parent) == ["net.nerone"]
+
+
+@pytest.mark.parametrize("way", ["rsync", "tar"])
+def test_a_board_that_takes_no_more_is_left_in_time(bundle, earlier, deployed, server, monkeypatch, tmp_path, big, way):
+    """The connection stays and is silent: nothing of it ends by itself within the test."""
+    limit_s = 2.0
+    monkeypatch.setattr(remote, "_has_rsync", lambda: way == "rsync")
+    send = remote._Copy._send
+
+    def sending(self, stage):
+        self.files = {**self.files, "report.json": big}
+        patient, self.connection = self.connection, replace(self.connection, timeout_s=limit_s)
+        start = time.monotonic()
+        try:
+            return send(self, stage)
+        finally:
+            seconds.append(time.monotonic() - start)
+            gate.touch()
+            self.connection = patient
+
+    seconds, gate = [], tmp_path / "gate"
+    monkeypatch.setattr(remote._Copy, "_send", sending)
+    (earlier / "report.json").write_text("changed")
+    before = contents(earlier)
+    options = server.narrow(gate)
+    failing(TimeoutError, "did not finish in 2 s", lambda: deployed(bundle, earlier.parent, ssh_options=options))
+    assert limit_s <= seconds[0] < PATIENT_S
+    assert contents(earlier) == before
+    assert only(earlier.parent) == ["net.nerone"]
+
+
+def test_a_board_that_never_reads_is_left_in_time(monkeypatch, tmp_path):
+    """The program that stands for ssh takes not one byte, and more are sent than a pipe holds."""
+    (tmp_path / "ssh").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "big").write_bytes(bytes(1 << 20))
+    connection = Connection(Target("b"), timeout_s=0.5)
+    for send in ((), (tmp_path / "big",)):
+        failing(TimeoutError, "b did not finish in 0.5 s", lambda send=send: connection.call("receive", {}, send))
 
 
 def test_a_board_that_goes_off_is_mended_by_the_next_deployment(bundle, monkeypatch, tmp_path, big):

@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import subprocess
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import IO, Any
 
 from nerone.errors import DeviceError, printable
 
-__all__ = ["collect", "decoded", "typed"]
+__all__ = ["Feeder", "Limits", "collect", "decoded", "typed"]
 
 # The golden frame's outputs, compressed, are the largest that is asked for.
 _MAX_BYTES = 256 << 20
+_LOOK_S = 0.2
 
 
-def collect(process: subprocess.Popen[bytes], timeout_s: float | None, host: str) -> tuple[bytes, bytes]:
+class Feeder(threading.Thread):
+    """Writes a process's input on a thread of its own, as a process may stop to read.
+
+    Attributes
+    ----------
+    feeds : bool, whether there is anything to write
+    moved_at : float, `time.monotonic` when the process took its last bytes
+    error : what the feeding raised, other than that nobody reads
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], feed: Callable[[Feeder], None] | None) -> None:
+        super().__init__(daemon=True, name="nerone-remote-feeder")
+        self._feed, self.feeds = feed, feed is not None
+        self._pipe, process.stdin = process.stdin, None  # Popen would flush it, and wait
+        self.moved_at = time.monotonic()
+        self.error: BaseException | None = None
+
+    def write(self, data: bytes) -> int:
+        """Hand bytes over and wait until they are taken."""
+        if self._pipe is not None:
+            self._pipe.write(data)
+            self.moved_at = time.monotonic()
+        return len(data)
+
+    def run(self) -> None:
+        """Feed, and close the input."""
+        try:
+            if self._feed is not None:
+                self._feed(self)
+        except BrokenPipeError:
+            pass  # the last words of the side that left say more
+        except BaseException as error:
+            self.error = error
+        finally:
+            if self._pipe is not None:
+                with contextlib.suppress(OSError):
+                    self._pipe.close()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that a process may take: from the last byte that moved, and in all."""
+
+    still_s: float
+    most_s: float = math.inf
+
+
+def collect(process: subprocess.Popen[bytes], limits: Limits, host: str, feeder: Feeder) -> tuple[bytes, bytes]:
     """Wait for a process and return its output and its errors.
 
     Raises
@@ -29,11 +81,22 @@ def collect(process: subprocess.Popen[bytes], timeout_s: float | None, host: str
     readers = [_Reader(stream, process) for stream in (process.stdout, process.stderr) if stream is not None]
     for reader in readers:
         reader.start()
-    process.wait(timeout_s)
-    for reader in readers:
-        reader.join(timeout_s)
-        if reader.is_alive():
-            raise subprocess.TimeoutExpired(process.args, timeout_s or 0.0)
+    start = time.monotonic()
+    while process.poll() is None:
+        if feeder.error is not None:
+            raise feeder.error
+        moved_at = feeder.moved_at if feeder.feeds else max(start, *(reader.moved_at for reader in readers))
+        for since, limit_s in ((start, limits.most_s), (moved_at, limits.still_s)):
+            if time.monotonic() - since >= limit_s:
+                raise subprocess.TimeoutExpired(process.args, limit_s)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(limits.still_s, _LOOK_S))
+    for thread in (*readers, feeder):
+        thread.join(limits.still_s)
+        if thread.is_alive():
+            raise subprocess.TimeoutExpired(process.args, limits.still_s)
+    if feeder.error is not None:
+        raise feeder.error
     if any(reader.size > _MAX_BYTES for reader in readers):
         raise DeviceError(f"{host} sends more than {_MAX_BYTES >> 20} MiB; look at what runs there")
     output, said = (b"".join(reader.parts) for reader in readers)
@@ -44,11 +107,13 @@ class _Reader(threading.Thread):
     def __init__(self, stream: IO[bytes], process: subprocess.Popen[bytes]) -> None:
         super().__init__(daemon=True, name="nerone-remote-reader")
         self._stream, self._process = stream, process
+        self.moved_at = 0.0
         self.parts: list[bytes] = []
         self.size = 0
 
     def run(self) -> None:
         while part := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
+            self.moved_at = time.monotonic()
             self.size += len(part)
             if self.size > _MAX_BYTES:
                 self.parts.clear()

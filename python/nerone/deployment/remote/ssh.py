@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from nerone.compat import oldest_python
 from nerone.deployment.remote.agent import MARK
-from nerone.deployment.remote.answers import collect, decoded
+from nerone.deployment.remote.answers import Feeder, Limits, collect, decoded
 from nerone.deployment.remote.program import agent_program
 from nerone.errors import ConfigurationError, DeviceError, Error, TimeoutError
 
@@ -30,6 +30,8 @@ _BOOTSTRAP = "import sys;exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readlin
 _LOST = 255
 # What an action may last longer there than we wait for it.
 _GRACE_S = 5
+# A way to a board that is slower is none.
+_SLOWEST_BYTES_PER_S = 10_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Connection:
     remote_python : str, the Python there that has NERONE
     ssh_options : sequence of str, settings of ssh_config as "Key=value"; they win over ~/.ssh/config
     connect_timeout_s : int, for the connection
-    timeout_s : float, for one action that computes there
+    timeout_s : float, for one action there; while files travel, for as long as no byte of theirs does
     socket : str, path of the socket of a shared connection; "" for a login per action
     """
 
@@ -103,7 +105,7 @@ class Connection:
                 if connection.socket and Path(connection.socket).exists():
                     with contextlib.suppress(Error, OSError):
                         command = [*connection._ssh(), "-O", "exit", "--", self.target.host]
-                        _finish(command, None, self.connect_timeout_s, self.target.host)
+                        _finish(command, None, Limits(self.connect_timeout_s), self.target.host)
 
     def call(self, action: str, request: Mapping[str, Any], send: Sequence[Path] = ()) -> dict[str, Any]:
         """Have the agent do an action; ``send`` are files to stream to it.
@@ -113,19 +115,19 @@ class Connection:
         DeviceError, ConfigurationError, TimeoutError
             one sentence with what is wrong and what to do.
         """
-        limit_s = 0 if send else math.ceil(self.timeout_s) + _GRACE_S
+        limit_s = self._most_s(send)
         program = agent_program(action, {**request, "limit_s": limit_s})
         remote = f"exec {shell_python(self.remote_python)} -c {shlex.quote(_BOOTSTRAP)}"
 
-        def feed(pipe: IO[bytes]) -> None:
+        def feed(pipe: Feeder) -> None:
             pipe.write(b"%d\n" % len(program) + program)
             if send:
-                with tarfile.open(fileobj=pipe, mode="w|", dereference=True) as stream:
+                with tarfile.open(fileobj=cast("IO[bytes]", pipe), mode="w|", dereference=True) as stream:
                     for path in send:
                         stream.add(path, arcname=path.name, recursive=False)
 
         command = [*self._ssh(), "--", self.target.host, remote]
-        code, output, said = _finish(command, feed, None if send else self.timeout_s, self.target.host)
+        code, output, said = _finish(command, feed, Limits(self.timeout_s, limit_s), self.target.host)
         found = re.search(rf"^{MARK}(.*)$", output, re.MULTILINE)
         if not found:
             raise self._failure(code, said)
@@ -145,6 +147,8 @@ class Connection:
         host = f"[{self.target.host}]" if self.target.host.count(":") > 1 else self.target.host
         host = re.sub(r"^\[(.*@)", r"\1[", host)
         command = ["rsync", "--protect-args", "--copy-links", "--perms", "--checksum", "--stats", "--no-human-readable"]
+        # Its own --timeout notices late, or never, that a connection stands still; we watch what it says instead.
+        command += ["--info=progress2", "--outbuf=N"]
         command += [
             *([f"--copy-dest={basis}"] if basis else []),
             f"--rsh={shell}",
@@ -152,13 +156,17 @@ class Connection:
             *map(str, files),
             f"{host}:{stage}/",
         ]
-        code, output, said = _finish(command, None, None, self.target.host)
+        code, output, said = _finish(command, None, Limits(self.timeout_s, self._most_s(files)), self.target.host)
         if code:
             # Its last line only counts the errors that stand above.
             said = "\n".join(line for line in said.splitlines() if not line.startswith("rsync error:")) or said
             raise self._failure(_LOST if code in (12, 30, 35, 255) else code, said)
         sent = re.search(r"Total bytes sent: ([\d,.]+)", output)
         return int(re.sub(r"\D", "", sent[1])) if sent else 0
+
+    def _most_s(self, files: Sequence[Path]) -> int:
+        size = sum(path.stat().st_size for path in files)
+        return math.ceil(self.timeout_s) + _GRACE_S + size // _SLOWEST_BYTES_PER_S
 
     def _ssh(self) -> list[str]:
         fixed = ("BatchMode=yes", *self.ssh_options, f"ConnectTimeout={self.connect_timeout_s}", "ConnectionAttempts=1")
@@ -245,9 +253,14 @@ def _rsync_quoted(word: str) -> str:
 
 
 def _finish(
-    command: Sequence[str], feed: Callable[[IO[bytes]], None] | None, timeout_s: float | None, host: str
+    command: Sequence[str], feed: Callable[[Feeder], None] | None, limits: Limits, host: str
 ) -> tuple[int, str, str]:
-    """Run a program to its end; it does not outlive us, whatever happens."""
+    """Run a program to its end; it does not outlive us, whatever happens.
+
+    Parameters
+    ----------
+    feed : writes the program's input; where there is none, what the program says shows that it goes on
+    """
     program = shutil.which(command[0])
     if program is None:
         raise ConfigurationError(f"there is no {command[0]} on this machine; install openssh-client")
@@ -261,16 +274,13 @@ def _finish(
         env={**os.environ, "LC_ALL": "C"},
     ) as process:
         try:
-            if feed is not None and process.stdin is not None:
-                # Where the other side has left, its last words tell more than the broken pipe.
-                with contextlib.suppress(BrokenPipeError):
-                    feed(process.stdin)
-                    process.stdin.flush()
-            output, said = _communicated(process, timeout_s, host)
+            feeder = Feeder(process, feed)
+            feeder.start()
+            output, said = collect(process, limits, host, feeder)
         except subprocess.TimeoutExpired as error:
             _stop(process)
             raise TimeoutError(
-                f"{host} did not finish in {timeout_s:g} s; raise timeout_s or look at the board"
+                f"{host} did not finish in {error.timeout:g} s; raise timeout_s or look at the board"
             ) from error
         except BaseException:
             _stop(process)
@@ -278,18 +288,7 @@ def _finish(
     return process.returncode, output.decode("utf-8", "replace"), said.decode("utf-8", "replace")
 
 
-def _communicated(process: subprocess.Popen[bytes], timeout_s: float | None, host: str) -> tuple[bytes, bytes]:
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        process.stdin = None
-    return collect(process, timeout_s, host)
-
-
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:
