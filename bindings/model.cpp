@@ -1,9 +1,10 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
+#include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <nerone/cores.hpp>
@@ -21,17 +22,44 @@ namespace nerone::bindings {
 
 namespace {
 
-// Calls that take longer than this hear Ctrl-C.
-constexpr auto quick = std::chrono::milliseconds(20);
+class Call;
+
+// Runs one call after the other on a thread of its own, which lives until the last of them is done.
+class Caller {
+ public:
+  Caller() : thread_state_(std::make_shared<State>()) {}
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
+  ~Caller() {
+    const std::lock_guard lock(thread_state_->mutex);
+    thread_state_->is_over = true;
+    thread_state_->changed.notify_one();
+  }
+  bool take(const std::shared_ptr<Call>& call);  // false where the system gives no thread
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<std::shared_ptr<Call>> waiting;
+    bool is_over = false;
+  };
+  static void work(const std::shared_ptr<State>& state);
+
+  std::shared_ptr<State> thread_state_;
+  bool has_thread_ = false;
+};
 
 struct PyModel {
   Model model;
-  std::atomic<bool> is_quick{false};  // the last run was
+  std::unique_ptr<Caller> caller{};
+  pid_t caller_pid = 0;  // a forked child has no threads of its parent's
 };
 
 std::shared_ptr<PyModel> load(const std::filesystem::path& path, const DeviceOptions& options, bool until_dpu) {
   const ReleaseGil release;
-  return std::shared_ptr<PyModel>(new PyModel{Model::load(path, options, until_dpu ? Until::first_dpu : Until::end)});
+  return std::shared_ptr<PyModel>(
+      new PyModel{Model::load(path, options, until_dpu ? Until::first_dpu : Until::end), nullptr, 0});
 }
 
 // Work that an interrupted call left to the thread that runs it; never destroyed, as the interpreter may be gone by
@@ -58,14 +86,12 @@ class Call {
   }
 
   void run() {
-    const auto start = std::chrono::steady_clock::now();
     std::exception_ptr error;
     try {
       model_->model.run(from_, to_, timeout_ms_);
     } catch (...) {
       error = std::current_exception();
     }
-    model_->is_quick = std::chrono::steady_clock::now() - start < quick;
     const std::lock_guard lock(mutex_);
     error_ = error;
     done_ = true;
@@ -92,21 +118,56 @@ class Call {
   std::exception_ptr error_;
 };
 
-bool start_thread(const std::shared_ptr<Call>& call) {
-  try {
-    std::thread([call] { call->run(); }).detach();
-    return true;
-  } catch (const std::system_error&) {
-    return false;
+bool Caller::take(const std::shared_ptr<Call>& call) {
+  const std::lock_guard lock(thread_state_->mutex);
+  if (!has_thread_) {
+    try {
+      std::thread([state = thread_state_] { work(state); }).detach();
+    } catch (const std::system_error&) {
+      return false;
+    }
+    has_thread_ = true;
+  }
+  thread_state_->waiting.push_back(call);
+  thread_state_->changed.notify_one();
+  return true;
+}
+
+void Caller::work(const std::shared_ptr<State>& state) {
+  std::unique_lock lock(state->mutex);
+  while (true) {
+    state->changed.wait(lock, [&] { return state->is_over || !state->waiting.empty(); });
+    if (state->waiting.empty()) return;
+    auto call = std::move(state->waiting.front());
+    state->waiting.pop_front();
+    lock.unlock();
+    call->run();
+    call.reset();  // the last call may own this thread's model
+    lock.lock();
   }
 }
 
-// A device's job cannot be interrupted; a long one runs on a thread of its own, which Ctrl-C leaves behind.
+// Signals reach Python's main thread only.
+bool hears_signals() {
+  static const auto& main_thread = *new py::object(py::module_::import("threading").attr("main_thread"));
+  return main_thread().attr("ident").cast<unsigned long>() == PyThread_get_thread_ident();
+}
+
+bool hand_over(PyModel& model, const std::shared_ptr<Call>& call) {
+  if (model.caller_pid != ::getpid()) {
+    static_cast<void>(model.caller.release());  // its mutex may be another thread's, of another process
+    model.caller = std::make_unique<Caller>();
+    model.caller_pid = ::getpid();
+  }
+  return model.caller->take(call);
+}
+
+// A device's job cannot be interrupted; where Ctrl-C may come it runs on a thread of its own, which that leaves behind.
 void run(const std::shared_ptr<PyModel>& model, const std::vector<py::array>& inputs, std::vector<py::array> outputs,
          int timeout_ms) {
   releases().release_all();
   const auto call = std::make_shared<Call>(model, inputs, outputs, timeout_ms);
-  if (model->is_quick || !start_thread(call)) {
+  if (!hears_signals() || !hand_over(*model, call)) {
     const ReleaseGil release;
     call->run();
   } else {

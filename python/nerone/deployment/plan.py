@@ -15,6 +15,7 @@ from nerone.deployment.network_output import covered, with_two_classes
 from nerone.deployment.quiet_import import import_quietly
 from nerone.errors import ConfigurationError
 from nerone.graph import Graph
+from nerone.graph.h5_model import H5Model
 from nerone.graph.input_shapes import InputShape
 from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import PRESETS, Preset
@@ -43,13 +44,13 @@ class BundlePlan:
     preset: str = ""
 
 
-def imported(model: Any, input_shape: InputShape = None) -> Graph:
+def imported(model: Any, input_shape: InputShape = None, content: H5Model | None = None) -> Graph:
     """Return the graph of a trained model, one sigmoid channel as two classes; keep TensorFlow quiet meanwhile."""
     if not isinstance(model, Graph):
         import_quietly("tensorflow", "keras")
     from nerone.graph import import_model
 
-    graph: Graph = import_model(model, input_shape=input_shape)
+    graph: Graph = import_model(model, input_shape=input_shape, content=content)
     return with_two_classes(graph) if len(graph.outputs) == 1 else graph
 
 

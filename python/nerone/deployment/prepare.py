@@ -12,7 +12,7 @@ from nerone.data.sources import find_sources
 from nerone.deployment.calibration_sampling import Reader
 from nerone.deployment.plan import BundlePlan, check_given, given_preprocessing, imported, make_plan, oriented
 from nerone.deployment.quantize_model import quantize_for_bundle
-from nerone.deployment.quantized_models import already_quantized
+from nerone.deployment.quantized_models import already_quantized, h5_content
 from nerone.deployment.request import Request
 from nerone.errors import ConfigurationError
 from nerone.quantization.model import QuantizedModel
@@ -70,11 +70,12 @@ def prepare(
     steps = given_preprocessing(given.preprocessing)
     if isinstance(request.calibration, (str, Path)):
         find_sources(request.calibration)
-    quantized = already_quantized(model)
+    content = h5_content(model)
+    quantized = already_quantized(model, content)
     if quantized is None:
         _check_trained(model)
         check_given(chosen, steps, older)
-        graph = imported(model, given.input_shape)
+        graph = imported(model, given.input_shape, content)
     elif wanted.method != "ptq" or wanted.max_drop is not None:
         raise ConfigurationError(
             "the model is quantized already, so no method can be chosen for it; deploy the trained model"

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nerone.compilation.quantized_xir import load_quantized_xir
 from nerone.quantization.model import QuantizedModel
 
-__all__ = ["already_quantized"]
+if TYPE_CHECKING:
+    from nerone.graph.h5_model import H5Model
+
+__all__ = ["already_quantized", "h5_content"]
 
 
-def already_quantized(model: Any) -> QuantizedModel | None:
+def h5_content(model: Any) -> H5Model | None:
+    """Read a model that is the path of an h5 file; it takes its time, so everybody is given what was read."""
+    if not isinstance(model, (str, Path)):
+        return None
+    path = Path(model)
+    if path.suffix.lower() not in (".h5", ".hdf5") or not path.is_file():
+        return None
+    from nerone.graph.h5_model import read_h5
+
+    return read_h5(path)
+
+
+def already_quantized(model: Any, content: H5Model | None = None) -> QuantizedModel | None:
     """Return a model that needs no calibration, or None.
 
     Parameters
     ----------
     model : a `QuantizedModel`, the path of an h5 file of vai_q, of a quantized ONNX model (QDQ) or of a
         quantized, uncompiled xmodel, or anything else
+    content : of the h5 file, where it has been read before
     """
     if isinstance(model, QuantizedModel):
         return model
@@ -31,10 +47,9 @@ def already_quantized(model: Any) -> QuantizedModel | None:
         from nerone.quantization.vendor.qdq import load_qdq
 
         return load_qdq(path) if is_quantized(path) else None
-    if path.suffix.lower() not in (".h5", ".hdf5") or not path.is_file():
+    content = content or h5_content(path)
+    if content is None or "Vitis>" not in str(content.config):
         return None
-    from nerone.graph.h5_model import read_h5
     from nerone.quantization.vendor.vai_q import load_vai_q
 
-    content = read_h5(path)
-    return load_vai_q(path, model=content) if "Vitis>" in str(content.config) else None
+    return load_vai_q(path, model=content)

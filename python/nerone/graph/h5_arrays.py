@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError, ModelError
 
-__all__ = ["MOST_BYTES", "H5Arrays", "names_attribute", "open_h5", "read_bounded"]
+__all__ = ["MOST_BYTES", "NUMBERS", "H5Arrays", "names_attribute", "open_h5", "read_bounded"]
 
 MOST_BYTES = 2 << 30
 """Size in bytes of all arrays of one model together; networks for a DPU have some hundred megabytes at most."""
-_NUMBERS = "fiub"
+NUMBERS = "fiub"
+"""Kinds of numpy dtypes that variables may have."""
 
 
 @contextmanager
@@ -88,7 +89,7 @@ class H5Arrays:
             It is no array of numbers, was never written, or is too large.
         """
         item = self.found[path]
-        if item.shape is None or item.dtype.kind not in _NUMBERS:
+        if item.shape is None or item.dtype.kind not in NUMBERS:
             raise self._refused(path, f"holds no numbers but {item.dtype}")
         size = math.prod(item.shape) * item.dtype.itemsize
         if size and not item.id.get_storage_size():

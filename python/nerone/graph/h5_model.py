@@ -29,12 +29,17 @@ class H5Model:
     ----------
     config : mapping, the model's ``get_config`` with its class name
     weights : mapping of layer name to (path of the variable, value)
-    generation : int, 2 or 3: the Keras that wrote it
+    version : str, of the Keras that wrote it
     """
 
     config: Mapping[str, Any]
     weights: Mapping[str, Mapping[str, NDArray[Any]]]
-    generation: int = 2
+    version: str = "2"
+
+    @property
+    def generation(self) -> int:
+        """2 or 3."""
+        return 3 if self.version.split(".")[0] == "3" else 2
 
 
 def read_h5(path: Path) -> H5Model:
@@ -49,7 +54,7 @@ def read_h5(path: Path) -> H5Model:
     waiting = iter(arrays)
     weights = {layer: {name: next(waiting) for name in names} for layer, names in values["layers"]}
     try:
-        return H5Model(json.loads(values["config"]), weights, 3 if values["version"].split(".")[0] == "3" else 2)
+        return H5Model(json.loads(values["config"]), weights, values["version"])
     except (ValueError, RecursionError) as error:
         raise ModelError(f"the model configuration in '{path}' is damaged: {error}") from error
 

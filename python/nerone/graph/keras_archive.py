@@ -7,6 +7,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from nerone.graph.h5_arrays import MOST_BYTES, read_bounded
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_config import MODELS, StoredModel, body, graph_of, refuse_code
 
-__all__ = ["from_keras_archive", "read_keras_archive"]
+__all__ = ["KerasArchive", "from_keras_archive", "read_keras_archive"]
 
 _LONGEST_CONFIG = 64 << 20
 # Where Keras 3 and Keras 2 put the layers of a model.
@@ -41,10 +42,28 @@ def from_keras_archive(path: str | Path, *, input_shape: InputShape = None) -> G
     ModelError
         The file or its model cannot be read; the message says what to do.
     """
-    return graph_of(read_keras_archive(Path(path)), input_shape=input_shape)
+    return graph_of(read_keras_archive(Path(path)).model, input_shape=input_shape)
 
 
-def read_keras_archive(path: Path) -> StoredModel:
+@dataclass(frozen=True)
+class KerasArchive:
+    """Content of a ``.keras`` file.
+
+    Attributes
+    ----------
+    config : what config.json holds
+    metadata : what metadata.json holds
+    arrays : variables by their paths in model.weights.h5
+    model : the model that they make
+    """
+
+    config: Any
+    metadata: Any
+    arrays: Mapping[str, NDArray[Any]]
+    model: StoredModel
+
+
+def read_keras_archive(path: Path) -> KerasArchive:
     """Read configuration and weights of a ``.keras`` file; layers that are code are refused first.
 
     Raises
@@ -73,7 +92,9 @@ def read_keras_archive(path: Path) -> StoredModel:
         values, arrays = read_apart("variables", unpacked, str(path))
     stored = dict(zip(values["names"], arrays, strict=True))
     version = str(metadata.get("keras_version", "3")) if isinstance(metadata, Mapping) else "3"
-    return StoredModel(config, _Variables(config, stored, str(path)).of, 2 if version.startswith("2") else 3, str(path))
+    generation = 2 if version.startswith("2") else 3
+    model = StoredModel(config, _Variables(config, stored, str(path)).of, generation, str(path))
+    return KerasArchive(config, metadata, stored, model)
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.graph.graph import Graph
-from nerone.graph.h5_model import from_h5, read_h5
+from nerone.graph.h5_model import H5Model, from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_archive import from_keras_archive
 from nerone.graph.keras_model import from_keras
@@ -18,8 +18,12 @@ from nerone.graph.pytorch_model import CHECKPOINT_ADVICE, CHECKPOINTS, from_pt2,
 __all__ = ["import_model", "load"]
 
 
-def import_model(model: Any, *, input_shape: InputShape = None) -> Graph:
+def import_model(model: Any, *, input_shape: InputShape = None, content: H5Model | None = None) -> Graph:
     """Return the graph of ``model``: a graph, a path, a Keras model, or a PyTorch module.
+
+    Parameters
+    ----------
+    content : of an h5 file, where it has been read before
 
     Raises
     ------
@@ -29,6 +33,8 @@ def import_model(model: Any, *, input_shape: InputShape = None) -> Graph:
     if isinstance(model, Graph):
         return model
     if isinstance(model, (str, Path)):
+        if content is not None:
+            return _h5_graph(Path(model), content, input_shape)
         return load(model, input_shape=input_shape)
     if is_pytorch(model):
         return from_pytorch(model, input_shape=input_shape)
@@ -76,7 +82,10 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
 
 
 def _load_h5(file: Path, input_shape: InputShape) -> Graph:
-    content = read_h5(file)
+    return _h5_graph(file, read_h5(file), input_shape)
+
+
+def _h5_graph(file: Path, content: H5Model, input_shape: InputShape) -> Graph:
     if any(kind.startswith("Vitis>") for kind in _classes(content.config)):
         raise ModelError(f"'{file}' is already quantized by vai_q; import it with nerone.quantization.load_vai_q")
     return from_h5(file, input_shape=input_shape, model=content)

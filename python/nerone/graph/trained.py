@@ -12,6 +12,7 @@ from nerone.graph.h5_model import from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_archive import read_keras_archive
 from nerone.graph.keras_config import graph_of
+from nerone.graph.keras_copy import archive_copy, h5_copy
 
 __all__ = ["load_keras_model"]
 
@@ -29,8 +30,8 @@ _MODULES = (
 def load_keras_model(path: str | Path, *, input_shape: InputShape = None) -> Any:
     """Return a Keras model from a file that may come from a stranger.
 
-    Keras makes whatever objects a file asks for, so the file is read without it first: its layers must be those that
-    NERONE imports, and what stands around them Keras's own.
+    Keras makes whatever objects a file asks for, so the file is read without it: its layers must be those that NERONE
+    imports, and what stands around them Keras's own. Keras opens a file that is written from what was read.
 
     Parameters
     ----------
@@ -50,10 +51,12 @@ def load_keras_model(path: str | Path, *, input_shape: InputShape = None) -> Any
     suffix = file.suffix.lower()
     if suffix == ".keras":
         stored = read_keras_archive(file)
-        config, graph = stored.config, graph_of(stored, input_shape=input_shape)
+        config, graph = stored.config, graph_of(stored.model, input_shape=input_shape)
+        copy = archive_copy({"config.json": stored.config, "metadata.json": stored.metadata}, stored.arrays)
     elif suffix in (".h5", ".hdf5"):
         content = read_h5(file)
         config, graph = content.config, from_h5(file, input_shape=input_shape, model=content)
+        copy = h5_copy(content)
     else:
         raise ConfigurationError(f"cannot read '{file}' with Keras: expected a .keras or .h5 model, got '{suffix}'")
     for node in graph:
@@ -66,7 +69,8 @@ def load_keras_model(path: str | Path, *, input_shape: InputShape = None) -> Any
     except ImportError as error:
         raise ConfigurationError("running Keras models needs TensorFlow; install nerone[quantize]") from error
     try:
-        return keras.models.load_model(file, compile=False)
+        with copy as path:
+            return keras.models.load_model(path, compile=False)
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ModelError(f"Keras cannot load '{file}': {reason}") from error

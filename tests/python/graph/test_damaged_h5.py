@@ -69,6 +69,47 @@ def test_processor_time_and_waiting_are_limited(start, tmp_path, monkeypatch):
         load(tmp_path / "m.h5")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"no line",
+        b"[]\n",
+        b"{}\n",
+        b'{"values": {}, "arrays": [["|O", [2]]]}\n' + bytes(16),
+        b'{"values": {}, "arrays": [["<f4", [2]]]}\n' + bytes(4),
+        b'{"values": {}, "arrays": [["<f4", [-2, -1]]]}\n' + bytes(8),
+        b'{"values": {}, "arrays": [["<f4", [1099511627776, 0]]]}\n' + bytes(8),
+        b'{"values": [], "arrays": []}\n',
+        b'{"error": ["SystemExit", "out"]}\n',
+        b'{"error": 3}\n',
+        b'{"values": {}, "arrays": []}\n',
+        b"[" * 100_000 + b"\n",
+    ],
+)
+def test_a_reader_that_a_file_has_taken_over_is_not_believed(start, tmp_path, answer):
+    start(f"os.write(1, {answer!r}); os._exit(0)")
+    (tmp_path / "m.h5").write_bytes(b"x")
+    with pytest.raises(ModelError):
+        load(tmp_path / "m.h5")
+
+
+def test_an_answer_without_end_is_left(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(h5_apart, "_MOST_ANSWER_BYTES", 1 << 20)
+    start("[os.write(1, bytes(65536)) for _ in iter(int, 1)]")
+    (tmp_path / "m.h5").write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"m\.h5': its reader answers with more than 1 MiB"):
+        load(tmp_path / "m.h5")
+
+
+def test_a_reader_that_closes_its_output_and_stays_is_ended(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(h5_apart, "_GRACE_S", 0.5)
+    start("os.close(1); import time; time.sleep(1000)")
+    (tmp_path / "m.h5").write_bytes(b"x")
+    with pytest.raises(ModelError, match="found no end"):
+        load(tmp_path / "m.h5")
+
+
 def test_memory_is_limited(monkeypatch):
     asked = {}
     monkeypatch.setattr(h5_process, "_limit", asked.__setitem__)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -175,6 +176,35 @@ def test_ctrl_c_ends_the_wait_for_a_model(model):
         # The job goes on behind it; the next one has its turn then.
         assert interrupted(lambda: slow.run(image)) < job_s - 1
         np.testing.assert_array_equal(slow.run(image), expected)
+
+
+def test_ctrl_c_is_heard_after_quick_runs_and_between_runs(model):
+    """A device that was quick and hangs; then a signal that comes while nothing runs."""
+    image = np.ones((1, 2, 2, 1), np.float32)
+
+    def run_for_ever():
+        while True:
+            quick.run(image)
+
+    with Model.load(model) as quick:
+        for _ in range(3):
+            interrupted(run_for_ever)
+        expected = quick.run(image)
+        other = threading.Thread(target=lambda: results.append(quick.run(image)))
+        results = []
+        other.start()
+        other.join()
+        np.testing.assert_array_equal(results[0], expected)
+
+
+def test_ctrl_c_reaches_a_run_whose_model_waits_for_another_thread(model):
+    """The last run here was quick; another thread's long job holds the model now."""
+    image, job_s = np.ones((1, 2, 2, 1), np.float32), 4.0
+    with Model.load(model, job_latency_us=int(job_s * 1e6)) as slow:
+        other = threading.Thread(target=lambda: slow.run(image))
+        other.start()
+        assert interrupted(lambda: slow.run(image)) < job_s - 1
+        other.join()
 
 
 def test_an_error_of_a_slow_model_is_its_own(model):
