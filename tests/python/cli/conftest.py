@@ -16,15 +16,15 @@ CLASSIFICATION = Preprocessing((Channels(3), Resize(16, 16), ScaleOffset((1 / 25
 
 
 def segmentation_model():
-    maker = Maker(shape=(16, 16, 1)).conv("conv", 4, position=5).conv("head", 3, position=4)
+    maker = Maker(shape=(16, 16, 1)).conv("conv", 4, fix_point=5).conv("head", 3, fix_point=4)
     return maker.add("soft", Op.SOFTMAX, (16, 16, 3), reason="the DPU has no softmax").model()
 
 
 def classification_model():
-    maker = Maker(shape=(16, 16, 3), position=6).conv("conv", 2, strides=(2, 2), position=4)
+    maker = Maker(shape=(16, 16, 3), fix_point=6).conv("conv", 2, strides=(2, 2), fix_point=4)
     maker.add("flat", Op.RESHAPE, (128,), attrs={"shape": (128,)})
     weights = {"kernel": maker.rng.normal(0, 0.3, (128, 4)).astype(np.float32)}
-    maker.add("dense", Op.DENSE, (4,), weights=weights, position=3)
+    maker.add("dense", Op.DENSE, (4,), weights=weights, fix_point=3)
     return maker.add("soft", Op.SOFTMAX, (4,), reason="the DPU has no softmax").model()
 
 

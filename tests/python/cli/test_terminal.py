@@ -37,13 +37,13 @@ def assert_harmless(*texts):
 
 def evil_model(shape, *, flat):
     """Every layer has a hostile name."""
-    maker = Maker(shape=shape, position=6 if flat else 5).conv(f"conv{EVIL}", 3, position=4)
+    maker = Maker(shape=shape, fix_point=6 if flat else 5).conv(f"conv{EVIL}", 3, fix_point=4)
     last = maker.nodes[-1].shape
     if flat:
         size = int(np.prod(last))
         maker.add(f"flat{EVIL}", Op.RESHAPE, (size,), attrs={"shape": (size,)})
         weights = {"kernel": maker.rng.normal(0, 0.3, (size, 4)).astype(np.float32)}
-        maker.add(f"dense{EVIL}", Op.DENSE, (4,), weights=weights, position=3)
+        maker.add(f"dense{EVIL}", Op.DENSE, (4,), weights=weights, fix_point=3)
         last = (4,)
     return maker.add(f"soft{EVIL}", Op.SOFTMAX, last, reason=f"no softmax {EVIL}").model()
 

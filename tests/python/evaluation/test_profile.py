@@ -19,7 +19,7 @@ from paths import golden
 @pytest.fixture
 def model(tmp_path):
     """Two convolutions of 4 x 9 x 1 and 3 x 9 x 4 weights on 16x16 pixels."""
-    quantized = Maker(shape=(16, 16, 1)).conv("conv", 4, position=5).conv("head", 3, position=4).model()
+    quantized = Maker(shape=(16, 16, 1)).conv("conv", 4, fix_point=5).conv("head", 3, fix_point=4).model()
     return compile(quantized, output=tmp_path / "small.xmodel").path
 
 

@@ -168,18 +168,18 @@ def test_what_no_dpu_computes_is_named_before_compiling():
         return str(error.value)
 
     attrs = {"scale": (2, 2), "method": "bilinear", "half_pixel_centers": True, "align_corners": False}
-    up = Maker().conv("c", 4).add("up", Op.UPSAMPLE, (16, 16, 4), position=5, attrs=attrs).model()
+    up = Maker().conv("c", 4).add("up", Op.UPSAMPLE, (16, 16, 4), fix_point=5, attrs=attrs).model()
     assert "op 'up' is a bilinear upsampling, which the DPU does not have; use nearest" in refused(up)
-    five = Maker().conv("c", 4).add("sum", Op.ADD, (8, 8, 4), ("c",) * 5, position=5).model()
+    five = Maker().conv("c", 4).add("sum", Op.ADD, (8, 8, 4), ("c",) * 5, fix_point=5).model()
     assert "op 'sum' has 5 inputs; the DPU takes 4" in refused(five)
 
 
 @pytest.mark.parametrize("isa", [0, 1])
 def test_what_only_a_newer_dpu_has_stays_on_the_cpu_of_an_older_one(isa):
     """A hard sigmoid, and an average of 20x20: version 0 has neither."""
-    maker = Maker((40, 40, 4)).conv("c", 4).add("gate", Op.HARD_SIGMOID, (40, 40, 4), position=7)
+    maker = Maker((40, 40, 4)).conv("c", 4).add("gate", Op.HARD_SIGMOID, (40, 40, 4), fix_point=7)
     pool = {"kernel": (20, 20), "strides": (20, 20), "pad": (0, 0, 0, 0)}
-    model = maker.add("average", Op.AVG_POOL, (2, 2, 4), ("c",), position=5, attrs=pool).model("gate", "average")
+    model = maker.add("average", Op.AVG_POOL, (2, 2, 4), ("c",), fix_point=5, attrs=pool).model("gate", "average")
     graph = lowered(model, "B4096", isa)
     kinds = {op["type"] for op in graph["ops"]}
     assert ("hard-sigmoid-fix" in kinds) == ("pool-fix" in kinds) == (isa == 1)
@@ -189,7 +189,7 @@ def test_what_only_a_newer_dpu_has_stays_on_the_cpu_of_an_older_one(isa):
 
 def test_a_first_layer_whose_stride_skips_columns():
     """Its pieces are shorter than the way from one to the next, where the DPU masks nothing."""
-    maker = Maker((8, 14, 3)).conv("c", 6, kernel=(1, 2), strides=(1, 3), position=4)
+    maker = Maker((8, 14, 3)).conv("c", 6, kernel=(1, 2), strides=(1, 3), fix_point=4)
     node = maker.nodes[-1]
     maker.nodes[-1] = node.with_changes(attrs={**node.attrs, "pad": (0, 0, 1, 0)}, shape=(8, 5, 6))
     assert prove(emit_graph(lowered(maker.model(), "B1600"), machine_of_size("B1600", 1))[0]).values > 0
