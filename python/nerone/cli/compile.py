@@ -43,7 +43,7 @@ def register(application: typer.Typer) -> None:
         arch: str = typer.Option(None, "-a", "--arch", help="The board's own arch.json."),
         name: str = typer.Option("model", "-n", "--net_name", help="Name for the vendor's compiler."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),
-        preset: str = typer.Option(None, "--preset", help="Preprocessing and classes: ct-org, brats, prostate-3t ..."),
+        preset: str = typer.Option(None, "--preset", help="Preprocessing: ct-org, bccd, rgb-imagenet ..."),
         preprocessing: str = typer.Option(
             None, "--preprocessing", help="In place of the preset's: a JSON file of steps, or a bundle that has them."
         ),

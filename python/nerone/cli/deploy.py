@@ -37,7 +37,7 @@ def register(application: typer.Typer) -> None:
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),
         preset: str = typer.Option(
-            None, "--preset", help="Preprocessing and classes: ct-org, brats, prostate-3t, bccd ..."
+            None, "--preset", help="Preprocessing, and classes: ct-org, brats, prostate-3t, bccd, rgb-imagenet ..."
         ),
         preprocessing: str = typer.Option(
             None, "--preprocessing", help="In place of the preset's: a JSON file of steps, or a bundle that has them."
@@ -96,7 +96,10 @@ def register(application: typer.Typer) -> None:
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> int:
         """Quantize and compile a trained model into a bundle."""
+        from nerone.bundle.bundle import bundle_path
         from nerone.deployment import deploy as make_bundle
+        from nerone.deployment.plan import check_surroundings
+        from nerone.deployment.redeploy import deployed_bundle, older_bundle
         from nerone.deployment.remote.transfer import deploy_to, examine_target
         from nerone.deployment.summary import quantization_lines
         from nerone.quantization.methods import METHODS
@@ -106,6 +109,8 @@ def register(application: typer.Typer) -> None:
 
         path = file_argument(chosen(model, model_option, "model"), "model")
         ssh_options = ssh_settings(ssh_option)
+        if to and deployed_bundle(path) is None:
+            check_surroundings(preset, preprocessing, older_bundle(bundle_path(output)) if output else None)
         if to:
             # A board that is off shows before the minutes of quantization.
             examine_target(to, output or str(path), remote_python=remote_python, ssh_options=ssh_options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nerone.bundle.declaration import TensorDeclaration
 from nerone.bundle.writing import check_target, write_error
 from nerone.compilation import compile as compile_model
 from nerone.deployment.board_target import BoardTarget, board_target, for_board
-from nerone.deployment.plan import oriented
+from nerone.deployment.plan import check_surroundings, oriented
 from nerone.deployment.prepare import Prepared, Progress, prepare
 from nerone.deployment.redeploy import deployed_bundle, older_bundle, redeploy
 from nerone.deployment.request import CalibrationDraw, Quantization, Request, Surroundings
@@ -27,8 +28,7 @@ from nerone.quantization.ptq.post_training import Strategy
 from nerone.quantization.quantize import Backend
 from nerone.quantization.vendor.quantizer import VendorQuantizer
 from nerone.runtime.preprocessing import Preprocessing
-from nerone.runtime.presets import Preset
-from nerone.runtime.presets import preset as find_preset
+from nerone.runtime.presets import PRESETS, Preset
 
 __all__ = ["deploy"]
 
@@ -69,7 +69,7 @@ def deploy(
     ----------
     model : path of a .keras, .h5 or .onnx file, a Keras model, a `Graph` or a `QuantizedModel`; or a bundle, which is
         taken as it is and copied to ``output`` where that is another folder; or a compiled .xmodel, which is taken
-        unchanged
+        unchanged, with its preset or its preprocessing and class names
     calibration : folder or file of images, what `nerone.data.labelled_frames` returns, or an iterable of (H, W) or (H,
         W, C) arrays; not needed for a model that is quantized already
     preset : name of a preset: preprocessing, class names and colours in one
@@ -167,21 +167,36 @@ def deploy(
     place = bundle_path(output)
     check_target(place, is_bundle)
     older = older_bundle(place)
+    check_surroundings(preset, preprocessing, older)
     if is_compiled(model):
-        known = preset or (older.preset if older else "")
-        if not known or preprocessing is not None or board_model is not None or max_drop is not None:
-            raise ConfigurationError(f"'{model}' is compiled already: it takes the preset of its network, and no more")
-        return wrap_compiled(
-            model,
-            preset=oriented(find_preset(known) if isinstance(known, str) else known, orientation),
-            output=place,
-            board=board or "host",
-            class_names=class_names,
-        )
+        if calibration is not None or board_model is not None or max_drop is not None:
+            raise ConfigurationError(
+                f"'{model}' is compiled already, so nothing of it can be quantized or compiled anew; give its preset, "
+                "or its preprocessing and class names, and the board it was compiled for, and no more"
+            )
+        return _wrapped(model, request.surroundings, place, board or "host", older)
     target = board_target(
         board or (older.board if older else "host"), vitis_ai=vitis_ai, arch=arch, board_model=board_model, log=log
     )
     return _bundled(place, prepare(model, request, older=older, progress=progress), target)
+
+
+def _wrapped(model: str | Path, given: Surroundings, place: Path, board: str, older: Bundle | None) -> Bundle:
+    chosen, steps = check_surroundings(given.preset, given.preprocessing, older)
+    names = given.class_names
+    if chosen is None and older is not None:
+        if steps is None and older.preset in PRESETS:
+            chosen = PRESETS[older.preset]
+        else:
+            steps, names = steps or older.preprocessing, names or older.output.class_names
+    return wrap_compiled(
+        model,
+        preset=oriented(chosen, given.orientation) if chosen else None,
+        preprocessing=replace(steps, orientation=given.orientation) if steps and given.orientation else steps,
+        output=place,
+        board=board,
+        class_names=names,
+    )
 
 
 def _bundled(place: Path, made: Prepared, target: BoardTarget) -> Bundle:

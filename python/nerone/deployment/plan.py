@@ -18,21 +18,19 @@ from nerone.graph import Graph
 from nerone.graph.h5_model import H5Model
 from nerone.graph.input_shapes import InputShape
 from nerone.runtime.preprocessing import Preprocessing
-from nerone.runtime.presets import PRESETS, Preset
+from nerone.runtime.presets import PALETTE, PRESETS, Preset
+from nerone.runtime.presets import preset as find_preset
 
-__all__ = ["BundlePlan", "check_given", "given_preprocessing", "imported", "make_plan", "oriented"]
-
-# Colours of classes that no preset names: Okabe and Ito's palette after a black background.
-_PALETTE = (
-    (0, 0, 0),
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-)
+__all__ = [
+    "BundlePlan",
+    "check_given",
+    "check_surroundings",
+    "given_preprocessing",
+    "imported",
+    "make_plan",
+    "network_classes",
+    "oriented",
+]
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,22 @@ def check_given(chosen: Preset | None, preprocessing: Preprocessing | None, olde
         )
 
 
+def check_surroundings(
+    preset: str | Preset | None, preprocessing: Preprocessing | str | Path | None, older: Bundle | None
+) -> tuple[Preset | None, Preprocessing | None]:
+    """Return the preset and the preprocessing that were given, as objects, before any work is done.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such preset or file, or neither was given and no older bundle lends them.
+    """
+    chosen = find_preset(preset) if isinstance(preset, str) else preset
+    steps = given_preprocessing(preprocessing)
+    check_given(chosen, steps, older)
+    return chosen, steps
+
+
 def make_plan(
     graph: Graph,
     chosen: Preset | None,
@@ -122,7 +136,7 @@ def make_plan(
     kept = older.output if older and not chosen and class_names is None else None
     if kept:
         kept.check_classes(int(out[-1]))
-    output = replace(kept or _output(out, chosen, class_names), covers=covered(graph))
+    output = replace(kept or network_classes(out, chosen, class_names), covers=covered(graph))
     found = BundlePlan(steps, output, name)
     check_fit(steps, TensorDeclaration("", (1, *shape), None), TensorDeclaration("", (1, *out), None), found.output)
     return found
@@ -138,10 +152,15 @@ def oriented(plan: _Steps, orientation: str | None) -> _Steps:
     return replace(plan, preprocessing=replace(plan.preprocessing, orientation=orientation))
 
 
-def _output(shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence[str] | None) -> OutputDeclaration:
+def network_classes(
+    shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence[str] | None
+) -> OutputDeclaration:
+    """Return the classes of a network with an output of this shape (H, W, classes) or (classes,): as named, else the
+    preset's, else by number.
+    """
     classes = int(shape[-1])
     image = len(shape) == 3 and shape[0] * shape[1] > 1
-    if chosen and class_names is None:
+    if chosen and chosen.output and class_names is None:
         declared = OutputDeclaration(
             chosen.output, chosen.class_names, chosen.colours, chosen.label_ids, codes=chosen.codes
         )
@@ -149,7 +168,7 @@ def _output(shape: tuple[int, ...], chosen: Preset | None, class_names: Sequence
         names = tuple(class_names or (f"class {number}" for number in range(classes)))
         if classes == 2 and len(names) == 1:
             names = ("background", *names)
-        colours = tuple(_PALETTE[number % len(_PALETTE)] for number in range(len(names)))
+        colours = tuple(PALETTE[number % len(PALETTE)] for number in range(len(names)))
         declared = OutputDeclaration("segmentation" if image else "classification", names, colours)
     declared.check_classes(classes)
     if (declared.kind == "segmentation") != image:

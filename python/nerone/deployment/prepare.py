@@ -75,6 +75,8 @@ def prepare(
     if quantized is None:
         _check_trained(model)
         check_given(chosen, steps, older)
+        if request.calibration is None:
+            raise ConfigurationError("no calibration images were given; give a folder with 100 to 1000 of them")
         graph = imported(model, given.input_shape, content)
     elif wanted.method != "ptq" or wanted.max_drop is not None:
         raise ConfigurationError(

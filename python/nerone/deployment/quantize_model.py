@@ -11,7 +11,6 @@ import numpy as np
 
 from nerone.deployment.calibration_sampling import Drawn, Reader, draw, labelled_arrays
 from nerone.deployment.request import Quantization
-from nerone.errors import ConfigurationError
 from nerone.graph import Graph
 from nerone.quantization.executor import Executor
 from nerone.quantization.model import QuantizedModel
@@ -52,8 +51,6 @@ def quantize_for_bundle(
     """
     from nerone.quantization import quantize
 
-    if calibration is None:
-        raise ConfigurationError("no calibration images were given; give a folder with 100 to 1000 of them")
     validation = _labelled(wanted.validation, reader, VALIDATION_IMAGES, wanted.draw.seed, "validation images")
     labelled = _labelled(wanted.labelled, reader, TRAINING_IMAGES, wanted.draw.seed, "training images")
     drawn = draw(calibration, graph, reader, wanted.draw)

@@ -9,10 +9,12 @@ from typing import Any
 from nerone import _core
 from nerone.bundle.bundle import Bundle
 from nerone.bundle.declaration import OutputDeclaration, TensorDeclaration
+from nerone.deployment.plan import check_given, network_classes
 from nerone.dpu.boards import find_board
 from nerone.dpu.fingerprints import boards_of_fingerprint
 from nerone.errors import ConfigurationError
 from nerone.runtime.model import Model, TensorInfo
+from nerone.runtime.preprocessing import Preprocessing
 from nerone.runtime.presets import Preset
 from nerone.runtime.presets import preset as find_preset
 
@@ -47,20 +49,22 @@ def _dpu_parts(graph: dict[str, Any]) -> list[dict[str, Any]]:
 def wrap_compiled(
     model: str | Path,
     *,
-    preset: str | Preset,
+    preset: str | Preset | None = None,
+    preprocessing: Preprocessing | None = None,
     output: str | Path,
     board: str = "host",
     class_names: Sequence[str] | None = None,
 ) -> Bundle:
-    """Make a bundle of a compiled xmodel and the preset of its network.
+    """Make a bundle of a compiled xmodel and the preset or the preprocessing of its network.
 
     Parameters
     ----------
     model : xmodel with one input and one output; copied unchanged. Sizes and scales are read from it
     preset : name of a preset, or a Preset
+    preprocessing : in place of the preset's; its result has to be as large as the network's input
     output : the bundle to make, NAME.nerone
     board : "host" for the software DPU alone, or the board that the file was compiled for
-    class_names : in place of the preset's, class 0 first
+    class_names : in place of the preset's, class 0 first; without either they are numbered
 
     Returns
     -------
@@ -72,6 +76,7 @@ def wrap_compiled(
         If the file cannot run, was compiled for another board, or does not fit the preset.
     """
     chosen = find_preset(preset) if isinstance(preset, str) else preset
+    check_given(chosen, preprocessing, None)
     path = Path(model)
     with Model.load(path) as opened:
         inputs, outputs = opened.inputs, opened.outputs
@@ -84,17 +89,19 @@ def wrap_compiled(
     if len(shape) != 4:
         raise ConfigurationError(f"'{path}' takes arrays of shape {shape}; a bundle takes images (N, H, W, C)")
     graph = _core.read_xmodel(str(path))
+    steps = preprocessing or (chosen.preprocessing.with_output_size(shape[1], shape[2]) if chosen else None)
+    assert steps is not None
     fingerprint = None if find_board(board).is_host else _fingerprint(path, graph, board)
     return Bundle.create(
         output,
         xmodel=path,
-        preprocessing=chosen.preprocessing.with_output_size(shape[1], shape[2]),
+        preprocessing=steps,
         input=_declared(inputs[0]),
         output_tensor=_declared(outputs[0]),
-        output=_output(chosen, outputs[0].shape[-1], class_names),
+        output=_output(chosen, outputs[0].shape[1:], class_names),
         board=board,
         fingerprint=fingerprint,
-        preset=chosen.name,
+        preset=chosen.name if chosen else "",
         board_xmodel=None if fingerprint is None else path,
         report={"quantization": {}, "compiled": _summary(path, graph)},
     )
@@ -123,7 +130,10 @@ def _summary(path: Path, graph: dict[str, Any]) -> dict[str, Any]:
     return {"source": path.name, "macs": total // 2, "on_dpu": on_dpu / total if total else 0.0}
 
 
-def _output(chosen: Preset, classes: int, class_names: Sequence[str] | None) -> OutputDeclaration:
+def _output(chosen: Preset | None, shape: tuple[int, ...], class_names: Sequence[str] | None) -> OutputDeclaration:
+    if chosen is None or not chosen.output:
+        return network_classes(shape, None, class_names)
+    classes = shape[-1]
     names = tuple(class_names) if class_names else chosen.class_names
     colours = chosen.colours
     if class_names is None and classes == 2 < len(names) and chosen.output == "segmentation":

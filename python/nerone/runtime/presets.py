@@ -1,4 +1,4 @@
-"""Named preprocessings with what their networks' outputs mean: the paper's four tasks, and its published models."""
+"""Named preprocessings: of the paper's tasks and published models, with their classes, and of pictures in general."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import (
     Channels,
@@ -19,7 +20,7 @@ from nerone.runtime.preprocessing import (
     Window,
 )
 
-__all__ = ["PRESETS", "Preset", "preset"]
+__all__ = ["PALETTE", "PRESETS", "Preset", "preset"]
 
 Colour = tuple[int, int, int]
 
@@ -33,6 +34,13 @@ _BLUE: Colour = (0, 114, 178)
 _VERMILION: Colour = (213, 94, 0)
 _PURPLE: Colour = (204, 121, 167)
 
+PALETTE = (_NONE, _ORANGE, _SKY, _GREEN, _YELLOW, _BLUE, _VERMILION, _PURPLE)
+"""Colours of classes that no preset names, class 0 first."""
+
+# Mean and deviation of ImageNet's pictures in 0..1, as torchvision's weights and Keras's mode "torch" have them.
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -43,8 +51,9 @@ class Preset:
     name : str, as the command line takes it
     title : str, one line for people
     preprocessing : Preprocessing
-    output : "segmentation" (a class per pixel) or "classification" (a class per image)
-    class_names : one per class, class 0 first
+    output : "segmentation" (a class per pixel) or "classification" (a class per image); "" for networks of any kind,
+        which bring their classes along: their names are given beside the preset, or stay "class 0", "class 1" ...
+    class_names : one per class, class 0 first; empty where the output is ""
     colours : (R, G, B) 0-255, one per class
     label_ids : the data set's own id of each class, as its masks store it; empty where it has none
     codes : SNOMED CT code and meaning of each class, as of `nerone.bundle.declaration.OutputDeclaration`
@@ -53,9 +62,9 @@ class Preset:
     name: str
     title: str
     preprocessing: Preprocessing
-    output: Literal["segmentation", "classification"]
-    class_names: tuple[str, ...]
-    colours: tuple[Colour, ...]
+    output: Literal["segmentation", "classification", ""] = ""
+    class_names: tuple[str, ...] = ()
+    colours: tuple[Colour, ...] = ()
     label_ids: tuple[int, ...] = ()
     codes: tuple[tuple[str, ...], ...] = ()
 
@@ -119,7 +128,15 @@ def _prostate(to: tuple[float, float]) -> Preprocessing:
 
 
 def _blood(height: int, width: int) -> Preprocessing:
-    return Preprocessing((Channels(3, names=("red", "green", "blue")), Resize(height, width), ScaleOffset((1 / 255,))))
+    return Preprocessing((_RGB, Resize(height, width), ScaleOffset((1 / 255,))))
+
+
+def _picture(channels: Channels, values: ScaleOffset) -> Preprocessing:
+    """Resize to the network's input, 224 pixels until it is known, and scale levels of 0 to 255."""
+    return Preprocessing((channels, Resize(224, 224), values))
+
+
+_RGB = Channels(3, names=("red", "green", "blue"))
 
 
 def _segmentation(
@@ -173,6 +190,24 @@ PRESETS: dict[str, Preset] = {
             _BLOOD_CLASSES,
             _BLOOD_COLOURS,
         ),
+        Preset("rgb-0-1", "RGB pictures, 0..255 as 0..1", _picture(_RGB, ScaleOffset((1 / 255,)))),
+        Preset(
+            "rgb-imagenet",
+            "RGB pictures, less ImageNet's mean, over its deviation (torchvision, Keras's mode torch)",
+            _picture(
+                _RGB,
+                ScaleOffset(
+                    tuple(1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION),
+                    tuple(-m / deviation for m, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)),
+                ),
+            ),
+        ),
+        Preset(
+            "rgb-minus1-1",
+            "RGB pictures, 0..255 as -1..1 (Keras's mode tf)",
+            _picture(_RGB, ScaleOffset((1 / 127.5,), (-1.0,))),
+        ),
+        Preset("grey-0-1", "grey pictures, 0..255 as 0..1", _picture(Channels(1), ScaleOffset((1 / 255,)))),
     )
 }
 

@@ -92,7 +92,7 @@ def test_presets_of_the_published_networks_without_their_files(
 def test_what_cannot_be_wrapped(stand_ins: dict[str, Path], tmp_path: Path) -> None:
     model, place = stand_ins["ct-org"], tmp_path / "net.nerone"
     for options, words in (
-        ({}, "preset of its network"),
+        ({}, "neither a preset nor a preprocessing"),
         ({"preset": "paper-bccd"}, "classes"),
         ({"preset": "paper-brats"}, "classes"),
         ({"preset": "paper-ct-org", "board": "zcu104"}, "not for zcu104"),

@@ -48,6 +48,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the documents speak of: a trained model, scans, the demo's bundle."""
     keras = pytest.importorskip("keras", reason="TensorFlow is not installed")
     from nerone.cli.main import main
+    from nerone.data.blood_phantoms import write_blood_phantoms
     from nerone.data.phantoms import write_ct_phantoms
 
     folder = tmp_path_factory.mktemp("documents")
@@ -56,7 +57,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = keras.layers.UpSampling2D(4)(x)
     x = keras.layers.Conv2D(6, 3, padding="same")(x)
     keras.Model(image, keras.layers.Softmax()(x)).save(folder / "unet.keras")
+    photograph = keras.Input((32, 32, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, activation="relu")(photograph))
+    keras.Model(photograph, keras.layers.Dense(2, activation="softmax")(x)).save(folder / "classifier.keras")
     write_ct_phantoms(folder / "scans", count=2, slices=4)
+    write_blood_phantoms(folder / "pictures", count=2, height=48, width=64)
     (folder / "demo-output").mkdir()
     deploy = f"deploy {folder}/unet.keras --calibration {folder}/scans --preset ct-org --images 4 -o"
     assert main([*shlex.split(deploy), str(folder / "demo-output/unet.nerone")]) == 0

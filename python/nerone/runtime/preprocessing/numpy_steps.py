@@ -6,7 +6,8 @@ saturate. Each operation is one float32 operation in the order written here; sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import collections
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from nerone.runtime.preprocessing import (
 )
 from nerone.runtime.preprocessing.numpy_geometry import axis_resize, crop_or_pad
 
-__all__ = ["DTYPES", "apply", "enter", "quantize", "volume_statistics"]
+__all__ = ["DTYPES", "apply", "enter", "quantize", "trace", "volume_statistics"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -114,17 +115,29 @@ def apply(
     >>> apply(Preprocessing((Window(-500, 1000),)), np.array([[-500, 250, 4000]], np.int16)).ravel().tolist()
     [-1.0, 0.0, 1.0]
     """
+    last = collections.deque(trace(preprocessing, image, spacing_mm=spacing_mm, statistics=statistics), maxlen=1)
+    return last[0][1] if last else enter(image)
+
+
+def trace(
+    preprocessing: Preprocessing,
+    image: Array | Sequence[Array],
+    *,
+    spacing_mm: Spacing = None,
+    statistics: Statistics | None = None,
+) -> Iterator[tuple[Step, Floats]]:
+    """Apply the steps as :func:`apply` does, and yield each with what it makes of the image, (H, W, C) float32."""
     values = enter(image)
     preprocessing.output_shape(*values.shape, spacing_mm=spacing_mm)
     spacing = spacing_pair(spacing_mm)
     given = _given(preprocessing, statistics)
     for step in preprocessing.steps:
         pairs = given.pop(0) if step.needs_volume and given else None
-        size, new_spacing = step.output_size((values.shape[0], values.shape[1]), spacing)
+        size, spacing_behind = step.output_size((values.shape[0], values.shape[1]), spacing)
         values = _limit(values)
         values = _move(step, values, size) if step.moves_pixels else _map(step, values, pairs)
-        spacing = new_spacing
-    return values
+        spacing = spacing_behind
+        yield step, values
 
 
 def quantize(values: npt.ArrayLike, fix_point: int) -> npt.NDArray[np.int8]:

@@ -44,7 +44,7 @@ SCOPES = ("slice", "volume")
 
 @dataclass(frozen=True)
 class Channels(Step):
-    """Take channels of the image in an order: (2, 1, 0) makes RGB of BGR.
+    """Expect so many channels, and take them in an order if there is one: (2, 1, 0) makes RGB of BGR.
 
     Parameters
     ----------
