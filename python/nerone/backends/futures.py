@@ -40,6 +40,12 @@ class Future:
         ticket = self._ticket
         return ticket is None or ticket.ready()
 
+    def then(self, change: Callable[[Any], Any]) -> Future:
+        """Have the result changed when it is collected; only before anybody has asked for it."""
+        finish = self._finish
+        self._finish = lambda value: change(finish(value))
+        return self
+
     def result(self, timeout_ms: int | None = None) -> Any:
         """Wait for the result.
 

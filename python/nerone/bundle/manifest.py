@@ -18,6 +18,8 @@ KINDS = ("segmentation", "classification")
 class _OutputLike(Protocol):
     @property
     def kind(self) -> str: ...
+    @property
+    def covers(self) -> tuple[int, ...]: ...
 
 
 class BundleLike(Protocol):
@@ -44,6 +46,7 @@ class Manifest:
     preprocessing : Preprocessing
     kind : "segmentation" or "classification"
     per_input : tuple of Preprocessing, one per input of the network; empty where they are all alike
+    covers : (rows, columns) in the middle of the network's input that a mask covers; empty where that is all of it
     """
 
     model: Path
@@ -51,6 +54,7 @@ class Manifest:
     preprocessing: Preprocessing
     kind: str
     per_input: tuple[Preprocessing, ...] = ()
+    covers: tuple[int, ...] = ()
 
     def model_for(self, device: str) -> Path:
         """Return the file that a device runs: the board's own, where there is one, or the host's."""
@@ -66,7 +70,8 @@ def read_manifest(bundle: str | Path | BundleLike) -> Manifest:
         one sentence with what is wrong and what to do.
     """
     if not isinstance(bundle, (str, Path)):
-        return Manifest(bundle.host_model_path, bundle.board_model_path, bundle.preprocessing, bundle.output.kind)
+        files = bundle.host_model_path, bundle.board_model_path
+        return Manifest(*files, bundle.preprocessing, bundle.output.kind, covers=bundle.output.covers)
     folder = Path(bundle)
     if not folder.exists() and folder.suffix != ".nerone":
         folder = folder.with_name(folder.name + ".nerone")
@@ -84,6 +89,7 @@ def read_manifest(bundle: str | Path | BundleLike) -> Manifest:
         folder / Path(board_model).name if board_model else None,
         Preprocessing.from_dict(values.get("preprocessing", {})),
         _kind(values, folder),
+        covers=_covers(values, folder),
     )
 
 
@@ -99,3 +105,11 @@ def _kind(values: dict[str, Any], folder: Path) -> str:
     if kind not in KINDS:
         raise ConfigurationError(f"'{folder}': output.kind is {kind!r}; expected {' or '.join(KINDS)}: deploy again")
     return str(kind)
+
+
+def _covers(values: dict[str, Any], folder: Path) -> tuple[int, ...]:
+    covers = values["output"].get("covers", [])
+    whole = isinstance(covers, list) and all(type(extent) is int and extent > 0 for extent in covers)
+    if not whole or len(covers) not in (0, 2):
+        raise ConfigurationError(f"'{folder}': output.covers is {covers!r}; expected rows and columns: deploy again")
+    return tuple(covers)

@@ -38,6 +38,9 @@ def register(application: typer.Typer) -> None:
         resample: str = typer.Option(
             "nearest", "--resample", help="To the scan's grid: nearest, or linear: probabilities are interpolated."
         ),
+        colours: bool = typer.Option(
+            False, "--colours", help="Beside each PNG mask also a picture in the classes' colours."
+        ),
         report: str = typer.Option(None, "--report", help="Table of volumes and Dice per class: FILE.csv or .json."),
         shard: str = typer.Option(None, "--shard", help="Run the I-th of N parts of the scans: I/N."),
         resume: bool = typer.Option(False, "--resume", help="Leave out what an earlier run has finished."),
@@ -71,6 +74,7 @@ def register(application: typer.Typer) -> None:
             resume=resume,
             manifest=manifest,
             dice=report is not None,
+            colours=colours,
         )
         _run_scans(path, scans, output, options, report, as_json)
 

@@ -6,22 +6,27 @@ import io
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
-from nerone.errors import ShapeError
+from nerone.data.frame import Frame
+from nerone.errors import ConfigurationError, ShapeError
 from nerone.live.encoding import to_display, upright
 from nerone.live.session import Session
-from nerone.runtime.presets import PRESETS
+from nerone.runtime.preprocessing import Spacing
+from nerone.runtime.preprocessing.image_grid import on_image_grid
+from nerone.runtime.presets import PALETTE
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 __all__ = ["Live", "paint", "show"]
 
 Colour = tuple[int, int, int]
-# Okabe and Ito's palette, as the presets use it; class 0 is not painted.
-_COLOURS: tuple[Colour, ...] = PRESETS["ct-org"].colours
+_COLOURS: tuple[Colour, ...] = PALETTE
 
 
 def paint(
@@ -63,12 +68,39 @@ def paint(
     return np.where((shown > 0)[:, :, np.newaxis], mixed.round(), grey).astype(np.uint8)
 
 
-def show(image: NDArray[Any], mask: NDArray[np.uint8], **options: Any) -> Any:
-    """Return a picture that a notebook displays: the image with its mask, as `paint` draws it.
+def show(
+    image: Frame | NDArray[Any],
+    mask: NDArray[np.uint8] | None = None,
+    bundle: Bundle | str | Path | None = None,
+    *,
+    mask_grid: Literal["network", "image"] | None = None,
+    spacing_mm: Spacing = None,
+    colours: Sequence[Colour] | None = None,
+    opacity: float = 0.5,
+    window: tuple[float, float] | None = None,
+) -> Picture:
+    """Return an image with its mask in colour as a PIL picture, which a notebook displays and ``save`` writes.
 
     Parameters
     ----------
-    image, mask, options : as for `paint`
+    image : (H, W) or (H, W, C) array as it was given to the pipeline, or a `nerone.data.Frame`, which knows its spacing
+        and is shown as radiologists look at it
+    mask : uint8 class numbers, as `nerone.Pipeline` gives them; None shows the image alone
+    bundle : Bundle or path, whose preprocessing places the mask on the image and whose colours are taken
+    mask_grid : "network", the default where there is a bundle: the mask lies as the network gives it; or "image", the
+        default without one
+    spacing_mm : float or (row, column), as given to the pipeline; of a frame its own
+    colours : (R, G, B) per class, in place of the bundle's
+    opacity, window : as for `paint`
+
+    Returns
+    -------
+    PIL.Image.Image, RGB, at most 640 pixels a side
+
+    Raises
+    ------
+    ShapeError, ConfigurationError
+        where the mask is not on the grid it is said to be on, or lies on the network's and there is no bundle.
 
     Examples
     --------
@@ -79,7 +111,40 @@ def show(image: NDArray[Any], mask: NDArray[np.uint8], **options: Any) -> Any:
     """
     from PIL import Image
 
-    return Image.fromarray(paint(image, mask, **options))
+    opened = bundle if bundle is None or isinstance(bundle, Bundle) else Bundle.open(bundle)
+    affine = None
+    if isinstance(image, Frame):
+        spacing_mm, affine = image.spacing_mm if spacing_mm is None else spacing_mm, image.affine
+        image = image.image
+    size = (int(image.shape[0]), int(image.shape[1]))
+    placed = np.zeros(size, np.uint8) if mask is None else _placed(mask, size, opened, mask_grid, spacing_mm)
+    chosen = colours or (opened.output.colours if opened else _COLOURS)
+    painted = paint(upright(image, affine), upright(placed, affine), colours=chosen, opacity=opacity, window=window)
+    return Image.fromarray(painted)
+
+
+def _placed(
+    mask: NDArray[np.uint8], size: tuple[int, int], bundle: Bundle | None, grid: str | None, spacing_mm: Spacing
+) -> NDArray[np.uint8]:
+    if grid not in (None, "network", "image"):
+        raise ConfigurationError(f"mask_grid is {grid!r}; expected network or image")
+    if grid == "image" or (grid is None and bundle is None):
+        if mask.shape != size:
+            raise ShapeError(
+                f"the mask has shape {mask.shape}, the image {size}; give the bundle, whose preprocessing places it "
+                'from the network\'s grid, or run Pipeline(bundle, result_grid="image")'
+            )
+        return mask
+    if bundle is None:
+        raise ConfigurationError("a mask on the network's grid is placed by a bundle's preprocessing; give the bundle")
+    output, wanted = bundle.output_tensor.shape[1:3], mask.shape
+    if tuple(output) != wanted:
+        raise ShapeError(
+            f"the mask has shape {wanted}, the network's masks {tuple(output)}; where it lies on the image's grid, "
+            'give mask_grid="image"'
+        )
+    steps, covers = bundle.preprocessing, bundle.output.covers
+    return on_image_grid(steps, mask, size, spacing_mm=spacing_mm, covers=covers)
 
 
 class Live:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from nerone.bundle.manifest import BundleLike, Manifest, read_manifest
 from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError
 from nerone.runtime.frame import Frame, Images
 from nerone.runtime.preprocessing import Preprocessing, Spacing
+from nerone.runtime.preprocessing.image_grid import on_image_grid
 
 __all__ = ["Frame", "Pipeline"]
 
@@ -32,6 +33,8 @@ class Pipeline:
     threads : int, worker threads, each with a runner of its own; None chooses by the device's cores and the host's
     backend : "vart" (C++), or "pynq" (the paper's loop in Python, for comparison)
     result : "classes" (first maximum over the channels), "probabilities" (softmax), "real" (float32 values) or "raw"
+    result_grid : "network", where masks lie as the network gives them, or "image": each mask is carried back to the
+        grid of its image, 0 where the preprocessing cut the image or the network covers less; of "classes" only
     preprocessing : instead of the bundle's; for a network of several inputs also a sequence of them, one per input
     device : "softdpu", "board", or path of a VART runner library
     kernels, cores, job_latency_us, compute : of the software DPU, as for `nerone.Model.load`
@@ -61,6 +64,7 @@ class Pipeline:
         threads: int | None = None,
         backend: Literal["vart", "pynq"] = "vart",
         result: Literal["classes", "probabilities", "real", "raw"] = "classes",
+        result_grid: Literal["network", "image"] = "network",
         preprocessing: Preprocessing | Sequence[Preprocessing] | None = None,
         device: str = "softdpu",
         kernels: str = "auto",
@@ -85,6 +89,10 @@ class Pipeline:
             job_latency_us=job_latency_us,
             compute=compute,
         )
+        check("result_grid", result_grid in ("network", "image"), result_grid, "network or image")
+        if result_grid == "image":
+            check("result", result == "classes", result, "classes, the one result that goes to the image's grid")
+        self._on_image = result_grid == "image"
         self.backend = backend
         self._engine: Engine = open_engine(backend, self.manifest, options)
         self._closed = False
@@ -127,7 +135,8 @@ class Pipeline:
         wait_ms = milliseconds(timeout_ms)
         try:
             check_statistics(frame.statistics)
-            return self._engine.submit(frame.image, frame.spacing_mm, frame.statistics, wait_ms)
+            future = self._engine.submit(frame.image, frame.spacing_mm, frame.statistics, wait_ms)
+            return future.then(_Placing(self.manifest, frame)) if self._on_image else future
         except (ShapeError, DtypeError, ConfigurationError) as error:
             return failed(error)
 
@@ -147,9 +156,9 @@ class Pipeline:
 
         Returns
         -------
-        (h, w) uint8 classes of a segmentation on the network's own grid, () uint8 class of a classification; for other
-        ``result`` settings the network's output without the batch axis; a dict of them by name where the network has
-        several outputs
+        (h, w) uint8 classes of a segmentation on the network's own grid, or (H, W) on the image's where
+        ``result_grid`` is "image"; () uint8 class of a classification; for other ``result`` settings the network's
+        output without the batch axis; a dict of them by name where the network has several outputs
         """
         future = self.submit(image, spacing_mm=spacing_mm, statistics=statistics, timeout_ms=timeout_ms)
         return future.result(timeout_ms)
@@ -283,6 +292,25 @@ def _manifest(
     each = tuple(preprocessing)
     check("preprocessing", all(isinstance(one, Preprocessing) for one in each) and bool(each), each, "Preprocessing")
     return replace(manifest, preprocessing=each[0], per_input=each)
+
+
+class _Placing:
+    """Carries the masks of one frame to the grid of its image; of several inputs, the first one's."""
+
+    def __init__(self, manifest: Manifest, frame: Frame) -> None:
+        self._steps, self._covers = manifest.preprocessing, manifest.covers
+        self._spacing_mm = frame.spacing_mm
+        image: Any = frame.image
+        while isinstance(image, (Mapping, Sequence)):
+            image = next(iter(image.values() if isinstance(image, Mapping) else image))
+        self._size = (int(image.shape[0]), int(image.shape[1]))
+
+    def __call__(self, found: Any) -> Any:
+        if isinstance(found, Mapping):
+            return {name: self(one) for name, one in found.items()}
+        if found.ndim != 2:
+            return found
+        return on_image_grid(self._steps, found, self._size, spacing_mm=self._spacing_mm, covers=self._covers)
 
 
 def _outcome(future: Future, on_error: str, timeout_ms: int | None = None) -> Any:

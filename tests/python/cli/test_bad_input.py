@@ -112,11 +112,12 @@ def test_a_preset_of_another_network(refused, quantized_file, tmp_path):
     assert not (tmp_path / "n.nerone").exists()
 
 
-def test_models_that_are_none(refused, tmp_path):
+def test_models_that_are_none(refused, volume, tmp_path):
     for name in ("a.h5", "a.keras", "a.xmodel", "a.txt"):
         (tmp_path / name).write_bytes(b"garbage" * 100)
         verb = ("inspect", tmp_path / name) if name == "a.xmodel" else None
-        said = refused(*(verb or ("deploy", tmp_path / name, "--preset", "ct-org", "-o", tmp_path / "n.nerone")))
+        given = ("--preset", "ct-org", "--calibration", volume, "-o", tmp_path / "n.nerone")
+        said = refused(*(verb or ("deploy", tmp_path / name, *given)))
         assert name in said or "xmodel" in said
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -14,8 +15,10 @@ from PIL import Image
 
 from nerone.bundle.bundle import Bundle
 from nerone.cli.evaluate import scores_of
+from nerone.data.pictures import read_picture
 from nerone.evaluation.evaluate import Evaluation
 from nerone.evaluation.metrics import ClassificationCounts
+from nerone.runtime.pipeline import Pipeline
 from nerone.runtime.prediction.inference import Inference
 from nerone.zoo.shipped import shipped_model
 from paths import golden
@@ -83,12 +86,39 @@ def test_run_pictures_to_png_masks(run, bundle, tmp_path):
     for name in ("a.png", "inner/a.png"):
         Image.fromarray(rng.integers(0, 255, (12, 18), np.uint8)).save(folder / name)
     assert run("run", bundle.path, folder, "-o", tmp_path / "out")[0] == 0
-    for name in ("a_mask.png", "inner/a_mask.png"):
-        mask = Image.open(tmp_path / "out" / name)
-        assert mask.size == (18, 12)
-        assert mask.mode == "P"
-        assert np.asarray(mask).max() <= 2
-        assert tuple(mask.getpalette()[3:6]) == bundle.output.colours[1]
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 2
+    with Pipeline(bundle, result_grid="image") as pipeline:
+        for name in ("a", "inner/a"):
+            mask = Image.open(tmp_path / "out" / f"{name}_mask.png")
+            assert (mask.size, mask.mode) == ((18, 12), "L")
+            np.testing.assert_array_equal(mask, pipeline.run(np.asarray(Image.open(folder / f"{name}.png"))))
+
+
+def test_png_masks_hold_the_ids_for_every_reader(run, bundle, tmp_path):
+    """Grey levels are the data set's ids with PIL, OpenCV and our own reader; colours lie beside them."""
+    manifest = bundle.path / "bundle.json"
+    values = json.loads(manifest.read_text())
+    values["output"]["label_ids"] = [0, 4, 9]
+    manifest.write_text(json.dumps(values))
+    folder, out = tmp_path / "pictures", tmp_path / "out"
+    folder.mkdir()
+    picture = np.random.default_rng(1).integers(-800, 1200, (12, 18)).astype(np.int16)
+    np.save(folder / "a.npy", picture)
+    assert run("run", bundle.path, folder, "-o", out, "--colours")[0] == 0
+    with Pipeline(bundle, result_grid="image") as pipeline:
+        classes = pipeline.run(picture)
+    ids = np.array([0, 4, 9], np.uint8)[classes]
+    assert len(np.unique(ids)) > 1
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "a_mask.png")), ids)
+    np.testing.assert_array_equal(read_picture(out / "a_mask.png"), ids)
+    coloured = np.asarray(Image.open(out / "a_colour_mask.png"))
+    np.testing.assert_array_equal(coloured, np.array(bundle.output.colours, np.uint8)[classes])
+    # In the folder of the pictures, neither is taken for a picture.
+    assert run("run", bundle.path, folder, "-o", folder, "--colours")[0] == 0
+    found = json.loads(run("run", bundle.path, folder, "-o", out, "--json")[1])
+    assert [Path(result["source"]).name for result in found["results"]] == ["a.npy"]
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    np.testing.assert_array_equal(cv2.imread(str(out / "a_mask.png"), cv2.IMREAD_UNCHANGED), ids)
 
 
 def test_run_classification_to_csv(run, classifier, tmp_path):

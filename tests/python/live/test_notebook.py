@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from nerone.data.frame import Frame
 from nerone.errors import ConfigurationError, ShapeError
 from nerone.live.notebook import Live, paint, show
+from nerone.runtime.preprocessing import Channels, CropOrPad, Preprocessing, Window
 from waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,6 +41,63 @@ def test_show_gives_a_picture_of_a_scan() -> None:
     assert picture.getpixel((3, 3)) == (1, 2, 3)
 
 
+STEPS = Preprocessing((Channels(1), CropOrPad(16, 16), Window(-500, 1000)))
+
+
+@pytest.fixture
+def segmenter(tmp_path: Path) -> Any:
+    from cli.conftest import segmentation_model
+    from nerone.deployment import deploy
+
+    names = ["air", "liver", "bone"]
+    return deploy(segmentation_model(), preprocessing=STEPS, class_names=names, output=tmp_path / "net.nerone")
+
+
+def test_show_places_a_mask_of_the_network_in_the_bundles_colours(segmenter: Any) -> None:
+    image = np.zeros((20, 24), np.uint8)
+    mask = np.zeros((16, 16), np.uint8)
+    mask[0, 0], mask[15, 15] = 1, 2
+    for bundle in (segmenter, segmenter.path, str(segmenter.path)):
+        picture = show(image, mask, bundle, opacity=1)
+        assert picture.size == (24, 20)
+        # Two rows and four columns were cut away at each side.
+        assert picture.getpixel((4, 2)) == segmenter.output.colours[1]
+        assert picture.getpixel((19, 17)) == segmenter.output.colours[2]
+        assert np.count_nonzero(np.asarray(picture).any(-1)) == 2
+    placed = np.zeros((20, 24), np.uint8)
+    placed[2, 4] = 1
+    by_image = show(image, placed, segmenter, mask_grid="image", opacity=1)
+    assert by_image.getpixel((4, 2)) == segmenter.output.colours[1]
+    own = show(image, mask, segmenter, colours=((0, 0, 0), (9, 8, 7), (0, 0, 0)), opacity=1)
+    assert own.getpixel((4, 2)) == (9, 8, 7)
+
+
+def test_show_takes_a_frame_and_turns_it_upright(segmenter: Any) -> None:
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])  # rows to the right, columns to the front
+    frame = Frame(np.arange(20 * 24, dtype=np.int16).reshape(20, 24), Path("scan.nii"), 0, 1, (1.0, 1.0), affine)
+    mask = np.zeros((16, 16), np.uint8)
+    mask[0, 0] = 1
+    picture = show(frame, mask, segmenter, opacity=1)
+    assert picture.size == (20, 24)
+    # The patient's right is on the left and the front is up: row 2 is third from the right, column 4 fifth from below.
+    assert picture.getpixel((19 - 2, 23 - 4)) == segmenter.output.colours[1]
+    alone = np.asarray(show(frame))
+    assert alone.shape == (24, 20, 3)
+    assert len(np.unique(alone)) > 100
+
+
+def test_show_says_what_it_needs_to_place_a_mask(segmenter: Any) -> None:
+    image, mask = np.zeros((20, 24), np.uint8), np.zeros((16, 16), np.uint8)
+    with pytest.raises(ShapeError, match="give the bundle"):
+        show(image, mask)
+    with pytest.raises(ConfigurationError, match="give the bundle"):
+        show(image, mask, mask_grid="network")
+    with pytest.raises(ShapeError, match="mask_grid"):
+        show(image, np.zeros((20, 24), np.uint8), segmenter)
+    with pytest.raises(ConfigurationError, match="mask_grid is 'scan'"):
+        show(image, mask, segmenter, mask_grid="scan")  # type: ignore[arg-type]
+
+
 def require_weights(code: str) -> None:
     from nerone.zoo import shipped_model
 
@@ -44,6 +106,15 @@ def require_weights(code: str) -> None:
             shipped_model(task)
         except ConfigurationError:
             pytest.skip(f"no trained network for {task} comes with this release")
+
+
+def shown_levels(outputs: list[Any]) -> int:
+    """Return how many levels the pictures that a notebook shows have; those of a mask are few."""
+    levels = [0]
+    for output in outputs:
+        if data := output.get("data", {}).get("image/png"):
+            levels.append(len(np.unique(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))))))
+    return max(levels)
 
 
 def lines_of_code(book: Any) -> list[str]:
@@ -63,6 +134,7 @@ def test_notebooks_run(notebook: Path, tmp_path: Path) -> None:
     ).execute()
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) or output.get("name") == "stdout" for output in outputs)
+    assert shown_levels(outputs) > 100, "the notebook shows the mask, not the image"
     assert any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in outputs)
 
 

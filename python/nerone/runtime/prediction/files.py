@@ -89,8 +89,8 @@ def predict_files(
 
     Returns
     -------
-    What was written, and (file, reason) of what was left out. NIfTI masks hold the data set's label ids where the
-    bundle has them, class numbers otherwise, on the grid of the scan with its affine.
+    What was written, and (file, reason) of what was left out. NIfTI and PNG masks hold the data set's label ids where
+    the bundle has them, class numbers otherwise, on the grid of the scan; NIfTI masks have its affine.
 
     Raises
     ------
@@ -196,7 +196,7 @@ class _Work:
         if self.options.dice:
             dice = Dice(self.bundle, case.source, self.root)
             masks = _scored(masks, dice)
-        done = write_results(self.bundle, case.source, masks, case.stem, self.options.format, self.single)
+        done = write_results(self.bundle, case.source, masks, case.stem, self.options, self.single)
         found = self._written(case.source, done)
         return [replace(found[0], dice=dice.scores()), *found[1:]] if dice and found else found
 

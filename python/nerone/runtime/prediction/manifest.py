@@ -47,6 +47,7 @@ class Manifest:
             "bundle": file_digest(bundle.path / "bundle.json"),
             "format": options.format,
             "resample": options.resample,
+            **({"colours": True} if options.colours else {}),
         }
         self._versions = versions()
         self._lines = self._read() if options.resume else {}

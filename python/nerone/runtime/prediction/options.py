@@ -29,6 +29,7 @@ class RunOptions:
     shard : (i, n), run the i-th (from 1) of n parts of the cases; the same n parts give the same cases on any machine
     resume : leave out cases whose manifest and output say that they are finished
     dice : score masks against labels that lie beside the scans
+    colours : beside each PNG mask write a picture in the classes' colours, NAME_colour_mask.png
     manifest : keep a manifest in the output folder; a shard, and a run that is resumed, do
     """
 
@@ -41,6 +42,7 @@ class RunOptions:
     shard: tuple[int, int] | None = None
     resume: bool = False
     manifest: bool = False
+    colours: bool = False
     dice: bool = False
 
     def __post_init__(self) -> None:

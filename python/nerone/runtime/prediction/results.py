@@ -20,6 +20,7 @@ from nerone.data.grid import Grid, written_grid
 from nerone.data.nifti import MaskStream, write_mask
 from nerone.data.source import Source
 from nerone.errors import ConfigurationError
+from nerone.runtime.prediction.options import RunOptions
 
 __all__ = ["Result", "write_results"]
 
@@ -43,7 +44,8 @@ class Result:
 
 
 class _Writer:
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, options: RunOptions) -> None:
+        self.options = options
         self.classes = len(bundle.output.class_names)
         self.bundle = bundle
         self.ids = np.asarray(bundle.output.label_ids or range(self.classes), np.uint8)
@@ -85,7 +87,7 @@ class _Writer:
         result.targets.append((target, self.counts(stack)))
 
     def pictures(self, masks: Masks, source: Source, stem: Path, single: Path | None, result: Result) -> None:
-        """Write palette images: the pixels are class numbers, viewers show the bundle's colours."""
+        """Write grey images whose levels are the ids, which every reader gives as they are, and coloured ones."""
         from PIL import Image
 
         for number, (frame, mask) in enumerate(masks):
@@ -94,16 +96,18 @@ class _Writer:
             target = stem.with_name(f"{stem.name}_mask" + (".png" if lone else f"_{number:04d}.png"))
             # Of a volume, columns of the picture are the grid's first axis, as every viewer shows it.
             shown = mask if frame.affine is None else written_grid(mask[:, :, np.newaxis], frame)[0][:, :, 0].T
-            picture = Image.fromarray(np.ascontiguousarray(shown))
-            picture.putpalette([level for colour in self.bundle.output.colours for level in colour])
             place = single if single is not None and lone else target
             with replacing_file(place) as file:
-                picture.save(file)
+                Image.fromarray(np.ascontiguousarray(self.ids[shown])).save(file)
+            if self.options.colours:
+                coloured = np.asarray(self.bundle.output.colours, np.uint8)[shown]
+                with replacing_file(_coloured(place)) as file:
+                    Image.fromarray(coloured).save(file)
             result.targets.append((place, self.counts(mask)))
 
 
 def write_results(
-    bundle: Bundle, source: Source, masks: Masks, stem: Path, output_format: str, single: Path | None
+    bundle: Bundle, source: Source, masks: Masks, stem: Path, options: RunOptions, single: Path | None
 ) -> Result:
     """Write the masks of one scan as they come.
 
@@ -113,7 +117,7 @@ def write_results(
     source : Source, whose frames ``masks`` go through
     masks : each frame with its mask (H, W) of class numbers
     stem : where the result goes, without "_mask" and ending
-    output_format : as of `RunOptions.format`
+    options : RunOptions, of which the format and the colours count
     single : Path or None, the very file to write where its ending fits
 
     Raises
@@ -121,7 +125,8 @@ def write_results(
     ConfigurationError
         If the format does not fit the scan, naming it.
     """
-    writer, result, grid = _Writer(bundle), Result(), source.grid
+    output_format = options.format
+    writer, result, grid = _Writer(bundle, options), Result(), source.grid
     if grid is not None:
         result.voxel_ml = abs(float(np.linalg.det(grid.affine[:3, :3]))) / 1000
     if grid is None or output_format == "png":
@@ -138,6 +143,11 @@ def write_results(
     else:
         writer.whole(masks, source, target, output_format, result)
     return result
+
+
+def _coloured(mask: Path) -> Path:
+    """Return the name of the coloured picture, which is known as a mask by its ending too."""
+    return mask.with_name(f"{mask.stem.removesuffix('_mask')}_colour_mask.png")
 
 
 def _fitting(single: Path | None, ending: str) -> Path | None:
