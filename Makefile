@@ -7,10 +7,10 @@ JOBS ?= $(shell nproc)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 SAMPLE := $(filter sample,$(NERONE_TESTS))
 
-.PHONY: help setup develop demo test test-cpp test-python bench fuzz lint format asan tsan arm64 wheels fresh docs clean
+.PHONY: help setup develop demo test test-cpp test-python bench fuzz soak lint format asan tsan arm64 wheels fresh docs clean
 
 help:
-	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | lint | format | asan | tsan | arm64 | wheels | fresh | docs | clean"
+	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | soak [MINUTES=10] | lint | format | asan | tsan | arm64 | wheels | fresh | docs | clean"
 
 packages:
 	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/system_packages.txt
@@ -44,6 +44,9 @@ bench: develop
 
 fuzz: develop
 	$(BIN)/python -m tests.fuzz.campaign $(DOORS) --minutes $(or $(MINUTES),10)
+
+soak: develop
+	$(BIN)/python -m tests.soak.campaign --minutes $(or $(MINUTES),10)
 
 lint: develop
 	scripts/lint.sh

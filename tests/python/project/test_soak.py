@@ -1,0 +1,32 @@
+"""A short soak; `make soak MINUTES=` does it for long."""
+
+from __future__ import annotations
+
+import pytest
+from tests.soak.campaign import growth, soak
+from tests.soak.faults import FAULTS
+
+from nerone import _core
+
+for module in ("aiohttp", "nibabel"):
+    pytest.importorskip(module, reason=f"{module} is not installed")
+
+SECONDS = 5.0
+# Some rounds are few: an arena of the allocator's more, or one connection that is just being closed.
+MOST_BYTES = 32 << 20
+
+
+@pytest.mark.skipif(_core.sanitized, reason="a sanitizer keeps what is freed for a while")
+def test_faults_leave_nothing_behind():
+    report = soak(SECONDS, seed=7, least_rounds=8)
+    assert report.faults == {fault.__name__: report.rounds for fault in FAULTS}
+    assert report.grown_bytes < MOST_BYTES
+    assert report.grown_threads < 1
+    assert report.grown_descriptors < 1
+
+
+def test_growth_is_seen_and_noise_is_not():
+    assert growth([10 + 3 * n for n in range(50)]) == pytest.approx(147)
+    assert growth([100, 104, 99, 100, 160, 100, 101, 100]) < 2
+    assert growth([7] * 30) == 0
+    assert growth([5]) == 0
