@@ -76,10 +76,10 @@ void Execution::run(const Image& image, const Layout& layout, Sink sink) {
   Source source = source_of(image, layout, copy_.data());
   for (std::size_t n = 0; n < plan_.stages.size(); ++n) {
     const Stage& stage = plan_.stages[n];
-    if (n + 1 == plan_.stages.size()) return run_stage(stage, source, sink);
+    if (n + 1 == plan_.stages.size()) return run_stage(n, source, sink);
     Sink planes;
     planes.planes = floats(planes_[n % 2]);
-    run_stage(stage, source, planes);
+    run_stage(n, source, planes);
     source = Source{};
     source.height = extent(stage.out.height);
     source.width = extent(stage.out.width);
@@ -91,9 +91,10 @@ void Execution::run(const Image& image, const Layout& layout, Sink sink) {
   }
 }
 
-void Execution::run_stage(const Stage& stage, const Source& source, const Sink& sink) {
+void Execution::run_stage(std::size_t number, const Source& source, const Sink& sink) {
+  const Stage& stage = plan_.stages[number];
   resolve(stage, source, sink);
-  if (run_direct(stage, source, sink)) return;
+  if (run_direct(number, source, sink)) return;
   const std::size_t height = extent(stage.out.height);
   const std::size_t width = extent(stage.out.width);
   Rows rows{};
@@ -103,7 +104,7 @@ void Execution::run_stage(const Stage& stage, const Source& source, const Sink& 
     for (std::size_t c = 0; c < extent(stage.out.channels); ++c) {
       rows[c] = sink.planes != nullptr ? sink.planes + (c * height + y) * width : floats(rows_) + c * row_pitch_;
     }
-    produce(stage, source, y, rows);
+    produce(number, source, y, rows);
     emit(stage, y, rows, sink);
   }
 }
@@ -144,9 +145,9 @@ void Execution::scale_last(std::size_t channels, float scale) {
   ++chain_steps_;
 }
 
-bool Execution::run_direct(const Stage& stage, const Source& source, const Sink& sink) {
+bool Execution::run_direct(std::size_t number, const Source& source, const Sink& sink) {
+  const Stage& stage = plan_.stages[number];
   if (sink.bytes == nullptr || stage.grey) return false;
-  const std::size_t number = static_cast<std::size_t>(&stage - plan_.stages.data());
   if (halves_[number] && !source.interleaved && size_of(source.dtype) <= 2) {
     const std::size_t plane = stage.select[0];
     kernels::quantize_halved(source.dtype, source.planes[plane], source.row_strides_bytes[plane],
@@ -217,8 +218,9 @@ void Execution::split_row(const Source& source, std::size_t y) {
   }
 }
 
-void Execution::produce(const Stage& stage, const Source& source, std::size_t y, const Rows& rows) {
-  if (stage.moves) return move(stage, source, y, rows);
+void Execution::produce(std::size_t number, const Source& source, std::size_t y, const Rows& rows) {
+  const Stage& stage = plan_.stages[number];
+  if (stage.moves) return move(number, source, y, rows);
   split_row(source, y);
   const auto split = [&](std::size_t c) { return floats(split_) + stage.select[c] * row_pitch_; };
   if (stage.grey) {
@@ -245,10 +247,10 @@ std::size_t Execution::gather_taps(const Stage& stage, const Source& source, std
   return 1;
 }
 
-void Execution::move(const Stage& stage, const Source& source, std::size_t y, const Rows& rows) {
-  const std::size_t stage_number = static_cast<std::size_t>(&stage - plan_.stages.data());
+void Execution::move(std::size_t number, const Source& source, std::size_t y, const Rows& rows) {
+  const Stage& stage = plan_.stages[number];
   const float constant = stage.rows.pad[y] * stage.pad_value;
-  const float* constants = stage.columns.padded ? column_constants_[stage_number].data() : nullptr;
+  const float* constants = stage.columns.padded ? column_constants_[number].data() : nullptr;
   const auto columns = [&](const float* row, float* out) {
     if (stage.columns.identity) {
       if (row != out) std::copy(row, row + source.width, out);

@@ -31,14 +31,14 @@ class Execution {
  private:
   using Rows = std::array<float*, max_channels>;
 
-  void run_stage(const Stage& stage, const Source& source, const Sink& sink);
+  void run_stage(std::size_t number, const Source& source, const Sink& sink);
   void resolve(const Stage& stage, const Source& source, const Sink& sink);
   void scale_last(std::size_t channels, float scale);
-  bool run_direct(const Stage& stage, const Source& source, const Sink& sink);
+  bool run_direct(std::size_t number, const Source& source, const Sink& sink);
   void quantize_whole(const Stage& stage, const Source& source, const Sink& sink);
   void tile_constants(std::size_t channels);
-  void produce(const Stage& stage, const Source& source, std::size_t y, const Rows& rows);
-  void move(const Stage& stage, const Source& source, std::size_t y, const Rows& rows);
+  void produce(std::size_t number, const Source& source, std::size_t y, const Rows& rows);
+  void move(std::size_t number, const Source& source, std::size_t y, const Rows& rows);
   void emit(const Stage& stage, std::size_t y, const Rows& rows, const Sink& sink);
   // Row y of every channel of the source as floats, in split_.
   void split_row(const Source& source, std::size_t y);

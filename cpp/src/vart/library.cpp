@@ -53,16 +53,16 @@ const Libraries& runner_libraries(const xmodel::Subgraph& subgraph) {
 #endif
 
 struct Entry {
-  using LeadTo = void (*)(void*);
+  using SetTarget = void (*)(void*);
 
   std::string file = door::beside_this_code(entry_file, NERONE_BUILD_TREE_ENTRY).string();
-  LeadTo lead_to = nullptr;
+  SetTarget set_target = nullptr;
 
   Entry() {
     open_and_check(file, "reinstall nerone");
-    lead_to =
-        reinterpret_cast<LeadTo>(dlsym(dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD), "nerone_vart_entry_lead_to"));
-    if (lead_to == nullptr) throw DeviceError("'" + file + "' is of another version; reinstall nerone");
+    set_target = reinterpret_cast<SetTarget>(
+        dlsym(dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD), "nerone_vart_entry_set_target"));
+    if (set_target == nullptr) throw DeviceError("'" + file + "' is of another version; reinstall nerone");
   }
 };
 
@@ -109,7 +109,7 @@ Library Library::open(const xmodel::Subgraph& subgraph, const DeviceOptions& opt
 std::string Library::enter() const {
   if (create_ == nullptr) return name_;
   static const Entry entry;
-  entry.lead_to(create_);
+  entry.set_target(create_);
   return entry.file;
 }
 

@@ -22,7 +22,7 @@ thread_local CreateRunner target = nullptr;
 
 extern "C" {
 
-__attribute__((visibility("default"))) void nerone_vart_entry_lead_to(CreateRunner create_runner) {
+__attribute__((visibility("default"))) void nerone_vart_entry_set_target(CreateRunner create_runner) {
   target = create_runner;
 }
 
