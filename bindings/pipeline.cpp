@@ -1,16 +1,12 @@
 #include <pybind11/stl/filesystem.h>
 
-#include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <nerone/error.hpp>
 #include <nerone/pipeline.hpp>
+#include <nerone/process.hpp>
 #include <string>
 
 #include "arrays.hpp"
-#include "base/process.hpp"
 #include "postprocess.hpp"
 #include "preprocess.hpp"
 #include "register.hpp"
@@ -53,31 +49,16 @@ class HeldFrame {
   std::shared_ptr<DeferredReleases> releases_;
 };
 
-// Counts frames that are done, for whoever waits for any of them.
-class Signal {
- public:
-  static void raise(void* context) {
-    auto* self = static_cast<Signal*>(context);
-    {
-      const std::lock_guard lock(self->mutex_);
-      ++self->count_;
-    }
-    self->changed_.notify_all();
+// Whether a call ended in time.
+template <typename Call>
+bool in_time(Call&& call) {
+  try {
+    call();
+    return true;
+  } catch (const TimeoutError&) {
+    return false;
   }
-  std::uint64_t count() {
-    const std::lock_guard lock(mutex_);
-    return count_;
-  }
-  bool wait_past(std::uint64_t seen, int timeout_ms) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return count_ > seen; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::uint64_t count_ = 0;
-};
+}
 
 py::list arrays_of(Result&& result) {
   auto* kept = new Result(std::move(result));
@@ -92,14 +73,8 @@ struct PyTicket {
 
   py::object wait(int timeout_ms) {
     Result result;
-    const bool done = wait_in_slices(timeout_ms, [&](int slice) {
-      try {
-        result = ticket.wait(slice);
-        return true;
-      } catch (const TimeoutError&) {
-        return false;
-      }
-    });
+    const bool done =
+        wait_in_slices(timeout_ms, [&](int slice) { return in_time([&] { result = ticket.wait(slice); }); });
     if (!done) throw TimeoutError("the frame is not done after " + std::to_string(timeout_ms) + " ms; wait again");
     return arrays_of(std::move(result));
   }
@@ -119,7 +94,6 @@ class PyPipeline {
     if (!process_.is_this()) {
       // A forked child: threads that it does not have may hold the locks, or seem to wait.
       pipeline_.reset();
-      static_cast<void>(signal_.release());
       new std::shared_ptr<DeferredReleases>(std::move(releases_));
       return;
     }
@@ -137,37 +111,28 @@ class PyPipeline {
     const Frame frame(held, &held->images);
     held.reset();
     PyTicket result;
-    const bool accepted = wait_in_slices(timeout_ms, [&](int slice) {
-      try {
-        result.ticket = pipeline_->submit(frame, slice, {&Signal::raise, signal_.get()});
-        return true;
-      } catch (const TimeoutError&) {
-        return false;
-      }
-    });
+    const bool accepted = wait_in_slices(
+        timeout_ms, [&](int slice) { return in_time([&] { result.ticket = pipeline_->submit(frame, slice); }); });
     if (!accepted) {
       throw TimeoutError("the queue is still full after " + std::to_string(timeout_ms) + " ms; submit again later");
     }
     return result;
   }
 
-  std::uint64_t done() {
-    process_.require("pipeline");
-    return signal_->count();
-  }
-  bool wait_past(std::uint64_t seen, int timeout_ms) {
-    process_.require("pipeline");
-    return wait_in_slices(timeout_ms, [&](int slice) { return signal_->wait_past(seen, slice); });
+  std::uint64_t done() const { return pipeline_->done(); }
+  bool wait_past(std::uint64_t seen, int timeout_ms) const {
+    return wait_in_slices(timeout_ms, [&](int slice) { return pipeline_->wait_past(seen, slice); });
   }
 
   void drain(int timeout_ms) {
-    const bool drained = wait_in_slices(timeout_ms, [&](int slice) { return quiet([&] { pipeline_->drain(slice); }); });
+    const bool drained =
+        wait_in_slices(timeout_ms, [&](int slice) { return in_time([&] { pipeline_->drain(slice); }); });
     if (!drained) throw TimeoutError("frames are still being worked on after " + std::to_string(timeout_ms) + " ms");
   }
   void close(bool finish, int timeout_ms) {
     if (!process_.is_this()) return;
     const bool closed =
-        wait_in_slices(timeout_ms, [&](int slice) { return quiet([&] { pipeline_->close(finish, slice); }); });
+        wait_in_slices(timeout_ms, [&](int slice) { return in_time([&] { pipeline_->close(finish, slice); }); });
     releases_->release_all();
     if (!closed) throw TimeoutError("workers are still busy after " + std::to_string(timeout_ms) + " ms");
   }
@@ -185,19 +150,8 @@ class PyPipeline {
   }
 
  private:
-  template <typename F>
-  static bool quiet(F&& f) {
-    try {
-      f();
-      return true;
-    } catch (const TimeoutError&) {
-      return false;
-    }
-  }
-
   const Process process_;
   std::shared_ptr<DeferredReleases> releases_ = std::make_shared<DeferredReleases>();
-  std::unique_ptr<Signal> signal_ = std::make_unique<Signal>();  // outlives the pipeline, whose workers raise it
   std::optional<Pipeline> pipeline_;
 };
 

@@ -43,22 +43,6 @@ void report(benchmark::State& state, steady_clock::duration elapsed) {
   state.counters["overhead_us"] = each_us - static_cast<double>(state.range(1)) / static_cast<double>(state.range(0));
 }
 
-void put_and_get(benchmark::State& state) {
-  auto pipeline = pipeline_of(state);
-  const Frame frame = std::make_shared<Images>(1);
-  std::size_t waiting = 0;
-  const auto began = steady_clock::now();
-  for ([[maybe_unused]] auto _ : state) {
-    if (waiting == pipeline.in_flight_limit()) {
-      pipeline.get();
-      --waiting;
-    }
-    pipeline.put(frame);
-    ++waiting;
-  }
-  report(state, steady_clock::now() - began);
-}
-
 void submit_and_wait(benchmark::State& state) {
   auto pipeline = pipeline_of(state);
   const Frame frame = std::make_shared<Images>(1);
@@ -86,7 +70,6 @@ void workers_and_work(benchmark::internal::Benchmark* cases) {
   cases->ArgNames({"workers", "work_us"})->ArgsProduct({{1, 2}, {0, 35}})->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
-BENCHMARK(put_and_get)->Apply(workers_and_work);
 BENCHMARK(submit_and_wait)->Apply(workers_and_work);
 BENCHMARK(one_at_a_time)->ArgNames({"workers", "work_us"})->Args({1, 0})->Args({1, 35})->UseRealTime();
 

@@ -11,9 +11,9 @@
 #include <nerone/tensor.hpp>
 #include <vector>
 
-// Frames go through a bounded queue to worker threads, each of which owns a runner and its buffers, and come back in
-// order, as they complete, or one by one through tickets. All functions may be called from any thread. Timeouts are in
-// milliseconds: negative waits for ever, 0 does not wait.
+// Frames go through a bounded queue to worker threads, each of which owns a runner and its buffers. Tickets collect
+// their results, and a counter of the frames that are done serves whoever waits for any of them. All functions may be
+// called from any thread. Timeouts are in milliseconds: negative waits for ever, 0 does not wait.
 namespace nerone::pipeline {
 
 // The caller's images, one per input of the network, mostly one. Shared so that submitting copies nothing; whatever
@@ -38,12 +38,9 @@ class Worker {
 // Called once per worker, later again from any thread to replace one whose device does not answer.
 using WorkerFactory = std::function<std::unique_ptr<Worker>()>;
 
-enum class Order { submitted, completed };
-
 struct Options {
   int workers = 1;
   int queue_size = 8;              // frames that wait for a worker; when full, submitting waits
-  Order order = Order::submitted;  // of get()
   int device_timeout_ms = 10'000;  // a job that takes longer is given up, its worker replaced; 0: never
   std::vector<int> pin_to;         // CPU cores for the workers, taken in turn; empty: the system chooses
 };
@@ -69,20 +66,7 @@ class Result {
   std::unique_ptr<Buffer> buffer_;
 };
 
-// The outcome of a frame: a result or an error.
-struct Outcome {
-  std::uint64_t frame = 0;  // counts put frames from 0
-  Result result;
-  std::exception_ptr error;
-};
-
-// Called on a worker thread when a frame is done. It must be quick, and may call nothing but Ticket::ready.
-struct Notify {
-  void (*call)(void* context) = nullptr;
-  void* context = nullptr;
-};
-
-class Core;
+class Completions;
 struct Job;
 
 // A submitted frame's future. Destroying it gives the result up.
@@ -99,8 +83,8 @@ class Ticket {
 
  private:
   friend class Pipeline;
-  Ticket(std::shared_ptr<Core> core, Job* job) : core_(std::move(core)), job_(job) {}
-  std::shared_ptr<Core> core_;
+  Ticket(std::shared_ptr<Completions> completions, Job* job) : completions_(std::move(completions)), job_(job) {}
+  std::shared_ptr<Completions> completions_;
   Job* job_ = nullptr;
 };
 
@@ -127,13 +111,12 @@ class Pipeline {
 
   // A frame whose result the ticket collects. TimeoutError while the queue stays full, QueueClosedError after close,
   // DeviceError when no worker is left.
-  Ticket submit(Frame frame, int timeout_ms = -1, Notify notify = {});
+  Ticket submit(Frame frame, int timeout_ms = -1);
 
-  // A frame whose result get() collects. At most queue_size plus the workers' frames are between put and get: beyond
-  // that put waits, and throws like submit.
-  void put(Frame frame, int timeout_ms = -1);
-  // The next result of put frames. TimeoutError, or QueueClosedError when the pipeline is closed and all are collected.
-  Outcome get(int timeout_ms = -1);
+  // Frames that are done, with a result or an error, since the pipeline was opened.
+  std::uint64_t done() const;
+  // Waits until more than `seen` frames are done; false where the time is over before.
+  bool wait_past(std::uint64_t seen, int timeout_ms = -1) const;
 
   // Waits until every accepted frame is done. TimeoutError.
   void drain(int timeout_ms = -1);
@@ -143,12 +126,13 @@ class Pipeline {
 
   const std::vector<TensorInfo>& inputs() const;  // of the network, as far as its workers tell
   const std::vector<TensorInfo>& results() const;
-  std::size_t in_flight_limit() const;  // of put: frames between put and get
+  std::size_t in_flight_limit() const;  // frames that can wait and be worked on at once
   Stats stats() const;
   void reset_stats();
 
  private:
-  std::shared_ptr<Core> core_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 // A pipeline of a compiled model: each image of a frame goes through `steps` straight into the runner's memory, and

@@ -6,19 +6,17 @@
 
 namespace nerone::pipeline {
 
-// One frame on its way. Jobs are used again.
+// One frame on its way. It belongs to whoever submits it, then to the queue, then to a worker, until Completions shows
+// it as done and its ticket collects it. Jobs are used again.
 struct Job {
-  enum class Phase { unused, waiting, running, done };
+  // Protected by the lock of Completions.
+  bool done = false;
+  bool given_up = false;  // its ticket is gone
+  int awaited = 0;        // threads that wait for it
 
-  Phase phase = Phase::unused;
-  bool is_put = false;       // collected by get(), not by a ticket
-  bool given_up = false;     // its ticket is gone
-  int awaited = 0;           // threads that wait for it
-  std::uint64_t number = 0;  // of put frames
   Frame frame;
   Result result;
   std::exception_ptr error;
-  Notify notify;
   Clock::time_point submitted, started, preprocessed, executed;
 };
 

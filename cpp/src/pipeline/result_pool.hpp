@@ -3,10 +3,10 @@
 #include <memory>
 #include <mutex>
 #include <nerone/pipeline.hpp>
+#include <nerone/process.hpp>
 #include <vector>
 
 #include "base/aligned_buffer.hpp"
-#include "base/process.hpp"
 
 namespace nerone::pipeline {
 

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <nerone/error.hpp>
@@ -10,6 +12,7 @@
 #include "allocations.hpp"
 #include "core_options.hpp"
 #include "fake_worker.hpp"
+#include "in_order.hpp"
 
 namespace nerone::pipeline {
 namespace {
@@ -28,39 +31,47 @@ TEST(Pipeline, TicketsBringTheirOwnFrames) {
   EXPECT_THROW(tickets[0].wait(), ConfigurationError);
 }
 
-TEST(Pipeline, GetKeepsTheOrderOfPut) {
+TEST(Pipeline, TicketsKeepTheOrderOfSubmitting) {
   FakeDevice device;
   device.behaviour = [](std::int64_t job) { std::this_thread::sleep_for(milliseconds(job % 3)); };
   Pipeline pipeline(device.factory(), options_with(4));
+  InOrder frames(pipeline);
   int collected = 0;
   for (int i = 0; i < 60; ++i) {
-    pipeline.put(frame_of(i), patient_ms);
+    frames.put(frame_of(i), patient_ms);
     if (i < 6) continue;
-    const auto outcome = pipeline.get(patient_ms);
+    const auto outcome = frames.get(patient_ms);
     EXPECT_EQ(outcome.frame, static_cast<std::uint64_t>(collected));
     EXPECT_EQ(number_in(outcome.result), collected++);
   }
 }
 
 // Frames are taken in order but their jobs start in any, so the slow one is whichever frame job 0 carries.
-TEST(Pipeline, GetAsCompletedDoesNotWaitForTheSlowOne) {
+TEST(Pipeline, CountingWhatIsDoneDoesNotWaitForTheSlowOne) {
   FakeDevice device;
   std::mutex gate;
   device.behaviour = [&](std::int64_t job) {
     if (job == 0) const std::lock_guard wait_here(gate);
   };
-  auto options = options_with(2);
-  options.order = Order::completed;
-  Pipeline pipeline(device.factory(), options);
-  std::set<std::uint64_t> collected;
+  Pipeline pipeline(device.factory(), options_with(2));
+  std::vector<Ticket> tickets;
+  std::set<std::int64_t> collected;
+  const auto collect_what_is_done = [&] {
+    for (auto& ticket : tickets) {
+      if (ticket.ready()) collected.insert(number_in(ticket.wait(0)));
+    }
+  };
   {
     const std::lock_guard closed(gate);
-    for (int i = 0; i < 5; ++i) pipeline.put(frame_of(i), patient_ms);
-    for (int i = 0; i < 4; ++i) collected.insert(pipeline.get(patient_ms).frame);
-    EXPECT_THROW(pipeline.get(20), TimeoutError);
+    for (int i = 0; i < 5; ++i) tickets.push_back(pipeline.submit(frame_of(i), patient_ms));
+    for (std::uint64_t i = 0; i < 4; ++i) EXPECT_TRUE(pipeline.wait_past(i, patient_ms));
+    collect_what_is_done();
+    EXPECT_EQ(collected.size(), 4U);
+    EXPECT_FALSE(pipeline.wait_past(4, 20));
   }
-  collected.insert(pipeline.get(patient_ms).frame);
-  EXPECT_EQ(collected, (std::set<std::uint64_t>{0, 1, 2, 3, 4}));
+  EXPECT_TRUE(pipeline.wait_past(4, patient_ms));
+  collect_what_is_done();
+  EXPECT_EQ(collected, (std::set<std::int64_t>{0, 1, 2, 3, 4}));
 }
 
 TEST(Pipeline, AFrameFailsAlone) {
@@ -98,33 +109,38 @@ TEST(Pipeline, AFullQueueRefusesOrWaits) {
     EXPECT_FALSE(tickets[0].ready());
     EXPECT_THROW(tickets[0].wait(0), TimeoutError);
     EXPECT_THROW(pipeline.drain(10), TimeoutError);
-    EXPECT_THROW(pipeline.get(0), TimeoutError);
+    EXPECT_FALSE(pipeline.wait_past(0, 0));
   }
   EXPECT_EQ(number_in(tickets[0].wait(patient_ms)), 0);
   pipeline.drain(patient_ms);
   EXPECT_TRUE(tickets[2].ready());
 }
 
-TEST(Pipeline, PutIsBoundedByWhatIsCollected) {
+TEST(Pipeline, TakesAsManyFramesAsItsLimitSays) {
   FakeDevice device;
+  std::mutex gate;
+  device.behaviour = [&](std::int64_t) { const std::lock_guard wait_here(gate); };
   Pipeline pipeline(device.factory(), options_with(2, 3));
   ASSERT_EQ(pipeline.in_flight_limit(), 5U);
-  for (int i = 0; i < 5; ++i) pipeline.put(frame_of(i), patient_ms);
-  EXPECT_THROW(pipeline.put(frame_of(5), 50), TimeoutError);
-  EXPECT_EQ(pipeline.get(patient_ms).frame, 0U);
-  pipeline.put(frame_of(5), patient_ms);
+  std::unique_lock closed(gate);
+  std::vector<Ticket> tickets;
+  for (int i = 0; i < 5; ++i) tickets.push_back(pipeline.submit(frame_of(i), patient_ms));
+  EXPECT_THROW(pipeline.submit(frame_of(5), 50), TimeoutError);
+  closed.unlock();
+  EXPECT_EQ(number_in(tickets[0].wait(patient_ms)), 0);
+  tickets.push_back(pipeline.submit(frame_of(5), patient_ms));
 }
 
 TEST(Pipeline, CloseFinishesWhatWaits) {
   FakeDevice device;
   device.behaviour = [](std::int64_t) { std::this_thread::sleep_for(milliseconds(30)); };
   Pipeline pipeline(device.factory(), options_with(1));
-  for (int i = 0; i < 4; ++i) pipeline.put(frame_of(i));
+  std::vector<Ticket> tickets;
+  for (int i = 0; i < 4; ++i) tickets.push_back(pipeline.submit(frame_of(i)));
   pipeline.close(true, patient_ms);
-  EXPECT_THROW(pipeline.put(frame_of(9)), QueueClosedError);
   EXPECT_THROW(pipeline.submit(frame_of(9)), QueueClosedError);
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(number_in(pipeline.get(0).result), i);
-  EXPECT_THROW(pipeline.get(), QueueClosedError);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(number_in(tickets[i].wait(0)), static_cast<std::int64_t>(i));
+  EXPECT_FALSE(pipeline.wait_past(4, 0));
   pipeline.close();
   EXPECT_EQ(device.workers_made, device.workers_gone);
 }
@@ -189,15 +205,46 @@ TEST(Pipeline, BatchesShareAJob) {
   EXPECT_EQ(device.jobs, 3);
 }
 
-TEST(Pipeline, NotifiesWhenAFrameIsDone) {
+TEST(Pipeline, CountsWhatIsDone) {
   FakeDevice device;
-  std::atomic<int> notified{0};
-  const Notify notify{[](void* context) { ++*static_cast<std::atomic<int>*>(context); }, &notified};
+  device.behaviour = [](std::int64_t job) {
+    if (job == 7) throw DeviceError("job 7 failed");
+  };
   Pipeline pipeline(device.factory(), options_with(2));
   std::vector<Ticket> tickets;
-  for (int i = 0; i < 20; ++i) tickets.push_back(pipeline.submit(frame_of(i), patient_ms, notify));
+  for (int i = 0; i < 20; ++i) {
+    auto ticket = pipeline.submit(frame_of(i), patient_ms);
+    if (i % 5 != 0) tickets.push_back(std::move(ticket));  // what is given up counts as well
+  }
   pipeline.close(true, patient_ms);
-  EXPECT_EQ(notified, 20);
+  EXPECT_EQ(pipeline.done(), 20U);
+}
+
+// Threads that wait for any frame, for one of their own and for all of them, at once.
+TEST(Pipeline, EveryWaitIsWoken) {
+  FakeDevice device;
+  Pipeline pipeline(device.factory(), options_with(2));
+  constexpr int frames = 2'000;
+  std::thread watcher([&] {
+    for (std::uint64_t seen = 0; seen < frames; seen = pipeline.done()) {
+      EXPECT_TRUE(pipeline.wait_past(seen, patient_ms));
+    }
+  });
+  std::thread drainer([&] {
+    while (pipeline.done() < frames) {
+      EXPECT_NO_THROW(pipeline.drain(patient_ms));
+      std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < frames; ++i) {
+    auto ticket = pipeline.submit(frame_of(i), patient_ms);
+    if (i % 3 == 0) {
+      EXPECT_EQ(number_in(ticket.wait(patient_ms)), i);
+    }
+  }
+  watcher.join();
+  drainer.join();
+  EXPECT_EQ(pipeline.done(), static_cast<std::uint64_t>(frames));
 }
 
 TEST(Pipeline, PinsItsThreads) {
@@ -245,12 +292,14 @@ TEST(Pipeline, AllocatesNothingInSteadyState) {
   Pipeline pipeline(device.factory(), options_with(2, 4));
   std::vector<Frame> frames;
   for (int i = 0; i < 8; ++i) frames.push_back(frame_of(i));
+  std::array<Ticket, 4> tickets;
   const auto run = [&](int count) {
     for (int i = 0; i < count; ++i) {
-      pipeline.put(frames[static_cast<std::size_t>(i) % 8], patient_ms);
-      if (i >= 4) pipeline.get(patient_ms);
+      auto& ticket = tickets[static_cast<std::size_t>(i) % 4];
+      if (i >= 4) ticket.wait(patient_ms);
+      ticket = pipeline.submit(frames[static_cast<std::size_t>(i) % 8], patient_ms);
     }
-    for (int i = 0; i < 4; ++i) pipeline.get(patient_ms);
+    for (auto& ticket : tickets) ticket.wait(patient_ms);
     for (int i = 0; i < count; ++i) pipeline.submit(frames[0], patient_ms).wait(patient_ms);
   };
   run(200);

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "graphs.hpp"
+#include "in_order.hpp"
 
 namespace nerone::pipeline {
 namespace {
@@ -73,11 +74,12 @@ class RealRunners : public ::testing::TestWithParam<const char*> {
 TEST_P(RealRunners, FramesComeInOrderWithTheirOwnResults) {
   constexpr std::size_t total = 2'000;
   auto pipeline = open(file_, {}, Kind::raw, device_, workers(3));
+  testing::InOrder in_order(pipeline);
   std::thread producer([&] {
-    for (std::size_t i = 0; i < total; ++i) pipeline.put(frames_[i % kinds_of_frame], patient_ms);
+    for (std::size_t i = 0; i < total; ++i) in_order.put(frames_[i % kinds_of_frame], patient_ms);
   });
   for (std::size_t i = 0; i < total; ++i) {
-    const auto outcome = pipeline.get(patient_ms);
+    const auto outcome = in_order.get(patient_ms);
     EXPECT_EQ(outcome.frame, i);
     EXPECT_TRUE(!outcome.error && is_expected(outcome.result, i)) << i;
   }

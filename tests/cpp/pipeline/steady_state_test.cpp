@@ -37,16 +37,15 @@ struct Meeting {
   std::atomic<int> missing, inside;
 };
 
-// Holds each worker behind its first frame until all of them had one.
+// Holds each worker behind its first frame, which it releases when it has worked on it, until all of them had one.
 void run_on_every_worker(Pipeline& pipeline, const Frame& frame, int workers) {
   Meeting meeting{{workers}, {workers}};
-  const auto meet = [](void* context) {
-    auto& all = *static_cast<Meeting*>(context);
-    for (--all.missing; all.missing > 0;) std::this_thread::yield();
-    --all.inside;
+  const auto meet = [&meeting](const Images*) {
+    for (--meeting.missing; meeting.missing > 0;) std::this_thread::yield();
+    --meeting.inside;
   };
   std::vector<Ticket> tickets;
-  for (int i = 0; i < workers; ++i) tickets.push_back(pipeline.submit(frame, patient_ms, {meet, &meeting}));
+  for (int i = 0; i < workers; ++i) tickets.push_back(pipeline.submit(Frame(frame.get(), meet), patient_ms));
   while (meeting.inside > 0) std::this_thread::yield();
 }
 
