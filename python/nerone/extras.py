@@ -7,6 +7,7 @@ __all__ = ["EXTRAS", "install_command"]
 EXTRAS = {
     "typer": "cli",
     "rich": "cli",
+    "tomli": "cli",
     "nibabel": "data",
     "pydicom": "data",
     "highdicom": "data",

@@ -99,7 +99,6 @@ def _application() -> Any:
     application = typer.Typer(
         name="nerone",
         help="Trained Keras models as maximum-FPS INT8 deployments on DPU boards; bit for bit the same without one.",
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

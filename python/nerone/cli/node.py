@@ -6,6 +6,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from nerone.cli.config import config_option
 from nerone.cli.console import file_argument
 from nerone.cli.process import log_on_stderr
 from nerone.errors import ConfigurationError
@@ -35,6 +36,7 @@ def register(application: typer.Typer) -> None:
         keep: float = typer.Option(24.0, "--keep", help="Hours for which a series that is done is kept."),
         device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
         threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
+        config: str = config_option(),
         for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),
     ) -> None:
         """Take DICOM series by C-STORE and send their segmentations. Not a medical device."""

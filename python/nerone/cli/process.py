@@ -15,7 +15,18 @@ from types import FrameType
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["drop_output", "flush_output", "is_full", "log_on_stderr", "memory_option", "signals_as_ctrl_c"]
+__all__ = [
+    "PLAIN_LINES",
+    "drop_output",
+    "flush_output",
+    "is_full",
+    "log_on_stderr",
+    "memory_option",
+    "signals_as_ctrl_c",
+]
+
+PLAIN_LINES = logging.Formatter("%(message)s")
+"""A log as words for whoever waits for a command."""
 
 _UNITS = ("", "k", "m", "g", "t")
 _MEMORY = "NERONE_MAX_MEMORY"

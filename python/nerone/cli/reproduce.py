@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nerone.cli.console import file_argument, print_left_out, print_table, progress_bars
+from nerone.cli.process import PLAIN_LINES, log_on_stderr
 from nerone.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def register(application: typer.Typer) -> None:
             power=power,
             skip_bad=skip_bad,
         )
-        with progress_bars() as progress:
+        with progress_bars() as progress, log_on_stderr("nerone.zoo", PLAIN_LINES, logging.INFO):
             report = run([part], settings, tasks=tasks.split(","), progress=progress)
         for table in report.tables:
             print_table(table.columns, table.rows, title=table.title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from nerone.cli.config import config_option
 from nerone.cli.console import chosen, file_argument, print_json, progress_bars
 from nerone.errors import ConfigurationError
 
@@ -46,6 +47,7 @@ def register(application: typer.Typer) -> None:
         resume: bool = typer.Option(False, "--resume", help="Leave out what an earlier run has finished."),
         manifest: bool = typer.Option(False, "--manifest", help="Keep manifest.jsonl, from which --resume goes on."),
         skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
+        config: str = config_option(),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
     ) -> None:
         """Segment or classify scans and pictures with a bundle."""

@@ -9,6 +9,7 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
+from nerone.cli.config import config_option
 from nerone.cli.console import file_argument
 from nerone.cli.process import log_on_stderr
 
@@ -38,11 +39,14 @@ def register(application: typer.Typer) -> None:
         result: str = typer.Option("classes", "--result", help="classes or probabilities."),
         queue: int = typer.Option(128, "--queue", help="Requests at once; more are answered 503."),
         max_bytes: int = typer.Option(64 << 20, "--max-bytes", help="Size of a request."),
+        max_scan_bytes: int = typer.Option(1 << 30, "--max-scan-bytes", help="Size of a scan that is sent as it is."),
+        scans: int = typer.Option(2, "--scans", help="Scans at once; more are answered 503."),
         certificate: str = typer.Option("", "--certificate", help="TLS certificate, a PEM file."),
         key: str = typer.Option("", "--key", help="The certificate's key, a PEM file."),
         power: str = typer.Option("auto", "--power", help="auto, none, hwmon, nvml, rapl, pynq, csv:FILE, constant:W."),
         grace: float = typer.Option(30.0, "--grace", help="Seconds in which requests are answered when it is stopped."),
         log_json: bool = typer.Option(False, "--log-json", help="Log a JSON object a line."),
+        config: str = config_option(),
         for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),
     ) -> None:
         """Serve bundles by the Open Inference Protocol v2, for tritonclient and others. Not a medical device."""
@@ -56,6 +60,8 @@ def register(application: typer.Typer) -> None:
             result=result,  # type: ignore[arg-type]
             queue=queue,
             max_bytes=max_bytes,
+            max_scan_bytes=max_scan_bytes,
+            scans=scans,
             certificate=certificate,
             key=key,
             power=power,

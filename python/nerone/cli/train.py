@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from nerone.cli.console import print_left_out, progress_bars
+from nerone.cli.process import PLAIN_LINES, log_on_stderr
 
 if TYPE_CHECKING:
     import typer
@@ -75,7 +77,7 @@ def register(application: typer.Typer) -> None:
                 stop_after=stop_after,
             )
             place = Path(output) if seeds == 1 else Path(output) / f"seed{seed + run}"
-            with progress_bars() as progress:
+            with progress_bars() as progress, log_on_stderr("nerone.zoo", PLAIN_LINES, logging.INFO):
                 skipped: list[tuple[Path, str]] | None = [] if skip_bad else None
                 result = train_task(
                     task, data, place, options, skipped=skipped, progress=lambda d, t: progress("preparing", d, t)

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
-from nerone.errors import ShapeError
+from nerone.errors import ShapeError, TimeoutError
 from nerone.evaluation.devices import find_device
 from nerone.runtime.frame import Frame
 from nerone.runtime.pipeline import Pipeline
 
 __all__ = ["Served"]
 
+_T = TypeVar("_T")
+
 
 class _Open:
-    """A bundle with its pipeline, and how many requests use it."""
+    """A bundle with its pipeline, and how many requests use it; made on any thread, then used by the event loop's."""
 
     def __init__(
-        self, path: Path, device: str, threads: int | None, result: Literal["classes", "probabilities"]
+        self, path: Path, version: int, device: str, threads: int | None, result: Literal["classes", "probabilities"]
     ) -> None:
+        self.version = version
         self.bundle = Bundle.open(path)
         runs_on = find_device(device, self.bundle.host_model_path, preset=self.bundle.preset)
         self.pipeline = Pipeline(
@@ -37,13 +41,15 @@ class _Open:
             job_latency_us=runs_on.job_latency_us,
             compute=not runs_on.simulated,
         )
-        self.limit = self.pipeline.in_flight_limit
-        self.room = asyncio.Semaphore(self.limit)
-        self.waiters = ThreadPoolExecutor(self.limit, thread_name_prefix="nerone-serve")
+        self.waiters = ThreadPoolExecutor(self.pipeline.in_flight_limit, thread_name_prefix="nerone-serve")
+
+    def enter_loop(self) -> _Open:
+        """Make what belongs to the running loop."""
+        self.room = asyncio.Semaphore(self.pipeline.in_flight_limit)
         self.users = 0
         self.unused = asyncio.Event()
         self.unused.set()
-        self.began = time.monotonic()
+        return self
 
     def close(self) -> None:
         self.pipeline.close()
@@ -68,9 +74,13 @@ class Served:
         self, path: str | Path, device: str, threads: int | None, result: Literal["classes", "probabilities"]
     ) -> None:
         self.path, self._device, self._threads, self.result = Path(path), device, threads, result
-        self.version = 1
-        self._now = _Open(self.path, device, threads, result)
+        self._now = _Open(self.path, 1, device, threads, result).enter_loop()
         self._swap = asyncio.Lock()
+
+    @property
+    def version(self) -> int:
+        """One more each time the bundle was replaced."""
+        return self._now.version
 
     @property
     def bundle(self) -> Bundle:
@@ -82,29 +92,48 @@ class Served:
         """The pipeline that new requests get."""
         return self._now.pipeline
 
-    async def infer(self, image: NDArray[Any], spacing_mm: tuple[float, ...] | None) -> NDArray[Any]:
-        """Run one image (H, W) or (H, W, C), or a batch (N, H, W, C); the results of a batch are stacked."""
-        if image.ndim not in (2, 3, 4):
-            raise ShapeError(f"the image has shape {list(image.shape)}; expected (H, W), (H, W, C) or (N, H, W, C)")
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[_Open]:
+        """Give what is open now, and keep it open until the block ends."""
         now = self._now
         now.users += 1
         now.unused.clear()
         try:
-            if image.ndim < 4:
-                return await self._one(now, image, spacing_mm)
-            return np.stack(await asyncio.gather(*(self._one(now, one, spacing_mm) for one in image)))
+            yield now
         finally:
             now.users -= 1
             if not now.users:
                 now.unused.set()
 
+    async def infer(self, image: NDArray[Any], spacing_mm: tuple[float, ...] | None) -> tuple[NDArray[Any], int]:
+        """Run one image (H, W) or (H, W, C), or a batch (N, H, W, C).
+
+        Returns
+        -------
+        The result, of a batch stacked, all of one network; and the version of its bundle.
+        """
+        if image.ndim not in (2, 3, 4):
+            raise ShapeError(f"the image has shape {list(image.shape)}; expected (H, W), (H, W, C) or (N, H, W, C)")
+        with self._held() as now:
+            if image.ndim < 4:
+                return await self._one(now, image, spacing_mm), now.version
+            found = await asyncio.gather(*(self._one(now, one, spacing_mm) for one in image))
+            return np.stack(found), now.version
+
     @staticmethod
     async def _one(now: _Open, image: NDArray[Any], spacing_mm: Any) -> NDArray[Any]:
         async with now.room:
-            loop = asyncio.get_running_loop()
-            # As many are on their way as the engine takes, so that this does not wait for room.
-            future = now.pipeline.submit(Frame(image, spacing_mm))
+            loop, frame = asyncio.get_running_loop(), Frame(image, spacing_mm)
+            try:
+                future = now.pipeline.submit(frame, timeout_ms=0)
+            except TimeoutError:  # frames of a scan take the room
+                future = await loop.run_in_executor(now.waiters, now.pipeline.submit, frame)
             return np.asarray(await loop.run_in_executor(now.waiters, future.result))
+
+    async def with_pipeline(self, work: Callable[[Bundle, Pipeline], _T]) -> _T:
+        """Do something longer with bundle and pipeline on a thread of its own."""
+        with self._held() as now:
+            return await asyncio.get_running_loop().run_in_executor(None, work, now.bundle, now.pipeline)
 
     async def reload(self) -> None:
         """Open the bundle again and let new requests have it; those on their way end on the old one.
@@ -115,10 +144,9 @@ class Served:
             where the new one cannot be used; the old one goes on.
         """
         async with self._swap:
-            before = self._now
-            loop = asyncio.get_running_loop()
-            self._now = await loop.run_in_executor(None, _Open, self.path, self._device, self._threads, self.result)
-            self.version += 1
+            before, loop = self._now, asyncio.get_running_loop()
+            settings = (self.path, before.version + 1, self._device, self._threads, self.result)
+            self._now = (await loop.run_in_executor(None, _Open, *settings)).enter_loop()
             await before.unused.wait()
             await loop.run_in_executor(None, before.close)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import ssl
 import time
@@ -18,7 +19,10 @@ from nerone.bundle.checks import versions
 from nerone.errors import ConfigurationError
 from nerone.evaluation.power import open_meter
 from nerone.evaluation.power_watch import PowerWatch
+from nerone.ownership import temporary_folder
+from nerone.runtime.prediction.options import RunOptions
 from nerone.serving.metrics import Metrics
+from nerone.serving.scans import TooLargeError, receive, segment
 from nerone.serving.served import Served
 from nerone.serving.tensors import answer, read_request
 from nerone.web.access import Access
@@ -44,6 +48,8 @@ class ServeOptions:
     device, threads, result : as for `nerone.Pipeline`
     queue : int, requests at once, waiting ones among them; one more is answered 503 with Retry-After
     max_bytes : int, size of a request
+    max_scan_bytes : int, size of a scan that is sent as it is
+    scans : int, scans at once; one more is answered 503 with Retry-After
     certificate, key : PEM files of TLS; empty for none
     power : as for `nerone.evaluation.power.open_meter`
     grace_s : float, seconds in which a server that stops answers what it took
@@ -54,14 +60,17 @@ class ServeOptions:
     result: Literal["classes", "probabilities"] = "classes"
     queue: int = 128
     max_bytes: int = 64 << 20
+    max_scan_bytes: int = 1 << 30
+    scans: int = 2
     certificate: str = ""
     key: str = ""
     power: str = "auto"
     grace_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.queue < 1 or self.max_bytes < 1:
-            raise ConfigurationError(f"queue {self.queue} and max_bytes {self.max_bytes} have to be 1 or more")
+        for name in ("queue", "max_bytes", "max_scan_bytes", "scans"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}; expected 1 or more")
         if self.result not in ("classes", "probabilities"):
             raise ConfigurationError(f"result is '{self.result}'; expected classes or probabilities")
         if bool(self.certificate) != bool(self.key):
@@ -92,7 +101,7 @@ class InferenceServer:
                 raise ConfigurationError(f"two bundles are called '{name}'; rename the folder of one")
             self.models[name] = Served(path, self.options.device, self.options.threads, self.options.result)
         self._listener = Listener(access, keepalive_s=75.0, tls=_tls(self.options))
-        self.in_flight = 0
+        self.in_flight = self._scans = 0
         self._draining = False
         self._meter = PowerWatch(open_meter(self.options.power))
         self.metrics = Metrics(self.models, self._meter, lambda: self.in_flight)
@@ -123,6 +132,7 @@ class InferenceServer:
             app.router.add_get(place, self._about_model)
             app.router.add_get(f"{place}/ready", self._ready)
             app.router.add_post(f"{place}/infer", self._infer)
+            app.router.add_post(f"{place}/scan", self._scan)
         await self._listener.open(app, guard)
 
     async def stop(self) -> None:
@@ -234,14 +244,67 @@ class InferenceServer:
 
     async def _infer(self, request: web.Request) -> web.Response:
         served = self._served(request)
-        if self._draining or self.in_flight >= self.options.queue:
-            why = "is stopping" if self._draining else f"has {self.in_flight} requests, its limit"
-            return _refused(503, f"this server {why}; send it again later", {"Retry-After": "1"})
+        full = self._no_room()
+        if full is not None:
+            return full
         self.in_flight += 1
         try:
             return await self._answer(served, request)
         finally:
             self.in_flight -= 1
+
+    def _no_room(self, *, scan: bool = False) -> web.Response | None:
+        why = ""
+        if self._draining:
+            why = "is stopping"
+        elif self.in_flight >= self.options.queue:
+            why = f"has {self.in_flight} requests, its limit"
+        elif scan and self._scans >= self.options.scans:
+            why = f"has {self._scans} scans, its limit"
+        return _refused(503, f"this server {why}; send it again later", {"Retry-After": "1"}) if why else None
+
+    async def _scan(self, request: web.Request) -> web.Response:
+        served = self._served(request)
+        if served.bundle.output.kind != "segmentation":
+            raise ConfigurationError(f"'{request.match_info['model']}' makes no masks; send images to infer")
+        resample = "nearest" if served.result == "classes" else "linear"
+        options = RunOptions(format=request.query.get("format", "nifti"), resample=resample)
+        if options.format == "png":
+            raise ConfigurationError("there is no format 'png' here; expected nifti, dicom-seg or dicom-labelmap")
+        full = self._no_room(scan=True)
+        if full is not None:
+            return full
+        self.in_flight += 1
+        self._scans += 1
+        try:
+            with temporary_folder("scan") as folder:
+                return await self._answer_scan(served, request, Path(folder), options)
+        finally:
+            self.in_flight -= 1
+            self._scans -= 1
+
+    async def _answer_scan(
+        self, served: Served, request: web.Request, folder: Path, options: RunOptions
+    ) -> web.Response:
+        from aiohttp import web
+
+        files = folder / "scan"
+        files.mkdir()
+        try:
+            if (request.content_length or 0) > self.options.max_scan_bytes:
+                raise TooLargeError(f"the scan is larger than {self.options.max_scan_bytes} bytes, the limit")
+            task = asyncio.ensure_future(_received(request, files, self.options.max_scan_bytes))
+            if await unless_it_stalls(task, request, self.access.stall_s) is None:
+                return _refused(408, "the request stalled; send it again", {"Connection": "close"})
+            mask = await served.with_pipeline(lambda bundle, pipeline: segment(files, bundle, pipeline, options))
+        except TooLargeError as error:
+            return _refused(413, str(error), {"Connection": "close"})
+        told = {
+            "Content-Disposition": f'attachment; filename="{mask.name}"',
+            "Content-Type": "application/gzip" if options.format == "nifti" else "application/dicom",
+            "Nerone-Counts": json.dumps(mask.counts),
+        }
+        return web.Response(body=mask.data, headers=told)
 
     async def _answer(self, served: Served, request: web.Request) -> web.Response:
         from aiohttp import web
@@ -259,12 +322,12 @@ class InferenceServer:
         spacing = asked.inputs.get("spacing_mm")
         if spacing is not None and (spacing.shape != (2,) or not (np.isfinite(spacing) & (spacing > 0)).all()):
             raise ConfigurationError("'spacing_mm' is not the millimetres from row to row and column to column; send 2")
-        result = await served.infer(
+        result, version = await served.infer(
             asked.inputs["image"], None if spacing is None else (float(spacing[0]), float(spacing[1]))
         )
         name = request.match_info["model"]
         self.metrics.frames.labels(name).inc(len(result) if asked.inputs["image"].ndim == 4 else 1)
-        header, data, length = answer(name, str(served.version), asked, served.result, result)
+        header, data, length = answer(name, str(version), asked, served.result, result)
         if length is None:
             return web.Response(body=header, content_type="application/json")
         told = {_HEADER: str(length), "Content-Type": "application/octet-stream"}
@@ -273,6 +336,11 @@ class InferenceServer:
     def _too_large(self) -> web.Response:
         text = f"the request is larger than {self.options.max_bytes} bytes, the limit; send less at a time"
         return _refused(413, text, {"Connection": "close"})
+
+
+async def _received(request: web.Request, folder: Path, limit: int) -> bool:
+    await receive(request, folder, limit)
+    return True
 
 
 async def _body(request: web.Request, limit: int) -> memoryview:

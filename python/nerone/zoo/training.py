@@ -4,7 +4,7 @@ weights.
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from nerone.zoo.progressive import copy_weights, halved
 from nerone.zoo.run_files import RunFiles
 from nerone.zoo.samples import Augment, Samples, batches
 
+_LOG = logging.getLogger("nerone.zoo")
 DRAWS = 10_000  # an epoch of a classification: 2,500 draws of each of the paper's four classes
 
 __all__ = ["DRAWS", "TrainingOptions", "TrainingResult", "class_weights", "fit", "learning_rate"]
@@ -113,7 +114,7 @@ def _set_up(options: TrainingOptions) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:  # TensorFlow is already running with other threads
         if tf.config.threading.get_intra_op_parallelism_threads() != options.threads:
-            print("note: TensorFlow was started before; its number of threads stays", file=sys.stderr)
+            _LOG.warning("TensorFlow was started before; its number of threads stays")
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(options.seed)
 
@@ -254,9 +255,6 @@ def fit(
             model.save(state.best)
         row = {"epoch": epoch, "learning_rate": rate, "loss": float(np.mean(losses)), "validation_score": score}
         state.save(model, asdict(options), epoch, row, best)
-        print(
-            f"epoch {epoch + 1}/{options.epochs}  rate {rate:.1e}  loss {row['loss']:.4f}  score {score:.4f}",
-            file=sys.stderr,
-            flush=True,
-        )
+        told = (epoch + 1, options.epochs, rate, row["loss"], score)
+        _LOG.info("epoch %d/%d  rate %.1e  loss %.4f  score %.4f", *told)
     return TrainingResult(state.best, best[0], best[1], state.log)

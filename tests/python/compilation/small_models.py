@@ -11,12 +11,12 @@ from nerone.quantization.model import QuantizedModel
 class Maker:
     """Nodes one after the other; every quantized one at the given fix point."""
 
-    def __init__(self, shape=(8, 8, 4), fix_point=6):
+    def __init__(self, shape=(8, 8, 4), fix_point=6, seed=7):
         self.nodes = [Node("x", Op.INPUT, (), shape)]
         self.fix_points = {"x": fix_point}
         self.weight_fix_points = {}
         self.floats = {}
-        self.rng = np.random.default_rng(7)
+        self.rng = np.random.default_rng(seed)
 
     def add(self, name, op, shape, inputs=None, *, fix_point=None, attrs=None, weights=None, reason=None, layer=""):
         inputs = (self.nodes[-1].name,) if inputs is None else inputs

@@ -208,3 +208,20 @@ def test_no_step_of_a_walk_goes_up(caller: str, called: str) -> None:
         one, other = (_package(path[len("python/") : -len(".py")].replace("/", ".")) for path in (caller, called))
         uses = PYTHON_USES
     assert other == one or other in uses[one], f"{caller} is not to use {called}"
+
+
+# Programs of their own: what they print is their answer.
+PROGRAMS = {"backends/pynq/__main__.py", "quantization/vendor/script.py", "deployment/board_proof/child.py"}
+
+
+def test_only_the_command_line_prints() -> None:
+    package = ROOT / "python/nerone"
+    talkers = set()
+    for path in package.rglob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        prints = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+        # A print into a file that was opened for it is no talk.
+        told = [c for c in prints if not any(k.arg == "file" and isinstance(k.value, ast.Name) for k in c.keywords)]
+        if told and path.relative_to(package).parts[0] != "cli":
+            talkers.add(path.relative_to(package).as_posix())
+    assert talkers == PROGRAMS, "library code speaks through logging"

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from cli.conftest import SEGMENTATION, segmentation_model
+from nerone.deployment import deploy
 from nerone.errors import ConfigurationError
 from nerone.runtime.pipeline import Pipeline
 from nerone.serving import InferenceServer, ServeOptions
@@ -182,6 +184,48 @@ def test_a_bundle_is_replaced_under_load(start, path, bundle, images):
     assert running.server.models["net"].version > 2
 
 
+def other_weights(path):
+    """Put a bundle of other weights in the place of one."""
+    model = segmentation_model(seed=8)
+    deploy(model, preprocessing=SEGMENTATION, class_names=["background", "liver", "bone"], output=path)
+
+
+def test_a_bundle_of_other_weights_answers_with_its_bits_and_no_batch_mixes(start, path, images):
+    running = start(path)
+    batch = np.stack(images)[..., np.newaxis]
+    wanted = {}
+    with Pipeline(path) as pipeline:
+        wanted["1"] = np.stack(list(pipeline.map(images)))
+    found = []
+    done = threading.Event()
+
+    def client() -> None:
+        with triton.InferenceServerClient(running.address, network_timeout=PATIENT_S) as client:
+            while not done.is_set():
+                answer = client.infer("net", request(batch))
+                found.append((answer.get_response()["model_version"], answer.as_numpy("classes")))
+
+    with ThreadPoolExecutor(4) as threads:
+        clients = [threads.submit(client) for _ in range(4)]
+        try:
+            wait_for(lambda: len(found) > 8)
+            other_weights(path)
+            before = len(found)
+            with triton.InferenceServerClient(running.address, network_timeout=PATIENT_S) as one:
+                one.load_model("net")
+            assert {version for version, _ in found[:before]} == {"1"}
+            wait_for(lambda: sum(version == "2" for version, _ in found) > 8)
+        finally:
+            done.set()
+        for one in clients:
+            one.result(PATIENT_S)
+    with Pipeline(path) as pipeline:
+        wanted["2"] = np.stack(list(pipeline.map(images)))
+    assert not np.array_equal(wanted["1"], wanted["2"])
+    for version, answer in found:
+        assert np.array_equal(answer, wanted[version]), version
+
+
 def test_a_bundle_that_is_damaged_replaces_nothing(start, path, images):
     running = start(path)
     (path / "model.xmodel").write_bytes(b"half")
@@ -333,7 +377,7 @@ def test_tls(start, path, tmp_path):
 def test_options_that_cannot_work(path, tmp_path):
     with pytest.raises(ConfigurationError, match="go together"):
         ServeOptions(certificate="a.pem")
-    with pytest.raises(ConfigurationError, match="1 or more"):
+    with pytest.raises(ConfigurationError, match="queue is 0; expected 1 or more"):
         ServeOptions(queue=0)
     with pytest.raises(ConfigurationError, match="two bundles are called 'net'"):
         InferenceServer([path, path], Access(port=0), ServeOptions(power="none"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -29,6 +29,8 @@ from nerone.quantization.vendor.vai_q import load_vai_q
 
 __all__ = ["VendorQuantizer", "quantize_with_vendor"]
 
+_LOG = logging.getLogger("nerone.quantization")
+
 _SCRIPT = "quantize.py"
 # Lines at the end of a log that are looked through for the reason of a failure.
 _TAIL = 200
@@ -46,7 +48,7 @@ class VendorQuantizer:
         "{folder}" in them becomes the folder with the files, and the script's path is appended
     time_limit_s : float, it is stopped after so many seconds
     folder : existing folder for the files to exchange, where a container can see it; a temporary one where not given
-    log : called with each line that it writes; they go to stderr where not given
+    log : called with each line that it writes; they go to the log "nerone.quantization" where not given
 
     Examples
     --------
@@ -111,7 +113,7 @@ def quantize_with_vendor(
         folder.chmod(0o777)
         settings = _write_files(graph, images, options, method, folder)
         words = [word.replace("{folder}", name) for word in vendor.words]
-        _run([*words, str(folder / _SCRIPT)], folder, vendor.time_limit_s, vendor.log or _to_stderr)
+        _run([*words, str(folder / _SCRIPT)], folder, vendor.time_limit_s, vendor.log or _LOG.info)
         model = _returned(graph, folder / "q_model.h5")
     report = {
         **model.report,
@@ -164,10 +166,6 @@ def _run(words: Sequence[str], folder: Path, time_limit_s: float, log: Callable[
         # Python's own errors stand last in a trace.
         reason = next((line.strip() for line in reversed(tail) if line.strip()), "it said nothing")
         raise ConfigurationError(f"'{words[0]}' {ended}: {reason[:_LONGEST_REASON]}")
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _returned(graph: Graph, file: Path) -> QuantizedModel:

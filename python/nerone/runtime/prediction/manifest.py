@@ -37,12 +37,14 @@ class Manifest:
     ----------
     folder : the output folder; every ``manifest*.jsonl`` in it is read, those of other shards too
     bundle, options : of the run
+    part : of its file's name, where several write manifests of one run; the shard's where empty
     """
 
-    def __init__(self, folder: Path, bundle: Bundle, options: RunOptions) -> None:
+    def __init__(self, folder: Path, bundle: Bundle, options: RunOptions, part: str = "") -> None:
         self.folder = folder
-        shard = "" if options.shard is None else f"-{options.shard[0]}-of-{options.shard[1]}"
-        self.path = folder / f"manifest{shard}.jsonl"
+        shard = "" if options.shard is None else f"{options.shard[0]}-of-{options.shard[1]}"
+        part = part or shard
+        self.path = folder / (f"manifest-{part}.jsonl" if part else "manifest.jsonl")
         self.made_by = {
             "bundle": file_digest(bundle.path / "bundle.json"),
             "format": options.format,

@@ -10,7 +10,7 @@ from typing import Any
 
 from nerone.bundle.writing import replacing_file, write_error
 from nerone.errors import ConfigurationError
-from nerone.runtime.prediction.files import Written
+from nerone.runtime.prediction.case_runner import Written
 
 __all__ = ["check_report", "write_report"]
 
