@@ -82,7 +82,7 @@ def improve(task: Task, model: QuantizedModel, method: Method) -> QuantizedModel
             progress=task.progress,
         )
     facts = {key: value for key, value in better.report.items() if key not in ("layers", "warnings")}
-    return finish(better, task.images, task.options, {**facts, "method": method}, reference=reference)
+    return finish(better, task.images, task.options, {**facts, "method": method}, task.graph, reference=reference)
 
 
 def _with_nearest_kernels(task: Task, model: QuantizedModel) -> QuantizedModel:

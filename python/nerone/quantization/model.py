@@ -27,7 +27,8 @@ class QuantizedModel:
         its output is then quantized again with that fix point.
     weight_fix_points : mapping of node name to {"kernel": int, "bias": int}
     float_nodes : mapping of node name to the reason why that node stays in float on the CPU
-    report : what quantization did, JSON-ready: method, images, per-layer rows
+    report : what quantization did, JSON-ready: method, images, per-layer rows; ``output_snr_db``, signal over error of
+        the outputs against the trained network, None where there was nothing to compare with
     """
 
     graph: Graph

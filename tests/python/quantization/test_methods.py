@@ -246,3 +246,38 @@ def test_metrics():
     assert accuracy(truth, scores) == 0.75
     assert mean_dice(truth, scores) == pytest.approx((2 / 3 + 2 / 3) / 2)
     assert accuracy(np.array([1, 0]), np.array([[0.9], [0.6]], np.float32)) == 0.5
+
+
+def by_definition(model, graph, images):
+    """Signal over the mean of the outputs' relative errors, in decibels, against the trained network."""
+    pairs = zip(Executor(graph)(images), QuantizedExecutor(model)(images), strict=True)
+    errors = [np.sum((exact - rounded) ** 2.0) / np.sum(exact**2.0) for exact, rounded in pairs]
+    return -10 * np.log10(np.mean(errors))
+
+
+def substituted_model():
+    """Two outputs; a sigmoid, a pool and a leaky ReLU that the DPU only comes near."""
+    image = keras.Input((12, 12, 2))
+    x = layers.LeakyReLU(negative_slope=0.1)(layers.Conv2D(4, 3, padding="same")(image))
+    x = layers.AveragePooling2D(3)(layers.Conv2D(4, 3, padding="same", activation="sigmoid")(x))
+    ends = [layers.Conv2D(3, 1, name="scores")(x), layers.Conv2D(2, 1, activation="relu", name="other")(x)]
+    return keras_cases.randomize(keras.Model(image, ends), 6)
+
+
+@pytest.mark.parametrize("method", ["ptq", "ffq", "qat"])
+def test_every_report_has_the_outputs_signal_over_error(method):
+    options = QuantizeOptions(finetune_epochs=1, train_epochs=1, compare_images=6)
+    graph = from_keras(substituted_model())
+    images = noise(graph, 6, 3)
+    quantized = quantize(graph, images, method=method, options=options)
+    assert quantized.report["output_snr_db"] == pytest.approx(by_definition(quantized, graph, images), abs=0.01)
+
+
+def test_signal_over_error_where_nothing_is_substituted_and_where_nothing_is_compared():
+    image = keras.Input((8, 8, 2))
+    ends = [layers.Conv2D(3, 1)(image), layers.Conv2D(2, 1, activation="relu")(image)]
+    graph = from_keras(keras_cases.randomize(keras.Model(image, ends), 6))
+    images = noise(graph, 4, 3)
+    quantized = quantize(graph, images)
+    assert quantized.report["output_snr_db"] == pytest.approx(by_definition(quantized, graph, images), abs=0.01)
+    assert quantize(graph, images, options=QuantizeOptions(compare_images=0)).report["output_snr_db"] is None

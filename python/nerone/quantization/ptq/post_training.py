@@ -13,7 +13,7 @@ from nerone.errors import ModelError
 from nerone.graph import Graph, Op
 from nerone.quantization.adjust import adjust
 from nerone.quantization.calibration.images import CalibrationSet
-from nerone.quantization.comparison import compare_with_float
+from nerone.quantization.comparison import compare_with_float, measure_output_snr_db
 from nerone.quantization.executor import quantized_weights
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
@@ -82,7 +82,7 @@ def post_training_quantize(
     model, found = quantizer(folded, images, options, progress)
     moved = {name: [found[name], now] for name, now in model.fix_points.items() if found[name] != now}
     facts = {"method": "ptq", "strategy": strategy, "moved_fix_points": moved}
-    return finish(model, images, options, facts, reference=folded)
+    return finish(model, images, options, facts, graph, reference=folded)
 
 
 def prepare(graph: Graph, options: QuantizeOptions, *, own_forms: bool = False) -> Graph:
@@ -191,24 +191,30 @@ def finish(
     images: CalibrationSet,
     options: QuantizeOptions,
     facts: Mapping[str, Any],
+    trained: Graph,
     reference: Graph | None = None,
 ) -> QuantizedModel:
-    """Return the model with its report: what was done, warnings, one row per layer.
+    """Return the model with its report: what was done, signal over error of its outputs, warnings, one row per layer.
 
     Parameters
     ----------
     model : QuantizedModel
     images, options : those it was made with
-    facts : entries of the report beside warnings and layers
+    facts : entries of the report beside these
+    trained : the graph as imported, with whose outputs the model's are compared
     reference : the float graph that the layers are compared with; the model's own weights in float by default
     """
     errors: Mapping[str, Mapping[str, float]] = {}
+    ratio_db = None
     if options.compare_images:
-        errors = compare_with_float(model, images.first(options.compare_images), reference=reference)
+        compared = images.first(options.compare_images)
+        errors = compare_with_float(model, compared, reference=reference)
+        ratio_db = measure_output_snr_db(model, compared, trained, errors=errors)
     report = {
         **facts,
         "images": len(images),
         "batch_size": options.batch_size,
+        "output_snr_db": ratio_db,
         "warnings": images.warnings() + _saturation_warnings(model),
         "layers": layer_rows(model, errors),
     }

@@ -19,7 +19,7 @@ from nerone.compat import zip
 from nerone.dpu.arithmetic import fake_quantize
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.calibration.images import CalibrationSet
-from nerone.quantization.comparison import compare_with_float
+from nerone.quantization.comparison import compare_with_float, output_error
 from nerone.quantization.executor import device_graph
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
@@ -87,7 +87,7 @@ def finetune(
 def _output_error(model: QuantizedModel, reference: Graph, images: list[Array]) -> float:
     """Mean over the outputs of error power over signal power, against the float model."""
     errors = compare_with_float(model, images, reference=reference)
-    return float(np.mean([10 ** (-errors[name]["snr_db"] / 10) for name in model.graph.outputs]))
+    return output_error(errors[name]["snr_db"] for name in model.graph.outputs)
 
 
 def _live_bytes(graph: Graph) -> int:

@@ -51,7 +51,7 @@ def load_qdq(path: str | Path, *, input_shape: InputShape = None) -> QuantizedMo
     weights = {name: found for name, found in stored.weights.items() if name in names}
     _check_weights(graph, weights)
     floats = _float_nodes(graph, fix_points)
-    report: dict[str, Any] = {"method": "qdq", "source": file.name}
+    report: dict[str, Any] = {"method": "qdq", "source": file.name, "output_snr_db": None}
     model = QuantizedModel(graph, fix_points, weights, floats, report)
     return QuantizedModel(graph, fix_points, weights, floats, {**report, "layers": layer_rows(model)})
 

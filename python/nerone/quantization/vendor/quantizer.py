@@ -22,7 +22,7 @@ from nerone.graph import Graph
 from nerone.graph.keras2_h5 import write_keras2_h5
 from nerone.programs import run_program
 from nerone.quantization.calibration.images import CalibrationSet
-from nerone.quantization.executor import Executor, QuantizedExecutor
+from nerone.quantization.comparison import measure_output_snr_db
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.vendor.vai_q import load_vai_q
@@ -115,6 +115,8 @@ def quantize_with_vendor(
         words = [word.replace("{folder}", name) for word in vendor.words]
         _run([*words, str(folder / _SCRIPT)], folder, vendor.time_limit_s, vendor.log or _LOG.info)
         model = _returned(graph, folder / "q_model.h5")
+    compared = images.first(options.compare_images) if options.compare_images else None
+    ratio_db = None if compared is None else measure_output_snr_db(model, compared, graph)
     report = {
         **model.report,
         "method": method,
@@ -123,7 +125,7 @@ def quantize_with_vendor(
         "images": len(images),
         "batch_size": options.batch_size,
         "vendor": settings["options"],
-        "output_snr_db": _output_snr_db(graph, model, images, options.compare_images),
+        "output_snr_db": ratio_db,
         "warnings": images.warnings(),
     }
     return replace(model, report=report)
@@ -182,15 +184,3 @@ def _returned(graph: Graph, file: Path) -> QuantizedModel:
                 f"the vendor's quantizer returned another model: its {what} have shapes {found}, expected {expected}"
             )
     return model
-
-
-def _output_snr_db(graph: Graph, model: QuantizedModel, images: CalibrationSet, count: int) -> float | None:
-    """Signal over error of the first output, in decibels."""
-    if not count:
-        return None
-    some = images.first(count)
-    exact = Executor(graph, graph.outputs[:1])(some)[0]
-    rounded = QuantizedExecutor(model, model.graph.outputs[:1])(some)[0]
-    noise = float(np.mean(np.square(exact - rounded, dtype=np.float64)))
-    signal = float(np.mean(np.square(exact, dtype=np.float64)))
-    return 120.0 if noise == 0 else float(np.clip(10 * np.log10(max(signal, 1e-300) / noise), -120.0, 120.0))

@@ -50,7 +50,7 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None, model: H5Mod
         raise ModelError(f"'{file}' is not quantized: it has no fix points; quantize it with nerone.quantize")
     graph = to_dpu_forms(graph, sigmoid=False, swish=False)
     floats = _float_nodes(graph, reader.fix_points)
-    report: dict[str, Any] = {"method": "vai_q", "source": file.name}
+    report: dict[str, Any] = {"method": "vai_q", "source": file.name, "output_snr_db": None}
     quantized = QuantizedModel(graph, reader.fix_points, reader.weight_fix_points, floats, report)
     return QuantizedModel(
         graph, reader.fix_points, reader.weight_fix_points, floats, {**report, "layers": layer_rows(quantized)}
