@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nerone.cli.console import print_json, print_table, progress_bars
+from nerone.quantization.metrics import percent
 
 if TYPE_CHECKING:
     import typer
@@ -48,8 +49,8 @@ def _print(report: DemoReport) -> None:
         evaluation = scores.evaluation
         table = _dice(scores)
         rows = [
-            (name, *(_percent(table[network][place]) for network in ("FP32", "INT8")))
-            for place, name in enumerate([*evaluation.class_names[1:], "weighted by frequency"])
+            (name, *(percent(table[network][place]) for network in ("FP32", "INT8")))
+            for place, name in enumerate([*evaluation.class_names[1:], "weighted Dice"])
         ]
         print_table(("Dice, %", "FP32", "INT8"), rows, title=f"{scores.name}: {evaluation.frames} slices")
         print(f"INT8 equals FP32 in {evaluation.agreement['FP32']:.3%} of the pixels; picture: {scores.picture}")
@@ -58,10 +59,6 @@ def _print(report: DemoReport) -> None:
     print(f"network alone, one thread of the software DPU: {report.engine_fps:.1f} fps")
     print(f"from Hounsfield units to masks, {report.threads} threads: Throughput={report.pipeline_fps:.1f} fps")
     print(f"bundle: {report.bundle.path}; {report.seconds:.0f} s in all")
-
-
-def _percent(value: float) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.2f}"
 
 
 def _values(report: DemoReport) -> dict[str, object]:

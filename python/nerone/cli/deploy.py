@@ -67,10 +67,12 @@ def register(application: typer.Typer) -> None:
             3600.0, "--vai-q-time-limit", "--vitis-time-limit", help="Seconds for vai_q_tensorflow2."
         ),
         max_drop: float = typer.Option(
-            None, "--max-drop", help="Allowed drop of the metric; methods are tried until one keeps it. Exit 1 if none."
+            None,
+            "--max-drop",
+            help="Allowed drop of the metric, percentage points; methods are tried until one keeps it. Exit 1 if none.",
         ),
         validation: str = typer.Option(None, "--validation", help="Labelled folder on which the drop is measured."),
-        metric: str = typer.Option(None, "--metric", help="dice or accuracy; by default what fits the network."),
+        metric: str = typer.Option(None, "--metric", help="dice (mean Dice) or accuracy; what fits, by default."),
         labelled: str = typer.Option(None, "--labelled", help="Labelled folder that qat learns from."),
         images: int = typer.Option(None, "--images", help="Calibration images at most, 200 by default."),
         seed: int = typer.Option(0, "--seed", help="Chooses which calibration images are taken."),
@@ -130,7 +132,7 @@ def register(application: typer.Typer) -> None:
                 backend=one_of("backend", backend, BACKENDS),
                 vendor=_vendor(vai_q_python, vai_q_command, vai_q_time_limit),
                 options=QuantizeOptions.read(_pairs(option, "--option")),
-                max_drop=max_drop,
+                max_drop=None if max_drop is None else max_drop / 100,
                 validation=validation,
                 metric=metric,
                 labelled=labelled,

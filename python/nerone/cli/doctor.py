@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ from nerone.cli.console import print_json, print_table
 if TYPE_CHECKING:
     import typer
 
-__all__ = ["register"]
+    from nerone.deployment.doctor import Finding
+
+__all__ = ["finish", "plain_lines", "register"]
 
 
 def register(application: typer.Typer) -> None:
@@ -20,7 +23,7 @@ def register(application: typer.Typer) -> None:
     @application.command()
     def doctor(as_json: bool = typer.Option(False, "--json", help="Write the findings as JSON.")) -> None:
         """Examine this machine: libraries, packages, device, firmware, sensors."""
-        from nerone.deployment.doctor import PROBLEM, examine
+        from nerone.deployment.doctor import examine
 
         findings = examine()
         if as_json:
@@ -30,5 +33,20 @@ def register(application: typer.Typer) -> None:
                 ("what", "state", "found", "remedy"),
                 [(finding.what, finding.state, finding.detail, finding.remedy) for finding in findings],
             )
-        if any(finding.state == PROBLEM for finding in findings):
-            raise typer.Exit(1)
+        if code := finish(findings):
+            raise typer.Exit(code)
+
+
+def plain_lines(findings: list[Finding], *, as_json: bool = False) -> list[str]:
+    """Return the findings without the packages that draw tables."""
+    if as_json:
+        return [json.dumps([asdict(finding) for finding in findings], indent=1)]
+    told = [(f"{one.what}: {one.state}: {one.detail}", one.remedy) for one in findings]
+    return [f"{line}; {remedy}" if remedy else line for line, remedy in told]
+
+
+def finish(findings: list[Finding]) -> int:
+    """Return the exit code: 1 where there is a problem."""
+    from nerone.deployment.doctor import PROBLEM
+
+    return int(any(finding.state == PROBLEM for finding in findings))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nerone.cli.console import chosen, file_argument, print_json, print_left_out, print_table, progress_bars
 from nerone.compat import zip
+from nerone.quantization.metrics import METRIC_NAMES, percent
 
 if TYPE_CHECKING:
     import typer
@@ -92,7 +91,8 @@ def scores_of(result: Evaluation, network: str, segmentation: bool) -> dict[str,
     counts: Any = result.counts[network]
     if segmentation:
         dice = dict(zip(result.class_names[1:], (float(value) for value in counts.dice()[1:]), strict=True))
-        return {"measure": "Dice, weighted by frequency", "score": float(counts.weighted_dice()), "classes": dice}
+        overall = {"score": float(counts.weighted_dice()), "mean_dice": float(counts.mean_dice())}
+        return {"measure": "weighted Dice", **overall, "classes": dice}
     right = dict(zip(result.class_names, (float(value) for value in counts.class_accuracy()), strict=True))
     return {"measure": "accuracy", "score": float(counts.accuracy()), "classes": right}
 
@@ -109,7 +109,9 @@ def _write_csv(path: str, scores: dict[str, dict[str, Any]]) -> None:
             writer.writerow(("network", "measure", "class", "score"))
             for network, found in scores.items():
                 for name, value in found["classes"].items():
-                    writer.writerow((network, found["measure"].partition(",")[0], name, value))
+                    writer.writerow((network, found["measure"].removeprefix("weighted "), name, value))
+                if "mean_dice" in found:
+                    writer.writerow((network, METRIC_NAMES["mean_dice"], "", found["mean_dice"]))
                 writer.writerow((network, found["measure"], "", found["score"]))
     except OSError as error:
         raise write_error(target, error) from error
@@ -118,8 +120,10 @@ def _write_csv(path: str, scores: dict[str, dict[str, Any]]) -> None:
 def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
     networks = list(scores)
     first = scores[networks[0]]
-    rows = [(name, *(_percent(scores[network]["classes"][name]) for network in networks)) for name in first["classes"]]
-    rows.append((first["measure"], *(_percent(scores[network]["score"]) for network in networks)))
+    rows = [(name, *(percent(scores[network]["classes"][name]) for network in networks)) for name in first["classes"]]
+    if "mean_dice" in first:
+        rows.append((METRIC_NAMES["mean_dice"], *(percent(scores[network]["mean_dice"]) for network in networks)))
+    rows.append((first["measure"], *(percent(scores[network]["score"]) for network in networks)))
     print_table(
         ("%", *networks),
         rows,
@@ -131,7 +135,3 @@ def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
         print(f"note: {path}: {note}")
     for path, reason in result.skipped:
         print_left_out(path, reason)
-
-
-def _percent(value: float) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.2f}"

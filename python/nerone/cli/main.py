@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import pkgutil
 import sys
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["doctor"] and not _has_command_line():
+        return _doctor(words[1:])
     import typer
 
     # Recent typer carries its own click, so its errors are reached through typer's names.
@@ -73,6 +76,20 @@ def _run(words: list[str]) -> int:
     if result == INTERRUPTED:
         return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else FINE
+
+
+def _has_command_line() -> bool:
+    return all(importlib.util.find_spec(package) is not None for package in ("typer", "rich"))
+
+
+def _doctor(options: list[str]) -> int:
+    """Examine a machine that lacks what the other verbs need, which may be what the examination is asked for."""
+    from nerone.cli.doctor import finish, plain_lines
+    from nerone.deployment.doctor import examine
+
+    findings = examine()
+    print("\n".join(plain_lines(findings, as_json="--json" in options)))
+    return finish(findings)
 
 
 def _command() -> Any:

@@ -60,6 +60,7 @@ class Estimate:
     watts_source : str, "given", "paper" (the board's constants, fitted to the paper's measurements) or ""
     pynq_watts : float or None, with PYNQ-DPU, which keeps one core busy for a part of the time; None without constants
     layers : per op, in the order of the file, by the layer model
+    job_us : float or None, measured: what a job costs a host beside the DPU, where that bounds the rate (`bounded`)
     source : str, "instructions" where latency and rate come from the file's instructions in time
         (:mod:`nerone.compilation.board_time`), else "layers"
     """
@@ -77,6 +78,26 @@ class Estimate:
     pynq_watts: float | None
     layers: tuple[LayerTime, ...]
     source: str = "layers"
+    job_us: float | None = None
+
+    def bounded(self, job_us: float) -> Estimate:
+        """Return the estimate with a rate that a host reaches whose jobs cost so many microseconds beside the DPU.
+
+        The layer model knows no fixed cost of a job, and Table I cannot give it: fitted to PYNQ-DPU's rows it is 0,
+        0.33 and 0.69 ms on the three boards, less than the rows' own errors, and VART has one measured row.
+        """
+        limit = 1e6 / job_us
+        if self.fps <= limit:
+            return self
+        ratio = limit / self.fps
+        return replace(
+            self,
+            fps=limit,
+            pynq_fps=None if self.pynq_fps is None else min(self.pynq_fps, limit),
+            utilisation=self.utilisation * ratio,
+            fps_per_watt=None if self.fps_per_watt is None else self.fps_per_watt * ratio,
+            job_us=job_us,
+        )
 
 
 def estimate(

@@ -127,6 +127,7 @@ def draw(source: Any, graph: Graph, reader: Reader, wanted: CalibrationDraw) -> 
     if sampling.shares or sampling.factors:
         return _by_class(_strict_pairs(source, reader.steps), graph, reader, sampling, facts)
     pairs = _pairs(source, reader.steps)
+    warnings: tuple[str, ...] = ()
     if pairs:
         try:
             return _evenly(pairs, graph, reader, sampling, facts)
@@ -135,6 +136,8 @@ def draw(source: Any, graph: Graph, reader: Reader, wanted: CalibrationDraw) -> 
             facts["labels_left_out"] = str(error)
             if isinstance(source, LabelledFrames):
                 raise
+            if not reader.segmentation:
+                warnings = (f"the folders of the calibration images are not the classes of the network: {error}",)
     arrays = calibration_images(
         source,
         reader.steps,
@@ -143,7 +146,7 @@ def draw(source: Any, graph: Graph, reader: Reader, wanted: CalibrationDraw) -> 
         progress=reader.progress,
         values=reader.values,
     )
-    return Drawn(CalibrationSet(graph, arrays), None, facts)
+    return Drawn(CalibrationSet(graph, arrays), None, facts, warnings)
 
 
 def labelled_arrays(

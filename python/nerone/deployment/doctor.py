@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import ctypes.util
 import dataclasses
 import importlib.util
@@ -9,21 +10,25 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from nerone.compat import OLDEST_PYTHON, oldest_python
+from nerone.compat import OLDEST_PYTHON, oldest_python, zip
 from nerone.deployment.doctor_hardware import FINE, NOTE, PROBLEM, Finding, sensor_finding, simd_finding
 from nerone.deployment.remote.probe import device_nodes, dpu_fingerprint, has_dpu
 from nerone.dpu.fingerprints import boards_of_fingerprint
+from nerone.errors import printable
 from nerone.extras import EXTRAS, install_command
+from nerone.programs import run_program
 
 __all__ = ["FINE", "NOTE", "PROBLEM", "Finding", "examine"]
 
 # A board trains nothing and draws nothing.
 _NOT_ON_BOARDS = ("quantize", "pictures", "notebook")
 _BOARD = re.compile(r"xlnx|xilinx|zynqmp|kria|kv260|zcu\d|ultra96", re.IGNORECASE)
+_ENGINE_LIMIT_S = 10.0
 _LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib", "opt/xilinx/xrt/lib")
 _MEANS = {
     "xrt_coreutil": ("XRT", "install the board's XRT: it drives the DPU"),
@@ -131,7 +136,25 @@ def _own_libraries() -> list[Finding]:
         return f"{version} in {folder}" + (", which came with NERONE" if bundled else "")
 
     found = _guarded("VART", find, "see the sentence; the board's image, or NERONE's wheel for x86-64, has one")
-    return [found, dataclasses.replace(found, what="XIR")]
+    both = [found, dataclasses.replace(found, what="XIR")]
+    if found.state == FINE:
+        return both
+    return [_unloadable(one, name) or one for one, name in zip(both, ("vart-runner", "xir"), strict=True)]
+
+
+def _unloadable(found: Finding, name: str) -> Finding | None:
+    """Name a library that is here but cannot be loaded, and what the loader says of it; None where it is missing."""
+    for version in ("3", "2"):
+        library = f"lib{name}.so.{version}"
+        try:
+            ctypes.CDLL(library)
+        except OSError as error:
+            said = printable(" ".join(str(error).split()))[:300]
+            if said.startswith(f"{library}: ") and said.endswith("No such file or directory"):
+                continue
+            remedy = "install what the loader misses, or VART again"
+            return dataclasses.replace(found, detail=f"{library} is here but cannot be loaded: {said}", remedy=remedy)
+    return None
 
 
 def _libraries(root: Path) -> list[Finding]:
@@ -159,20 +182,40 @@ def _packages(on_board: bool) -> list[Finding]:
 
 
 def _host_tools() -> list[Finding]:
-    compiler = shutil.which("vai_c_xir") or shutil.which("docker") or shutil.which("podman")
-    found = [
-        Finding("vendor's compiler", FINE, compiler)
-        if compiler
-        else Finding(
-            "vendor's compiler",
-            NOTE,
-            "neither vai_c_xir nor docker nor podman in PATH",
-            "nerone compile leaves a folder for a machine that has one",
-        )
-    ]
+    found = [_vendor_compiler()]
     if shutil.which("ssh") is None:
         found.append(Finding("ssh", NOTE, "not in PATH", "install openssh-client to deploy with --to user@board"))
     return found
+
+
+def _vendor_compiler() -> Finding:
+    """Find the compiler, or a container engine that works: a docker whose daemon is down runs nothing."""
+    what, elsewhere = "vendor's compiler", "nerone compile leaves a folder for a machine that has one"
+    if compiler := shutil.which("vai_c_xir"):
+        return Finding(what, FINE, compiler)
+    engines = [engine for name in ("docker", "podman") if (engine := shutil.which(name))]
+    dead = []
+    for engine in engines:
+        if not (reason := _engine_error(engine)):
+            return Finding(what, FINE, engine)
+        dead.append(f"{engine} does not answer: {reason}")
+    if dead:
+        start = "start its daemon (systemctl start docker) or let this user reach it (group docker)"
+        return Finding(what, NOTE, "; ".join(dead), start if "docker" in dead[0] else elsewhere)
+    return Finding(what, NOTE, "neither vai_c_xir nor docker nor podman in PATH", elsewhere)
+
+
+def _engine_error(engine: str) -> str:
+    """Return why a container engine cannot run anything; empty where it can."""
+    lines: list[str] = []
+    try:
+        code = run_program([engine, "info"], Path.cwd(), _ENGINE_LIMIT_S, lines.append)
+    except subprocess.TimeoutExpired:
+        return f"nothing within {_ENGINE_LIMIT_S:g} s"
+    except OSError as error:
+        return error.strerror or str(error)
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return "" if code == 0 else printable(said)[:200] or f"exit code {code}"
 
 
 def _board_findings(root: Path, on_board: bool, machine: str) -> list[Finding]:

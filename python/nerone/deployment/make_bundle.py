@@ -87,8 +87,9 @@ def deploy(
     backend : "native", or "vai_q": the vendor's quantizer, see `nerone.quantize`
     vendor : VendorQuantizer, with the backend "vai_q" only
     options : QuantizeOptions
-    max_drop : float, allowed drop of the metric: the methods from ``method`` on are tried until one is within it. QAT
-        is tried where there are labels, ``labelled`` or those of the calibration folder
+    max_drop : float, allowed drop of the metric, as a share (0.005 are 0.5 percentage points): the methods from
+        ``method`` on are tried until one is within it. QAT is tried where there are labels, ``labelled`` or those of
+        the calibration folder
     validation : labelled images on which the drop is measured: folder as of `nerone.data.labelled_frames`, what that
         returns, or a tuple (images, truth) of arrays as stored; 200 of them at most. Without it, what the float model
         says on the calibration images stands for the truth. The drop is reported without ``max_drop`` too

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nerone.quantization.metrics import METRIC_NAMES, percent
+
 __all__ = ["quantization_lines"]
 
 
@@ -34,7 +36,18 @@ def _steps(report: Mapping[str, Any]) -> list[str]:
     if not steps:
         return []
     metric, images = report["metric"], report["validation_images"]
-    lines = [f"float: {metric} {report['float_metric']:.4f} on {images} images"]
-    lines += [f"{step['method']}: {metric} {step['metric']:.4f}, drop {step['drop']:+.4f}" for step in steps]
-    limit = f", limit {report['max_drop']:g} {'kept' if report['within'] else 'missed'}" if "max_drop" in report else ""
+    share = metric in METRIC_NAMES
+    name = METRIC_NAMES.get(metric, metric)
+    lines = [f"float: {name} {_score(report['float_metric'], share)} on {images} images"]
+    for step in steps:
+        drop = f"{percent(step['drop'], sign=True)} points" if share else f"{step['drop']:+.4f}"
+        lines.append(f"{step['method']}: {name} {_score(step['metric'], share)}, drop {drop}")
+    limit = ""
+    if "max_drop" in report:
+        allowed = f"{percent(report['max_drop'])} points" if share else f"{report['max_drop']:g}"
+        limit = f", limit {allowed} {'kept' if report['within'] else 'missed'}"
     return [*lines, f"taken: {report['method']}{limit}"]
+
+
+def _score(value: float, share: bool) -> str:
+    return f"{percent(value)} %" if share else f"{value:.4f}"

@@ -82,6 +82,11 @@ class SegmentationCounts:
         """Return Dice (DSC) per class over all pixels, NaN for a class that neither truth nor prediction has."""
         return dice_of(self.per_image.sum(axis=0))
 
+    def mean_dice(self) -> float:
+        """Return the mean of Dice over the classes from 1 on that occur, as `nerone.quantization.metrics.mean_dice`."""
+        found = self.dice()[1:]
+        return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
     def weighted_dice(self) -> float:
         """Return Dice weighted by the classes' frequency in the truth, background left out (the paper's equation 2)."""
         return weighted_dice_of(self.per_image.sum(axis=0))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nerone.compat import zip
 from nerone.evaluation.metrics import Summary, summarize
 from nerone.evaluation.power import Meter, PowerRecorder
 
-__all__ = ["Speed", "float_speed", "integer_speed", "measure_speed"]
+__all__ = ["Speed", "float_speed", "host_us_per_job", "integer_speed", "measure_speed"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,33 @@ def integer_speed(
     with Model.load(xmodel, device=device, until="dpu") as model:
         image = np.zeros(model.inputs[0].shape, np.int8)
         return measure_speed(lambda: model.run(image), seconds=seconds, runs=runs, meter=meter)
+
+
+def host_us_per_job(xmodel: Path, *, seconds: float = 0.1, rounds: int = 3) -> float:
+    """Measure what a job costs this machine beside the device, in microseconds: the best of some rounds.
+
+    The pipeline runs on a simulated device that takes no time and computes nothing, with int8 in and int8 out; what is
+    left is handing the job out and taking its result. No board is faster than its host hands out jobs.
+    """
+    from nerone.runtime.model import Model
+    from nerone.runtime.pipeline import Pipeline
+
+    with Model.load(xmodel, until="dpu") as model:
+        image = np.zeros(model.inputs[0].shape[1:], np.int8)
+    with Pipeline(xmodel, result="raw", compute=False) as pipeline:
+        rates = []
+        for _ in range(rounds):
+            end, count = time.perf_counter() + seconds, 0
+            started = time.perf_counter()
+
+            def images(end: float = end) -> Iterator[NDArray[np.int8]]:
+                while time.perf_counter() < end:
+                    yield image
+
+            for _ in pipeline.map(images()):
+                count += 1
+            rates.append(count / (time.perf_counter() - started))
+    return 1e6 / max(rates)
 
 
 def float_speed(model: Any, *, seconds: float = 1.0, runs: int = 5, meter: Meter | None = None) -> Speed:

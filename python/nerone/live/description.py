@@ -9,6 +9,7 @@ from nerone.compat import zip
 from nerone.live.engines import BundleLabels
 from nerone.live.fp32 import FloatModel
 from nerone.live.session import Session
+from nerone.live.sources import LiveSource
 
 __all__ = ["describe"]
 
@@ -36,7 +37,7 @@ def describe(
             ],
             "device": labels.device,
         },
-        "source": {"name": source.name, "count": source.count, "live": source.live},
+        "source": {"name": source.name, "count": source.count, "live": source.live, "holds": _holds(source)},
         "windows": windows,
         "backends": list(labels.backends),
         "backend": session.backend,
@@ -45,3 +46,10 @@ def describe(
         "meter": session.meter.name,
         "fp32": {"state": float_model.state if float_model else "", "error": float_model.error if float_model else ""},
     }
+
+
+def _holds(source: LiveSource) -> str:
+    """Name what is dropped on a page like this one."""
+    return (
+        "scans" if source.hounsfield or (source.first is not None and source.first.affine is not None) else "pictures"
+    )

@@ -12,7 +12,7 @@ from nerone.errors import ConfigurationError, ShapeError
 from nerone.graph import Graph
 from nerone.quantization.calibration.images import CalibrationSet
 from nerone.quantization.executor import Executor, QuantizedExecutor
-from nerone.quantization.metrics import Metric, metric_named
+from nerone.quantization.metrics import METRIC_NAMES, Metric, metric_named, percent
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.ptq.post_training import Strategy, finish, post_training_quantize, prepare
@@ -155,10 +155,15 @@ def _with_facts(model: QuantizedModel, facts: Mapping[str, Any], drop: float) ->
     if not facts["within"]:
         tried = ", ".join(step["method"] for step in facts["steps"])
         warnings.append(
-            f"the metric drops by {drop:.4f}, more than the {facts['max_drop']:g} allowed, with each of {tried}; "
+            f"the metric drops by {_points(facts, drop)}, more than the {_points(facts, facts['max_drop'])} allowed, "
+            f"with each of {tried}; "
             "give labelled data for QAT, more calibration images, or a higher limit"
         )
     return replace(model, report={**model.report, **facts, "warnings": warnings})
+
+
+def _points(facts: Mapping[str, Any], drop: float) -> str:
+    return f"{percent(drop)} points" if facts["metric"] in METRIC_NAMES else f"{drop:.4g}"
 
 
 class _Validation:

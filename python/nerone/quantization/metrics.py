@@ -10,10 +10,29 @@ from numpy.typing import NDArray
 
 from nerone.errors import ConfigurationError
 
-__all__ = ["Metric", "accuracy", "class_numbers", "mean_dice", "metric_named"]
+__all__ = ["METRIC_NAMES", "Metric", "accuracy", "class_numbers", "mean_dice", "metric_named", "percent"]
+
+METRIC_NAMES = {"mean_dice": "mean Dice", "accuracy": "accuracy"}
+"""Names for people of the metrics that are shares, wherever they are printed."""
 
 Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]
+
+
+def percent(share: float, *, sign: bool = False) -> str:
+    """Return a score as it is printed everywhere: in percent with two digits, "-" for NaN.
+
+    Parameters
+    ----------
+    share : float, 0 to 1, or a difference of two
+    sign : bool, write a + too
+
+    Examples
+    --------
+    >>> percent(0.51466), percent(-0.002, sign=True), percent(float("nan"))
+    ('51.47', '-0.20', '-')
+    """
+    return "-" if np.isnan(share) else f"{100 * share:{'+' if sign else ''}.2f}"
 
 
 def class_numbers(values: Array, classes: int) -> NDArray[np.int64]:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from nerone.compilation.estimate import estimate
+
 
 def test_the_estimate_and_its_error(run, bundle):
     code, out, _ = run("estimate", bundle.path, "--board", "zcu104", "--layers")
@@ -49,3 +51,19 @@ def test_the_board_of_a_bundle_is_the_default(run, bundle):
     (bundle.path / "bundle.json").write_text(json.dumps(values))
     assert json.loads(run("estimate", bundle.path, "--json")[1])["dpu"] == "B1600"
     assert json.loads(run("estimate", bundle.path / "model.xmodel", "--json")[1])["board"] == "zcu104"
+
+
+def test_a_tiny_network_is_no_faster_than_its_host(run, bundle):
+    """The layer model gives hundreds of thousands of images a second, which no host hands out."""
+    alone = estimate(bundle.host_model_path, board="zcu104")
+    assert alone.fps > 100_000
+    found = json.loads(run("estimate", bundle.path, "--board", "zcu104", "--json")[1])
+    assert found["fps"] == pytest.approx(1e6 / found["job_us"])
+    assert found["fps"] < alone.fps
+    assert found["pynq_fps"] <= found["fps"]
+    assert found["fps_per_watt"] == pytest.approx(found["fps"] / found["watts"])
+    assert found["utilisation"] == pytest.approx(alone.utilisation * found["fps"] / alone.fps)
+    out = run("estimate", bundle.path, "--board", "zcu104")[1]
+    assert "fps at most: the network is so small" in out
+    assert "measured on this machine" in out
+    assert alone.bounded(1e-3) is alone

@@ -102,3 +102,33 @@ def test_an_own_segmentation_keeps_its_names_when_deployed_again(tmp_path):
     place = tmp_path / "net.nerone"
     deploy(segmentation_model(), preprocessing=SEGMENTATION, class_names=["air", "skin", "bone"], output=place)
     assert deploy(segmentation_model(), output=place).output.class_names == ("air", "skin", "bone")
+
+
+def test_folders_of_digits_lead_to_the_classes_option(run, refused, tmp_path):
+    """Class folders 0 to 3, as many sets have them, and a network whose classes were never named."""
+    digits, place = tmp_path / "digits", tmp_path / "net.nerone"
+    for digit in range(4):
+        (digits / str(digit)).mkdir(parents=True)
+        Image.fromarray(PHOTOGRAPH).save(digits / str(digit) / "a.png")
+    deploy(classification_model(), preset="rgb-0-1", output=place)
+    said = refused("evaluate", place, "--data", digits)
+    assert "the data has class '0', which the model does not know; it knows class 0, class 1" in said
+    assert "--classes" in said
+    deploy(classification_model(), preset="rgb-0-1", class_names=list("0123"), output=place)
+    found = json.loads(run("evaluate", place, "--data", digits, "--json")[1])
+    assert list(found["scores"]["INT8"]["classes"]) == list("0123")
+    assert found["frames"] == 4
+
+
+def test_folders_that_name_no_class_of_the_network_are_warned_about(tmp_path):
+    keras = pytest.importorskip("keras", reason="TensorFlow is not installed")
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(image))
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax")(x))
+    for digit in range(2):
+        (tmp_path / "digits" / str(digit)).mkdir(parents=True)
+        Image.fromarray(PHOTOGRAPH).save(tmp_path / "digits" / str(digit) / "a.png")
+    with pytest.warns(UserWarning, match="are not the classes of the network") as caught:
+        deploy(model, calibration=tmp_path / "digits", preset="rgb-0-1", output=tmp_path / "net.nerone")
+    said = [str(one.message) for one in caught]
+    assert any("are not the classes of the network" in text and "--classes" in text for text in said)

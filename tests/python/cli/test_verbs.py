@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -221,7 +222,13 @@ def test_evaluate(run, bundle, volume, tmp_path):
     header, *rows = csv.reader(table.read_text().splitlines())
     assert header == ["network", "measure", "class", "score"]
     assert {row[2]: float(row[3]) for row in rows[:2]} == found["scores"]["INT8"]["classes"]
-    assert float(rows[2][3]) == found["scores"]["INT8"]["score"]
+    assert [row[1:3] for row in rows[2:]] == [["mean Dice", ""], ["weighted Dice", ""]]
+    assert [float(row[3]) for row in rows[2:]] == [found["scores"]["INT8"][key] for key in ("mean_dice", "score")]
+    out = run("evaluate", bundle.path, "--data", volume.parent)[1]
+    shown = dict(re.findall(r"│ (liver|bone|mean Dice|weighted Dice) *│ *([0-9.]+) ", out))
+    whole = found["scores"]["INT8"]
+    shares = {**whole["classes"], "mean Dice": whole["mean_dice"], "weighted Dice": whole["score"]}
+    assert shown == {name: f"{100 * share:.2f}" for name, share in shares.items()}
     code, _, said = run("evaluate", bundle.path, "--data", volume.parent, "--csv", volume / "scores.csv")
     assert code == 2
     assert f"cannot write '{volume / 'scores.csv'}'" in said

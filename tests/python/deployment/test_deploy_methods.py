@@ -131,7 +131,7 @@ def test_validation_in_every_form_is_the_same(model, scans, check, tmp_path):
 def test_command_line_does_the_same(model, scans, check, tmp_path, capsys):
     old = made(model, scans, tmp_path / "old", images=20)
     assert old["calibration"]["images"] == 20
-    settings = ["--validation", check, "--max-drop", "0.5", "--images", "20", "--seed", "3"]
+    settings = ["--validation", check, "--max-drop", "50", "--images", "20", "--seed", "3"]
     settings += ["--class-share", "bright=0.25", "--class-factor", "grey=1", "--option", "compare_images=4"]
     # Preprocessing and class names come from the bundle that is replaced.
     words = ["deploy", model, "--calibration", scans, "-o", tmp_path / "old", "--strategy", "vitis", *settings]
@@ -152,8 +152,9 @@ def test_command_line_does_the_same(model, scans, check, tmp_path, capsys):
     )
     assert Bundle.open(tmp_path / "old").report()["quantization"] == report
     assert report["strategy"] == "vitis"
-    assert f"ptq: mean_dice {report['steps'][0]['metric']:.4f}, drop {report['steps'][0]['drop']:+.4f}" in out
-    assert "taken: ptq, limit 0.5 kept" in out
+    step = report["steps"][0]
+    assert f"ptq: mean Dice {100 * step['metric']:.2f} %, drop {100 * step['drop']:+.2f} points" in out
+    assert "taken: ptq, limit 50.00 points kept" in out
     assert "bright in 5 (25% of 10%)" in out
     main([str(word) for word in [*words, "--json"]])
     assert json.loads(capsys.readouterr().out)["quantization"]["steps"] == report["steps"]
@@ -166,7 +167,7 @@ def test_a_missed_limit_is_exit_code_1(model, scans, check, tmp_path, capsys):
     code = main([str(word) for word in words])
     quantization = Bundle.open(tmp_path / "net").report()["quantization"]
     assert code == (0 if quantization["within"] else 1)
-    assert ("limit 0 missed" in capsys.readouterr().out) == (code == 1)
+    assert ("limit 0.00 points missed" in capsys.readouterr().out) == (code == 1)
 
 
 def test_shares_of_classes_are_drawn_and_reported(model, scans, tmp_path):

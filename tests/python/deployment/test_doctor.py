@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from platform import machine
 
 import pytest
@@ -211,3 +215,79 @@ def test_missing_packages_name_their_extra(monkeypatch):
     found = by_name(examine())["Python packages"]
     assert found.state == NOTE
     assert found.remedy == "pip install 'nerone[data]'"
+
+
+def test_a_docker_without_its_daemon(tmp_path, monkeypatch):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Client: 20'\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: str(docker) if name == "docker" else None)
+    found = doctor._vendor_compiler()
+    assert found.state == NOTE
+    assert found.detail == f"{docker} does not answer: Cannot connect to the Docker daemon"
+    assert "systemctl start docker" in found.remedy
+    docker.write_text("#!/bin/sh\necho 'Server Version: 20'\n")
+    assert (doctor._vendor_compiler().state, doctor._vendor_compiler().detail) == (FINE, str(docker))
+    docker.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(doctor, "_ENGINE_LIMIT_S", 0.2)
+    assert "nothing within 0.2 s" in doctor._vendor_compiler().detail
+
+
+def test_a_vart_that_cannot_be_loaded(tmp_path):
+    """The loader finds broken files first; what it says of them is told, not that there is none."""
+    for name in ("vart-runner", "xir"):
+        for version in ("2", "3"):
+            (tmp_path / f"lib{name}.so.{version}").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "nerone.cli.main", "doctor", "--json"],
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    found = {one["what"]: one for one in json.loads(done.stdout)}
+    for what, name in (("VART", "vart-runner"), ("XIR", "xir")):
+        assert found[what]["state"] == PROBLEM
+        assert f"lib{name}.so.3 is here but cannot be loaded" in found[what]["detail"]
+        assert "too short" in found[what]["detail"]
+
+
+# A wheel without its extras: neither package can be found.
+WITHOUT_EXTRAS = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("typer", "rich"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name in ("typer", "rich") else found(name, *more)
+from nerone.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def bare(*words):
+    command = [sys.executable, "-c", WITHOUT_EXTRAS, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_bare_wheel_says_what_to_install_and_examines_itself():
+    done = bare("--help")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "nerone: the package 'typer' is missing; install it with: pip install 'nerone[cli]'"
+    done = bare("doctor")
+    assert done.returncode == int(any(": problem: " in line for line in done.stdout.splitlines()))
+    assert "C++ core: fine: " in done.stdout
+    assert "typer, rich missing; pip install 'nerone[cli]'" in done.stdout
+    values = json.loads(bare("doctor", "--json").stdout)
+    assert {one["what"] for one in values} >= {"machine", "Python", "VART", "Python packages"}
+
+
+def test_remedies_keep_their_brackets(monkeypatch, capsys):
+    from nerone.cli.main import main
+
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == "h5py" else object())
+    main(["doctor"])
+    assert "pip install 'nerone[quantize]'" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from nerone.evaluation.metrics import (
     bootstrap_interval,
     summarize,
 )
+from nerone.quantization.metrics import mean_dice
 
 
 def test_dice_per_class_against_sets() -> None:
@@ -91,3 +92,16 @@ def test_wrong_input_is_refused() -> None:
         agreement([1], [1, 2])
     with pytest.raises(ConfigurationError):
         ClassificationCounts(3).accuracy_interval()
+
+
+def test_mean_dice_is_the_one_that_deploy_prints():
+    """One name, one formula: of images scored one by one here, and of all at once there."""
+    rng = np.random.default_rng(11)
+    truth, scores = rng.integers(0, 4, (5, 9, 7)), rng.random((5, 9, 7, 5)).astype(np.float32)
+    counts = SegmentationCounts(5)
+    for one, guess in zip(truth, scores.argmax(-1), strict=True):
+        counts.add(guess, one)
+    assert counts.mean_dice() == pytest.approx(mean_dice(truth, scores), abs=1e-12)
+    empty = SegmentationCounts(3)
+    empty.add(np.zeros((2, 2), int), np.zeros((2, 2), int))
+    assert np.isnan(empty.mean_dice())

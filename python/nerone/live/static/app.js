@@ -91,6 +91,7 @@ function onHello(hello) {
   byId("probabilities").hidden = segmentation;
   byId("class-controls").hidden = !segmentation;
   byId("masks").hidden = !segmentation;
+  byId("drop-text").textContent = `Drop ${hello.source.holds} on the page, or choose`;
   showClasses(hello.bundle.classes);
   fillSelect(byId("backend"), hello.backends.map((name) => [name, name]), hello.backend);
   const threads = Array.from({ length: hello.threads.max }, (_, i) => String(i + 1));
