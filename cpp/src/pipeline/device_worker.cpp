@@ -40,7 +40,7 @@ class DeviceWorker : public Worker {
     preprocess_.run(frame, inputs_[static_cast<std::size_t>(position)]);
   }
 
-  void execute() override { runner_.run(plan_->device_timeout_ms > 0 ? plan_->device_timeout_ms : -1); }
+  void execute() override { runner_.run(plan_->job_timeout_ms); }
 
   void postprocess(int position, const std::vector<TensorView>& results) override {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {

@@ -41,9 +41,7 @@ class ModelWorker : public Worker {
 
   void preprocess(const Images& frame, int) override { preprocess_.run(frame, inputs_); }
 
-  void execute() override {
-    model_.run(inputs_, outputs_, plan_->device_timeout_ms > 0 ? plan_->device_timeout_ms : -1);
-  }
+  void execute() override { model_.run(inputs_, outputs_, plan_->job_timeout_ms); }
 
   void postprocess(int, const std::vector<TensorView>& results) override {
     for (std::size_t i = 0; i < outputs_.size(); ++i) plan_->reductions[i].run(outputs_[i], results[i]);

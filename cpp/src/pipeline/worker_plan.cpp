@@ -84,7 +84,7 @@ std::shared_ptr<const WorkerPlan> plan_workers(const std::filesystem::path& file
   plan->model = xmodel::Handle::load(file);
   plan->device = device;
   plan->steps = steps;
-  plan->device_timeout_ms = device_timeout_ms;
+  if (device_timeout_ms > 0) plan->job_timeout_ms = device_timeout_ms;
   const auto& graph = plan->model.graph();
   const auto chain = model::chain_of(graph);
   for (const auto op : chain.inputs) plan->inputs.push_back(xmodel::info_of(graph.ops[op].output));

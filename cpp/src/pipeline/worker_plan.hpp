@@ -17,7 +17,7 @@ struct WorkerPlan {
   xmodel::Handle model;  // shared by all workers, and with it the weights
   DeviceOptions device;
   std::vector<preprocess::Steps> steps;  // one list per input
-  int device_timeout_ms = 0;
+  int job_timeout_ms = -1;               // of the runner; negative waits for ever
 
   // The DPU subgraph that does everything but what postprocess does as well, straight out of the runner's memory; empty
   // where the model has to be run as a chain of subgraphs.
