@@ -168,10 +168,15 @@ def _libraries(root: Path) -> list[Finding]:
     return found
 
 
+def _has_tomllib() -> bool:
+    """Whether the standard library reads TOML, as from Python 3.11 on."""
+    return sys.version_info >= (3, 11)
+
+
 def _packages(on_board: bool) -> list[Finding]:
     missing: dict[str, list[str]] = {}
     for package, extra in {"numpy": "", **EXTRAS}.items():
-        if importlib.util.find_spec(package) is None:
+        if importlib.util.find_spec(package) is None and not (package == "tomli" and _has_tomllib()):
             missing.setdefault(extra, []).append(package)
     findings = []
     for extra, names in missing.items():
