@@ -33,7 +33,7 @@ TEST(Simd, EveryTargetEqualsTheReference) {
     for (const std::string type :
          {"conv2d-fix", "depthwise-conv2d-fix", "transposed-conv2d-fix", "transposed-depthwise-conv2d-fix"}) {
       for (const int channels : {1, 2, 7, 16, 33}) {
-        for (const int width : {3, 4, 9}) {
+        for (const int width : {3, 4, 9, 75}) {
           for (const std::string nonlinear : {"NONE", "RELU", "LEAKYRELU"}) {
             const auto graph = convolution(type, channels, channels == 7 ? 40 : 5, {3, 2}, {2, 1}, width, nonlinear);
             const auto x = random_bytes(static_cast<std::size_t>(5 * width * channels), 8);

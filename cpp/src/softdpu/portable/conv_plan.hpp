@@ -20,7 +20,7 @@ struct AxisPlan {
 std::vector<AxisPlan> plan_rows(const Conv& conv);
 std::vector<AxisPlan> plan_columns(const Conv& conv);
 
-// Input rows widened to int16, with zeros around each row and behind each pixel's channels.
+// Input rows as int16 or int8, with zeros around each row and behind each pixel's channels.
 struct PaddedRows {
   std::int64_t left = 0;      // pixels of zeros before a row
   std::int64_t width = 0;     // pixels of a row, zeros included
@@ -28,9 +28,10 @@ struct PaddedRows {
   std::int64_t height = 0;    // rows of the image; one row of zeros follows them
 
   std::int64_t row_elements() const { return width * channels; }
-  std::size_t size_bytes() const { return static_cast<std::size_t>((height + 1) * row_elements()) * 2; }
+  std::int64_t elements() const { return (height + 1) * row_elements(); }
   // The row's first pixel of the image, or of zeros outside the image.
-  const std::int16_t* row(const std::int16_t* rows, std::int64_t y) const {
+  template <class Element>
+  const Element* row(const Element* rows, std::int64_t y) const {
     return rows + (y >= 0 && y < height ? y : height) * row_elements() + left * channels;
   }
 };

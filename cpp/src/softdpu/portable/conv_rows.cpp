@@ -24,19 +24,6 @@ constexpr std::int64_t pixel_block = 4;
 
 std::int64_t Lanes() { return static_cast<std::int64_t>(hn::Lanes(Int32())); }
 
-// sum[i] += a[2i] * b[2i] + a[2i + 1] * b[2i + 1]
-HWY_INLINE Vec32 PairDot(Vec16 a, Vec16 b, Vec32 sum) {
-#if HWY_ARCH_ARM
-  const Vec32 low(vmull_s16(vget_low_s16(a.raw), vget_low_s16(b.raw)));
-  const Vec32 high(vmull_s16(vget_high_s16(a.raw), vget_high_s16(b.raw)));
-  return hn::Add(sum, Vec32(vpaddq_s32(low.raw, high.raw)));
-#else
-  const Int32 d;
-  Vec32 unused = hn::Zero(d);
-  return hn::ReorderWidenMulAccumulate(d, a, b, sum, unused);
-#endif
-}
-
 HWY_INLINE void StoreNarrowed(const Narrow& narrow, Vec32 v, std::int64_t channels, std::int8_t* output) {
   const Int32 d;
   const hn::Rebind<std::int8_t, Int32> bytes;
@@ -58,6 +45,30 @@ HWY_INLINE void StoreNarrowed(const Narrow& narrow, Vec32 v, std::int64_t channe
   HWY_ALIGN std::int8_t lanes[HWY_MAX_BYTES];
   hn::StoreU(packed, bytes, lanes);
   std::memcpy(output, lanes, static_cast<std::size_t>(channels));
+}
+
+HWY_INLINE void StoreSum(const Narrow& narrow, Vec32 sum, const std::int32_t* doubled_bias, std::int64_t channels,
+                         std::int8_t* output) {
+  StoreNarrowed(narrow, hn::Add(hn::Add(sum, sum), hn::LoadU(Int32(), doubled_bias)), channels, output);
+}
+
+void NarrowSums(const SumsJob& job) {
+  for (std::int64_t pixel = 0; pixel < job.pixels; ++pixel) {
+    for (std::int64_t channel = 0; channel < job.channels; channel += Lanes()) {
+      const auto sum = hn::LoadU(Int32(), job.sums + pixel * job.sums_step + channel);
+      StoreSum(job.narrow, sum, job.doubled_bias + channel, job.channels - channel,
+               job.output + pixel * job.output_step + channel);
+    }
+  }
+}
+
+#if !HWY_ARCH_ARM  // AArch64's are in conv_aarch64.cpp.
+
+// sum[i] += a[2i] * b[2i] + a[2i + 1] * b[2i + 1]
+HWY_INLINE Vec32 PairDot(Vec16 a, Vec16 b, Vec32 sum) {
+  const Int32 d;
+  Vec32 unused = hn::Zero(d);
+  return hn::ReorderWidenMulAccumulate(d, a, b, sum, unused);
 }
 
 // `kPixels` output pixels times one or two vectors of output channels.
@@ -90,9 +101,9 @@ HWY_INLINE void DenseBlock(const RowJob& job, std::int64_t pixel, const std::int
   for (int p = 0; p < kPixels; ++p) {
     for (int k = 0; k < kVectors; ++k) {
       const auto first = channel + k * lanes;
-      const auto v = hn::Add(hn::Add(sums[p][k], sums[p][k]), hn::LoadU(d, job.doubled_bias + first));
       if (first < job.output_channels) {
-        StoreNarrowed(job.narrow, v, job.output_channels - first, job.output + (pixel + p) * job.output_step + first);
+        StoreSum(job.narrow, sums[p][k], job.doubled_bias + first, job.output_channels - first,
+                 job.output + (pixel + p) * job.output_step + first);
       }
     }
   }
@@ -121,6 +132,8 @@ void DenseRow(const RowJob& job) {
   }
 }
 
+#endif
+
 void DepthwiseRow(const RowJob& job) {
   const Int32 d;
   const hn::Rebind<std::int16_t, Int32> halves;
@@ -138,8 +151,8 @@ void DepthwiseRow(const RowJob& job) {
           weights += job.input_channels;
         }
       }
-      const auto v = hn::Add(hn::Add(sum, sum), hn::LoadU(d, job.doubled_bias + channel));
-      StoreNarrowed(job.narrow, v, job.output_channels - channel, job.output + pixel * job.output_step + channel);
+      StoreSum(job.narrow, sum, job.doubled_bias + channel, job.output_channels - channel,
+               job.output + pixel * job.output_step + channel);
     }
   }
 }
@@ -155,16 +168,24 @@ HWY_AFTER_NAMESPACE();
 namespace nerone::softdpu::portable {
 
 HWY_EXPORT(Lanes);
-HWY_EXPORT(DenseRow);
 HWY_EXPORT(DepthwiseRow);
 HWY_EXPORT(Widen);
+HWY_EXPORT(NarrowSums);
 
 std::int64_t conv_lanes() { return HWY_DYNAMIC_DISPATCH(Lanes)(); }
-void dense_row(const RowJob& job) { HWY_DYNAMIC_DISPATCH(DenseRow)(job); }
 void depthwise_row(const RowJob& job) { HWY_DYNAMIC_DISPATCH(DepthwiseRow)(job); }
 void widen(const std::int8_t* source, std::int64_t count, std::int16_t* destination) {
   HWY_DYNAMIC_DISPATCH(Widen)(source, count, destination);
 }
+void narrow_sums(const SumsJob& job) { HWY_DYNAMIC_DISPATCH(NarrowSums)(job); }
+
+#if !HWY_ARCH_ARM
+HWY_EXPORT(DenseRow);
+DenseKernel<std::int16_t> word_kernel() {
+  return {{conv_lanes(), 2, 2}, [](const RowJob& job) { HWY_DYNAMIC_DISPATCH(DenseRow)(job); }};
+}
+std::optional<DenseKernel<std::int8_t>> byte_kernel(std::int64_t) { return std::nullopt; }
+#endif
 
 }  // namespace nerone::softdpu::portable
 #endif
