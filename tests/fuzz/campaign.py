@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
 import subprocess
@@ -42,8 +43,8 @@ def mutant(seed: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def work(name: str, folder: Path, seconds: float, seed: int) -> None:
-    """Open a door with mutants until the time is over; print counts, and the first other error."""
+def work(name: str, folder: Path, seconds: float, seed: int, most: int) -> None:
+    """Open a door with mutants until the time is over or there were enough; print counts."""
     import warnings
 
     warnings.simplefilter("ignore")
@@ -60,8 +61,8 @@ def work(name: str, folder: Path, seconds: float, seed: int) -> None:
         door.enter(file)
     resource.setrlimit(resource.RLIMIT_AS, (_used_bytes() + MEMORY_BYTES,) * 2)
     counts = {"mutants": 0, "taken": 0, "refused": 0}
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    start = time.monotonic()
+    while time.monotonic() - start < seconds and counts["mutants"] < most:
         file = rng.choice(files)
         path = folder / "mutants" / file.name
         path.write_bytes(mutant(file.read_bytes(), rng))
@@ -71,8 +72,12 @@ def work(name: str, folder: Path, seconds: float, seed: int) -> None:
             counts["taken"] += 1
         except Error:
             counts["refused"] += 1
-        (folder / "alive").touch()
+    counts["seconds"] = round(time.monotonic() - start)
+    usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    counts["MB at most"] = max(usage) * 1024 // 1_000_000
     print(json.dumps(counts))
+    sys.stdout.flush()
+    os._exit(0)  # servers of a door may still be answering
 
 
 def _used_bytes() -> int:
@@ -80,11 +85,12 @@ def _used_bytes() -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmSize")) * 1024
 
 
-def campaign(name: str, seconds: float, seed: int) -> tuple[dict[str, int], str]:
+def campaign(name: str, seconds: float, seed: int, most: int = 1 << 60) -> tuple[dict[str, int], str]:
     """Run one door; return the counts and what was found, "" where nothing was. A finding's mutant is kept."""
     with tempfile.TemporaryDirectory(prefix="nerone-fuzz-") as scratch:
         folder = Path(scratch)
-        words = [sys.executable, "-m", "tests.fuzz.campaign", "--worker", name, scratch, str(seconds), str(seed)]
+        words = [sys.executable, "-m", "tests.fuzz.campaign", "--worker", name, scratch]
+        words += [str(seconds), str(seed), str(most)]
         process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             out, said = process.communicate(timeout=seconds + HANG_S + 60)
@@ -106,8 +112,8 @@ def campaign(name: str, seconds: float, seed: int) -> tuple[dict[str, int], str]
 def main() -> int:
     """Run the doors in turn; exit code 1 where something was found."""
     if sys.argv[1:2] == ["--worker"]:
-        name, folder, seconds, seed = sys.argv[2:6]
-        work(name, Path(folder), float(seconds), int(seed))
+        name, folder, seconds, seed, most = sys.argv[2:7]
+        work(name, Path(folder), float(seconds), int(seed), int(most))
         return 0
     from tests.fuzz.doors import DOORS
 
@@ -115,10 +121,11 @@ def main() -> int:
     parser.add_argument("doors", nargs="*", help=f"of {', '.join(DOORS)}; all of them where none is given")
     parser.add_argument("--minutes", type=float, default=1.0, help="for all doors together")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--mutants", type=int, default=1 << 60, help="of a door at most")
     options = parser.parse_args()
     names, found = options.doors or list(DOORS), 0
     for name in names:
-        counts, finding = campaign(name, 60 * options.minutes / len(names), options.seed)
+        counts, finding = campaign(name, 60 * options.minutes / len(names), options.seed, options.mutants)
         text = ", ".join(f"{number} {kind}" for kind, number in counts.items())
         print(f"{name} (seed {options.seed}): {finding or text}", flush=True)
         found += bool(finding)

@@ -6,12 +6,15 @@ import gzip
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.fuzz.forked import forked_reader
+from tests.fuzz.sockets import enter_socket, socket_seeds
 
 from nerone.errors import Error
 
@@ -151,8 +154,11 @@ def _enter_message(path: Path) -> None:
 
 
 def _h5(folder: Path) -> list[Path]:
+    """A file without weights, one with a convolution, and a .keras archive's weights in both ways of storing them."""
     import h5py
 
+    kernel = np.ones((3, 3, 1, 2), np.float32)
+    convolution = {"name": "act", "filters": 2, "kernel_size": [3, 3], "padding": "same", "use_bias": False}
     given = {"name": "given", "batch_input_shape": [None, 4, 4, 1], "dtype": "float32"}
     layers = [
         {"class_name": "InputLayer", "config": given},
@@ -163,13 +169,30 @@ def _h5(folder: Path) -> list[Path]:
         file.attrs["model_config"] = json.dumps(config)
         file.attrs["keras_version"] = "2.3.1"
         file.create_group("model_weights").attrs["layer_names"] = [b"given", b"act"]
-    return [folder / "a.h5"]
+    layers[1] = {"class_name": "Conv2D", "config": convolution}
+    with h5py.File(folder / "b.h5", "w") as file:
+        file.attrs["model_config"], file.attrs["keras_version"] = json.dumps(config), "2.3.1"
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [b"given", b"act"]
+        layer = group.create_group("act")
+        layer.attrs["weight_names"] = [b"act/kernel:0"]
+        layer.create_dataset("act/kernel:0", data=kernel, chunks=(3, 3, 1, 1), compression="gzip")
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file["layers/conv2d/vars/0"] = kernel
+    with zipfile.ZipFile(folder / "c.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.12.0"}))
+        archive.writestr("model.weights.h5", content.getvalue())
+    return [folder / "a.h5", folder / "b.h5", folder / "c.keras"]
 
 
 def _enter_h5(path: Path) -> None:
     from nerone.graph import h5_apart
 
     h5_apart.CPU_LIMIT_S = 2
+    # A new interpreter for each file takes 0.4 s; a copy of this one some milliseconds.
+    h5_apart.start_reader = forked_reader
     _enter_graph(path)
 
 
@@ -198,6 +221,7 @@ DOORS = {
     "images": Door(_images, _enter_image),
     "answers": Door(_answers, _enter_answer),
     "messages": Door(_messages, _enter_message),
+    "sockets": Door(socket_seeds, enter_socket),
     "h5": Door(_h5, _enter_h5),
     "onnx": Door(_onnx, _enter_graph),
 }

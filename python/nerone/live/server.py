@@ -159,7 +159,10 @@ class LiveServer:
         socket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE_BYTES, heartbeat=20.0, compress=False)
         self._sockets.add(socket)
         try:
-            await socket.prepare(request)
+            try:
+                await socket.prepare(request)
+            except ValueError:  # of a key that is no base64, which aiohttp lets through
+                return web.Response(status=400, text="This is no handshake of a web socket; reload the page.")
             await self._serve_viewer(socket)
             return socket
         finally:

@@ -143,3 +143,11 @@ def test_every_answer_says_how_it_may_be_used(strict: Running) -> None:
 def test_the_token_leaves_the_address_bar() -> None:
     page = (Path(server_module.__file__).parent / "static/app.js").read_text()
     assert 'history.replaceState(null, "", location.pathname)' in page
+
+
+@pytest.mark.parametrize("key", [b"\xc3\xa9" * 12, b"\xff" * 24, b"=", b"", b"A" * 5000, b"AAAAA"])
+def test_a_key_of_a_web_socket_that_is_none(strict: Running, key: bytes) -> None:
+    upgrade = b"GET /ws?token=let-me-in HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    opened = connect(strict, upgrade + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n")
+    assert opened.recv(12) == b"HTTP/1.1 400"
+    opened.close()
