@@ -61,8 +61,8 @@ def make_key(path):
 
 
 @contextlib.contextmanager
-def running(folder, path):
-    """Start sshd; ``path`` is the PATH that its sessions get."""
+def running(folder, path, *, start=(), variables=()):
+    """Start sshd by ``start`` and its own words; its sessions get ``path`` as PATH and further ``variables``."""
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None or shutil.which("ssh") is None or shutil.which("ssh-keygen") is None:
         pytest.skip("no OpenSSH server and client on this machine")
@@ -77,10 +77,10 @@ def running(folder, path):
     for _ in range(10):
         with closed_port() as port:
             pass
-        write_settings(folder, port, path)
+        write_settings(folder, port, path, variables)
         (folder / "known").write_text(f"[127.0.0.1]:{port} {' '.join(host_key.split()[:2])}\n")
         with (folder / "log").open("wb") as log:
-            daemon = subprocess.Popen([program, "-D", "-e", "-f", str(folder / "config")], stderr=log)
+            daemon = subprocess.Popen([*start, program, "-D", "-e", "-f", str(folder / "config")], stderr=log)
             if not listens(daemon, port):
                 if "already in use" in (folder / "log").read_text():
                     continue
@@ -94,7 +94,8 @@ def running(folder, path):
     pytest.fail("there is no port for sshd")
 
 
-def write_settings(folder, port, path):
+def write_settings(folder, port, path, variables=()):
+    values = [("HOME", folder / "home"), ("PATH", path), *variables]
     settings = [
         f"Port {port}",
         "ListenAddress 127.0.0.1",
@@ -107,8 +108,8 @@ def write_settings(folder, port, path):
         "KbdInteractiveAuthentication no",
         "PermitRootLogin yes",
         "MaxStartups 100",
-        "AcceptEnv LD_LIBRARY_PATH",
-        f'SetEnv HOME="{folder / "home"}" PATH="{path}"',
+        "AcceptEnv LD_LIBRARY_PATH NO_DEVICE",
+        "SetEnv " + " ".join(f'{name}="{value}"' for name, value in values),
     ]
     (folder / "config").write_text("\n".join(settings) + "\n")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from deployment.images import make_python
 from deployment.remote_support import failing, only
-from deployment.wheel_support import make_wheel, wheel_name
+from deployment.wheel_support import CONTROLLER, make_wheel, wheel_name
 from nerone.deployment.remote import install
 from nerone.errors import ConfigurationError, DeviceError, Error
 
@@ -25,30 +25,10 @@ def wheels(tmp_path_factory):
     return folder
 
 
-def image(folder, *, lines=()):
-    """Return the Python of an image, with numpy, without pip, ensurepip and NERONE; ``lines`` run at its start.
-
-    To our installer it is a virtual environment, which PYNQ's own is as well.
-    """
-    import numpy
-
-    packages = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    packages.mkdir(parents=True)
-    for path in Path(numpy.__file__).parents[1].glob("numpy*"):
-        (packages / path.name).symlink_to(path)
-    hidden = ["import sys", "for name in ('pip', 'ensurepip', 'venv'): sys.modules[name] = None"]
-    (packages / "sitecustomize.py").write_text("\n".join([*hidden, *lines]) + "\n")
-    base = Path(sys._base_executable).resolve()
-    (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
-    (folder / "bin").mkdir()
-    (folder / "bin/python3").symlink_to(base)
-    return folder / "bin/python3"
-
-
 @pytest.fixture
 def python(tmp_path):
     """An image without pip, as PetaLinux's: numpy is its own."""
-    return image(tmp_path / "image")
+    return make_python(tmp_path / "image")
 
 
 @pytest.fixture
@@ -169,7 +149,7 @@ REFUSALS = {
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refuses_in_one_sentence_and_leaves_nothing(case, installed, tmp_path):
     lines, words = REFUSALS[case]
-    python = image(tmp_path / "other", lines=lines)
+    python = make_python(tmp_path / "other", lines=lines)
     failing(Error, words, lambda: installed(tmp_path / "board", remote_python=python))
     assert only(tmp_path / "board") == []
 
@@ -229,27 +209,6 @@ def test_refuses_vart_1_4(installed, server, tmp_path):
     words = "cannot run on .*VART 1.4 .*PYNQ 2.7's image.* use the image of PYNQ 3.0"
     failing(DeviceError, words, lambda: installed(tmp_path / "board", ssh_options=options))
     assert only(tmp_path / "board") == []
-
-
-CONTROLLER = """
-#include <cstdint>
-#include <cstdlib>
-#include <memory>
-namespace xir {
-struct DpuController {
-  static std::shared_ptr<DpuController> get_instance();
-  virtual ~DpuController() {}
-  virtual std::size_t get_num_of_dpus() const { return 1; }
-  virtual std::size_t get_device_id(std::size_t) const { return 0; }
-  virtual std::size_t get_core_id(std::size_t) const { return 0; }
-  virtual std::uint64_t get_fingerprint(std::size_t core) const { return 0x101000016010406 + core; }
-};
-std::shared_ptr<DpuController> DpuController::get_instance() {
-  if (std::getenv("NO_DEVICE")) std::abort();
-  return std::make_shared<DpuController>();
-}
-}
-"""
 
 
 def test_reads_the_fingerprint_without_xdputil(tmp_path, monkeypatch):

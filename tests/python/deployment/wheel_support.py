@@ -46,3 +46,25 @@ def make_wheel(folder, *, extra=()):
             add(name, text)
         archive.writestr(f"{information}/RECORD", "\n".join([*record, f"{information}/RECORD,,"]) + "\n")
     return wheel
+
+
+# A stand-in for libvart-dpu-controller: one DPU, or an abort.
+CONTROLLER = """
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+namespace xir {
+struct DpuController {
+  static std::shared_ptr<DpuController> get_instance();
+  virtual ~DpuController() {}
+  virtual std::size_t get_num_of_dpus() const { return 1; }
+  virtual std::size_t get_device_id(std::size_t) const { return 0; }
+  virtual std::size_t get_core_id(std::size_t) const { return 0; }
+  virtual std::uint64_t get_fingerprint(std::size_t core) const { return 0x101000016010406 + core; }
+};
+std::shared_ptr<DpuController> DpuController::get_instance() {
+  if (std::getenv("NO_DEVICE")) std::abort();
+  return std::make_shared<DpuController>();
+}
+}
+"""
