@@ -81,13 +81,13 @@ class Bundle:
         return read_json(self.path / REPORT)
 
     def calibration_values(self) -> dict[str, list[float]] | None:
-        """Read between what the stored values of the calibration images lie; None where the report does not say."""
+        """Read the ranges of the calibration images' stored values, by name; None where the report does not say."""
         quantization = self.report().get("quantization")
         calibration = quantization.get("calibration") if isinstance(quantization, dict) else None
         values: Any = calibration.get("values") if isinstance(calibration, dict) else None
         try:
-            return {name: [float(low), float(high)] for name in ("low", "high") for low, high in [values[name]]}
-        except (KeyError, TypeError, ValueError):
+            return {str(name): [float(low), float(high)] for name, (low, high) in values.items()}
+        except (AttributeError, TypeError, ValueError):
             return None
 
     @classmethod

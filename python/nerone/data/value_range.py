@@ -1,4 +1,10 @@
-"""Whether stored values look like the calibration images': of another modality or scale, masks are nonsense."""
+"""Whether stored values look like the calibration images': of another modality or scale, masks are nonsense.
+
+Where the preprocessing takes values as they are, their range is compared. Where it scales every image by its own values
+(percentiles, z-scores), any scale is right, and the shape of the distribution is compared: where in an image's range
+the middle value above the background lies, and how far below zero the range begins. That keeps CT, MR and photographs
+apart, not one MR contrast from another.
+"""
 
 from __future__ import annotations
 
@@ -9,40 +15,58 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.compat import zip
 from nerone.data.frame import Frame
 from nerone.runtime.preprocessing import Percentile, Preprocessing, ZScore
 
 __all__ = ["StoredValues", "ValueNotes"]
 
-# Frames of one source that are looked at, and how far beyond the calibration images' range is unusual.
+# Frames of one source that are looked at, and how far beyond the calibration images' values is unusual: of their range,
+# and of an image's own range for the shape.
 _LOOKED_AT = 8
 _MARGIN = 0.15
+_SHAPE_MARGIN = 0.15
+
+# Of an image's range what counts as background: how much of it there is depends on the field of view alone.
+_BACKGROUND = 0.05
+
+_RANGE = ("low", "high")
+_SHAPE = ("middle", "floor")
 
 
-def _quantiles(image: NDArray[Any]) -> tuple[float, float]:
-    """Return the 1st and 99th percentile of every 16th pixel; NaN counts as 0, as everywhere."""
+def _statistics(image: NDArray[Any]) -> dict[str, float]:
+    """Return range and shape of every 16th pixel; NaN counts as 0, as everywhere."""
     values = np.nan_to_num(np.asarray(image[::4, ::4], np.float64), nan=0.0, posinf=1e30, neginf=-1e30)
-    low, high = np.quantile(values, (0.01, 0.99))
-    return float(low), float(high)
+    low, high = (float(value) for value in np.quantile(values, (0.01, 0.99)))
+    found = {"low": low, "high": high}
+    if high > low:
+        middle = float(np.median(values[values > low + _BACKGROUND * (high - low)]))
+        found.update(middle=(middle - low) / (high - low), floor=low / max(abs(low), abs(high)))
+    return found
 
 
 class StoredValues:
-    """Collects the range of calibration images as they were stored."""
+    """Collects range and shape of calibration images as they were stored."""
 
     def __init__(self) -> None:
-        self._ranges: list[tuple[float, float]] = []
+        self._found: list[dict[str, float]] = []
 
     def add(self, image: NDArray[Any]) -> None:
         """Take one image (H, W) or (H, W, C) in."""
-        self._ranges.append(_quantiles(image))
+        self._found.append(_statistics(image))
 
     def summary(self) -> dict[str, list[float]] | None:
-        """Return, JSON-ready, between what the images' 1st ("low") and 99th percentiles ("high") lie; None of none."""
-        if not self._ranges:
-            return None
-        lows, highs = zip(*self._ranges, strict=True)
-        return {"low": [min(lows), max(lows)], "high": [min(highs), max(highs)]}
+        """Return, JSON-ready, between what the images' statistics lie; None of none.
+
+        "low" and "high" are an image's 1st and 99th percentile; of images that are not of one value, "middle" says how
+        far from one to the other (0 to 1) the median of the values above the background lies, and "floor" is the 1st
+        percentile over the larger magnitude of both (-1 to 1).
+        """
+        told = {}
+        for name in (*_RANGE, *_SHAPE):
+            values = [found[name] for found in self._found if name in found]
+            if values:
+                told[name] = [min(values), max(values)]
+        return told or None
 
 
 class ValueNotes:
@@ -51,13 +75,15 @@ class ValueNotes:
     Parameters
     ----------
     reference : what :meth:`StoredValues.summary` gave, or None, which makes no notes
-    steps : Preprocessing; one that scales every image by its own values takes any scale
+    steps : Preprocessing; where it scales every image by its own values, the shape is compared in place of the range
     """
 
     def __init__(self, reference: Mapping[str, Any] | None, steps: Preprocessing) -> None:
         relative = any(isinstance(step, (Percentile, ZScore)) for step in steps.steps)
-        self._reference = None if relative else reference
-        self._found: dict[Path, list[tuple[float, float]]] = {}
+        self._names = _SHAPE if relative else _RANGE
+        told = reference is not None and all(name in reference for name in self._names)
+        self._reference = reference if told else None
+        self._found: dict[Path, list[dict[str, float]]] = {}
 
     @staticmethod
     def place(frame: Frame) -> Path:
@@ -71,23 +97,49 @@ class ValueNotes:
         stride = max(1, frame.count // _LOOKED_AT)
         found = self._found.setdefault(self.place(frame), [])
         if (frame.index or 0) % stride == 0 and len(found) < 4 * _LOOKED_AT:
-            found.append(_quantiles(frame.image))
+            statistics = _statistics(frame.image)
+            if all(name in statistics for name in self._names):
+                found.append(statistics)
 
     def notes(self, place: Path) -> tuple[str, ...]:
         """Return the note on a volume or folder, if there is one."""
-        ranges = self._found.get(place)
-        if not ranges or self._reference is None:
+        found = self._found.get(place)
+        if not found or self._reference is None:
             return ()
-        low, high = (float(np.median(column)) for column in zip(*ranges, strict=True))
-        lows, highs = self._reference["low"], self._reference["high"]
-        margin = _MARGIN * (highs[1] - lows[0])
-        if lows[0] - margin <= low <= lows[1] + margin and highs[0] - margin <= high <= highs[1] + margin:
-            return ()
-        return (
-            f"its values run from {low:.4g} to {high:.4g}, those of the calibration images from {lows[0]:.4g} to "
-            f"{highs[1]:.4g}; is it the modality and the unit that the network was trained on?",
-        )
+        median = {name: float(np.median([one[name] for one in found])) for name in self._names}
+        return _range_note(median, self._reference) if self._names == _RANGE else _shape_note(median, self._reference)
 
     def all_notes(self) -> list[tuple[Path, str]]:
         """Return every note with what it is about."""
         return [(place, note) for place in self._found for note in self.notes(place)]
+
+
+def _range_note(found: Mapping[str, float], reference: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high, lows, highs = found["low"], found["high"], reference["low"], reference["high"]
+    margin = _MARGIN * (highs[1] - lows[0])
+    if lows[0] - margin <= low <= lows[1] + margin and highs[0] - margin <= high <= highs[1] + margin:
+        return ()
+    return (
+        f"its values run from {low:.4g} to {high:.4g}, those of the calibration images from {lows[0]:.4g} to "
+        f"{highs[1]:.4g}; is it the modality and the unit that the network was trained on?",
+    )
+
+
+def _shape_note(found: Mapping[str, float], reference: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the note on the statistic that is furthest off, if one is."""
+    beyond = {name: max(reference[name][0] - found[name], found[name] - reference[name][1]) for name in _SHAPE}
+    worst = max(beyond, key=beyond.__getitem__)
+    if beyond[worst] <= _SHAPE_MARGIN:
+        return ()
+    of_calibration = f"{100 * reference[worst][0]:.0f} to {100 * reference[worst][1]:.0f} %"
+    if worst == "floor":
+        said = (
+            f"its lowest value is {100 * found[worst]:.0f} % of its largest in magnitude, that of the calibration "
+            f"images {of_calibration}"
+        )
+    else:
+        said = (
+            f"half of its values above the background lie in the lowest {100 * found[worst]:.0f} % of its range, of "
+            f"the calibration images' in the lowest {of_calibration}"
+        )
+    return (f"{said}; is it the modality that the network was trained on?",)

@@ -44,11 +44,13 @@ class ScanMask:
     data : bytes of the file
     name : of the file
     counts : pixels per class name
+    notes : sentences on what is unusual about the scan
     """
 
     data: bytes
     name: str
     counts: dict[str, int]
+    notes: tuple[str, ...] = ()
 
 
 async def receive(request: web.Request, folder: Path, max_bytes: int) -> None:
@@ -129,7 +131,7 @@ def segment(folder: Path, bundle: Bundle, pipeline: Pipeline, options: RunOption
         said = str(error).replace(f"{folder}/", "").replace(str(folder), "the request")
         raise type(error)(said) from error
     ending = ".nii.gz" if options.format == "nifti" else ".dcm"
-    return ScanMask(found.target.read_bytes(), f"mask{ending}", found.counts)
+    return ScanMask(found.target.read_bytes(), f"mask{ending}", found.counts, found.notes)
 
 
 def _unpack(folder: Path) -> None:

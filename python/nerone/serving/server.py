@@ -303,6 +303,7 @@ class InferenceServer:
             "Content-Disposition": f'attachment; filename="{mask.name}"',
             "Content-Type": "application/gzip" if options.format == "nifti" else "application/dicom",
             "Nerone-Counts": json.dumps(mask.counts),
+            **({"Nerone-Notes": json.dumps(mask.notes)} if mask.notes else {}),
         }
         return web.Response(body=mask.data, headers=told)
 

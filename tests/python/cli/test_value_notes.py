@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -10,9 +11,13 @@ import pytest
 from cli.conftest import SEGMENTATION
 from data.files import write_nifti, write_picture
 from nerone.data.frame import Frame
+from nerone.data.sources import find_sources
 from nerone.data.value_range import StoredValues, ValueNotes
 from nerone.deployment import deploy
-from nerone.runtime.preprocessing import Percentile, Preprocessing
+from nerone.live.view import open_live_source
+from nerone.runtime.preprocessing import Channels, Percentile, Preprocessing, Resize, ZScore
+from nerone.runtime.presets import preset
+from paths import shared
 
 RNG = np.random.default_rng(5)
 
@@ -86,11 +91,90 @@ def test_a_bundle_without_calibration_makes_no_notes(run, bundle, volume, tmp_pa
     assert "calibration images" not in out
 
 
-def test_networks_that_scale_by_the_image_take_any_scale(tmp_path):
+def mr(scale=1):
+    """Dark surroundings and tissue of several shades, in arbitrary units."""
+    values = np.abs(RNG.normal(0, 8, (32, 32)))
+    values[4:28, 4:28] = RNG.normal(320, 60, (24, 24))
+    values[10:20, 10:24] = RNG.normal(600, 60, (10, 14))
+    return (scale * values).astype(np.float32)
+
+
+RELATIVE = {
+    "percentile": Preprocessing((Percentile(1, 99),)),
+    "z-score": Preprocessing((ZScore(),)),
+    "brats": preset("brats").preprocessing,
+}
+
+
+@pytest.mark.parametrize("steps", RELATIVE.values(), ids=RELATIVE)
+def test_networks_that_scale_by_the_image_compare_shapes(tmp_path, steps):
     seen = StoredValues()
-    seen.add(np.arange(100).reshape(10, 10))
-    frame = Frame(np.full((10, 10), 9000, np.int16), tmp_path / "a.nii", affine=np.eye(4))
-    for steps, count in ((Preprocessing((Percentile(1, 99),)), 0), (Preprocessing(()), 1)):
+    for _ in range(6):
+        seen.add(mr())
+
+    def note(image):
         notes = ValueNotes(seen.summary(), steps)
+        notes.add(Frame(image, tmp_path / "a.nii", affine=np.eye(4)))
+        return [text for _, text in notes.all_notes()]
+
+    # Of any scale and either data type, another image of the modality has no note, and neither has an empty slice.
+    assert note(mr()) == note(mr(40)) == note(mr(0.01)) == note(np.zeros((32, 32), np.float32)) == []
+    (of_ct,) = note(ct()[:, :, 0])
+    assert "its lowest value is -" in of_ct
+    assert "is it the modality" in of_ct
+    flat = np.zeros((32, 32), np.float32)
+    flat[4:28, 4:28] = RNG.normal(600, 10, (24, 24))
+    (of_flat,) = note(flat)
+    assert "half of its values above the background lie in the lowest 9" in of_flat
+
+
+def test_a_report_from_before_shapes_makes_no_note_of_them(tmp_path):
+    old = {"low": [0.0, 1.0], "high": [500.0, 700.0]}
+    frame = Frame(ct()[:, :, 0], tmp_path / "a.nii", affine=np.eye(4))
+    for steps, count in ((RELATIVE["percentile"], 0), (Preprocessing(()), 1)):
+        notes = ValueNotes(old, steps)
         notes.add(frame)
         assert len(notes.all_notes()) == count
+
+
+def test_run_and_live_say_it_of_a_percentile_network(run, tmp_path):
+    keras = pytest.importorskip("keras", reason="the network is made by Keras")
+    image = keras.Input((16, 16, 1))
+    x = keras.layers.Softmax()(keras.layers.Conv2D(3, 3, padding="same")(image))
+    for number in range(3):
+        write_nifti(tmp_path / "calibration" / f"volume-{number}.nii.gz", np.stack([mr(), mr()], -1))
+    steps = Preprocessing((Channels(1), Resize(16, 16), Percentile(1, 99)))
+    with pytest.warns(UserWarning, match="calibration images"):
+        bundle = deploy(
+            keras.Model(image, x),
+            calibration=tmp_path / "calibration",
+            preprocessing=steps,
+            output=tmp_path / "net.nerone",
+        )
+    write_nifti(tmp_path / "scans" / "mr.nii.gz", np.stack([mr(7), mr(7)], -1))
+    write_nifti(tmp_path / "scans" / "ct.nii.gz", ct())
+    code, out, err = run("run", bundle.path, tmp_path / "scans", "-o", tmp_path / "o")
+    assert code == 0, err
+    notes = [line for line in out.splitlines() if line.startswith("note:")]
+    assert len(notes) == 1
+    assert "ct.nii.gz" in notes[0]
+    with contextlib.closing(open_live_source(bundle, tmp_path / "scans" / "ct.nii.gz")) as source:
+        assert "its lowest value is" in source.note
+    with contextlib.closing(open_live_source(bundle, tmp_path / "scans" / "mr.nii.gz")) as source:
+        assert source.note == ""
+
+
+def test_real_scans_of_another_modality(tmp_path):
+    """Calibrated on one volume of a kind, another of the kind has no note; CT among MR, and MR among CT, has one."""
+    kinds = {"prostate_prostatex": "MR", "brain_tcga_lgg": "MR", "ct_totalseg": "CT"}
+    sources = {kind: find_sources(shared("data", kind))[0][:2] for kind in kinds}
+    for kind, (first, second) in sources.items():
+        seen = StoredValues()
+        for frame in first.read():
+            seen.add(frame.image)
+        others = [other for name, pair in sources.items() if kinds[name] != kinds[kind] for other in pair]
+        for source, expected in [(second, 0), *((other, 1) for other in others)]:
+            notes = ValueNotes(seen.summary(), RELATIVE["percentile"])
+            for frame in source.read():
+                notes.add(frame)
+            assert len(notes.notes(source.path)) == expected, (kind, source.path.name)

@@ -13,6 +13,7 @@ import pytest
 
 from data.dicom_files import write_series
 from data.files import write_nifti
+from nerone.bundle.checks import sha256
 from nerone.runtime.prediction.files import predict_files
 from nerone.runtime.prediction.options import RunOptions
 from serving.test_serving import ask
@@ -71,6 +72,23 @@ def test_nifti_gives_the_mask_of_a_run(start, bundle, tmp_path, packed):
     assert np.array_equal(np.asarray(found.dataobj), np.asarray(wanted.dataobj))
     assert json.loads(headers["Nerone-Counts"]) == written.counts
     assert headers["Content-Disposition"] == 'attachment; filename="mask.nii.gz"'
+
+
+def test_a_scan_of_another_scale_is_noted(start, bundle, tmp_path):
+    report = bundle.path / "report.json"
+    values = json.loads(report.read_text())
+    values["quantization"] = {"calibration": {"values": {"low": [0, 1], "high": [2, 3]}}}
+    report.write_text(json.dumps(values))
+    manifest = bundle.path / "bundle.json"
+    declared = json.loads(manifest.read_text())
+    declared["checksums"]["report.json"] = sha256(report)
+    manifest.write_text(json.dumps(declared))
+    scan = tmp_path / "scan" / "a.nii.gz"
+    write_nifti(scan, volume(), AFFINE)
+    written = plain(bundle, scan, tmp_path / "o")
+    assert "those of the calibration images from 0 to 3" in written.notes[-1]
+    status, _, headers = ask(start(bundle.path).address, "POST", PLACE, scan.read_bytes())
+    assert (status, tuple(json.loads(headers["Nerone-Notes"]))) == (200, written.notes)
 
 
 @pytest.mark.parametrize("sent", ["zip", "parts"])
