@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,7 @@ class _Store:
         self._max_bytes = max_bytes
         self._size = 0
         self._files: list[Path] = []
+        self._given: dict[str, str] = {}
         self._first_name = ""
 
     async def add(self, name: str, chunks: AsyncIterator[bytes]) -> None:
@@ -121,7 +123,13 @@ class _Store:
                 raise ConfigurationError(_refusal())
             file = file.rename(file.with_suffix(".dcm"))
         self._files.append(file)
-        self._first_name = self._first_name or "".join(c for c in name if c.isprintable())[-_MAX_NAME:]
+        self._given[file.name] = "".join(c for c in name if c.isprintable())[-_MAX_NAME:]
+        self._first_name = self._first_name or self._given[file.name]
+
+    def _in_their_names(self, text: str) -> str:
+        """Return what an error says, with the names that the files came with."""
+        text = text.replace(f"{self._folder}/", "").replace(str(self._folder), "the upload")
+        return re.sub(r"\d{5}(\.[a-z]+)*", lambda found: self._given.get(found[0]) or found[0], text)
 
     def _statistics(self, source: Source) -> Statistics | None:
         return source_statistics(source, self._steps) if self._steps is not None else None
@@ -135,8 +143,7 @@ class _Store:
             place = self._files[0] if len(self._files) == 1 else self._folder
             source = open_source(place, no_truths, self._statistics, self._steps, self._notes)
         except Error as error:
-            text = str(error).replace(f"{self._folder}/", "").replace(str(self._folder), "the upload")
-            raise ConfigurationError(text) from error
+            raise ConfigurationError(self._in_their_names(str(error))) from error
         more = f" and {len(self._files) - 1} more" if len(self._files) > 1 else ""
         source.name = self._first_name + more
         return source

@@ -177,4 +177,12 @@ def test_what_a_library_trips_over_is_refused_in_a_sentence(live: Running, name:
     assert status == 400
     assert "Traceback" not in text
     assert "\n" not in text.strip()
-    assert "00000" in text or "not accepted" in text
+    assert name in text or "not accepted" in text
+
+
+def test_a_refused_file_is_called_as_it_came(live: Running) -> None:
+    for files in ([("Knee 12345.dcm", b"no DICOM")], [("a.png", b"no picture")], [("left.tif", b"II*\0" + bytes(9))]):
+        status, text = send(live, files)
+        assert status == 400
+        assert files[0][0] in text
+        assert "00000" not in text
