@@ -98,7 +98,7 @@ bool report_upsampled(const Layer& layer, int enlarged) {
   auto beside = dense_channels(layer.inputs);
   for (auto& channel : beside) channel += channel < 0 ? 0 : enlarged;
   const UpsampledConv kernel(conv, {image_of(small), image_of(large), image_of(out)},
-                             {dense_channels(enlarged), std::move(beside)});
+                             {dense_channels(enlarged), std::move(beside), {}, {}});
   AlignedBuffer from(small.size_bytes()), others(large.size_bytes()), to(out.size_bytes());
   AlignedBuffer scratch(kernel.scratch_bytes());
   return report(layer.name, kernel.name(), kernel.macs(), [&] {
