@@ -78,13 +78,14 @@ NERONE_AVX2 inline __m256i rest_of(__m256i a, __m256i b, __m256i c) {
 // How sums become bytes.
 struct Rule {
   Requantize requantize;
-  const std::int32_t *bias, *half_bits;  // of the first of four channels
+  const std::int32_t* half_bits;  // of the first of four channels
 };
 
-// Of one channel; for the leaky rule still four times the value.
+// Of one channel.
+template <Requantize::Kind kind>
 NERONE_AVX2 inline __m256i shifted(__m256i sum, const Rule& rule, int channel) {
   const int shift = rule.requantize.shift;
-  if (rule.requantize.kind == Requantize::Kind::right) {
+  if constexpr (kind == Requantize::Kind::right) {
     return _mm256_sra_epi32(sum, _mm_cvtsi32_si128(shift + scale_bits));
   }
   const __m256i limited =
@@ -101,14 +102,14 @@ NERONE_AVX2 inline __m256i shifted(__m256i sum, const Rule& rule, int channel) {
 }
 
 // Four channels of eight tiles as bytes, one dword a tile.
+template <Requantize::Kind kind>
 NERONE_AVX2 inline __m256i packed(const Registers& sums, const Rule& rule) {
   const __m256i transpose = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9,
                                              13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m256i zero = _mm256_set1_epi8(static_cast<char>(zero_byte));
   const __m256i low = _mm256_packs_epi32(sums[0], sums[1]), high = _mm256_packs_epi32(sums[2], sums[3]);
-  __m256i bytes = rule.requantize.kind == Requantize::Kind::right
-                      ? _mm256_packus_epi16(low, high)
-                      : _mm256_xor_si256(_mm256_packs_epi16(low, high), zero);
+  __m256i bytes = kind == Requantize::Kind::right ? _mm256_packus_epi16(low, high)
+                                                  : _mm256_xor_si256(_mm256_packs_epi16(low, high), zero);
   if (rule.requantize.low > 0) bytes = _mm256_max_epu8(bytes, zero);
   if (rule.requantize.high < 255) {
     bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(rule.requantize.high)));
@@ -116,33 +117,41 @@ NERONE_AVX2 inline __m256i packed(const Registers& sums, const Rule& rule) {
   return _mm256_shuffle_epi8(bytes, transpose);
 }
 
-// Of four channels and one register of tiles: [half][row] of eight pixels each.
-NERONE_AVX2 void finish_tiles(const std::uint8_t* m, const Rule& rule, std::uint8_t* rows) {
+// Column sums of one output row: A^T M, of one column of M.
+template <int row>
+NERONE_AVX2 inline __m256i column_sum(const std::uint8_t* m, std::ptrdiff_t row_bytes) {
+  const __m256i second = avx2::load_half(m + row_bytes), third = avx2::load_half(m + 2 * row_bytes);
+  if constexpr (row == 0) return sum_of(second, third, avx2::load_half(m));
+  return rest_of(second, third, avx2::load_half(m + 3 * row_bytes));
+}
+
+// One row of four channels and one register of tiles, as eight pixels of each of its two halves.
+template <Requantize::Kind kind, int row>
+NERONE_AVX2 inline void finish_row(const std::uint8_t* m, const Rule& rule, std::uint8_t* first, std::uint8_t* second) {
   constexpr std::ptrdiff_t channel_bytes = 2 * register_bytes, element_bytes = group_channels * channel_bytes;
-  Registers pixels[2][2];  // [row][column][channel]
+  Registers evens, odds;  // by channel
   for (int channel = 0; channel < group_channels; ++channel, m += channel_bytes) {
-    Registers upper, lower;
-    for (std::size_t column = 0; column < side; ++column) {
-      const std::uint8_t* const from = m + static_cast<std::ptrdiff_t>(column) * element_bytes;
-      const __m256i first = avx2::load_half(from), second = avx2::load_half(from + side * element_bytes),
-                    third = avx2::load_half(from + 2 * side * element_bytes),
-                    fourth = avx2::load_half(from + 3 * side * element_bytes);
-      upper[column] = sum_of(first, second, third);
-      lower[column] = rest_of(second, third, fourth);
+    Registers columns;
+    for (std::size_t i = 0; i < side; ++i) {
+      columns[i] = column_sum<row>(m + static_cast<std::ptrdiff_t>(i) * element_bytes, side * element_bytes);
     }
-    const __m256i bias = _mm256_set1_epi32(rule.bias[channel]);
     const auto c = static_cast<std::size_t>(channel);
-    for (int row = 0; row < 2; ++row) {
-      const auto& from = row == 0 ? upper : lower;
-      pixels[row][0][c] = shifted(_mm256_add_epi32(sum_of(from[0], from[1], from[2]), bias), rule, channel);
-      pixels[row][1][c] = shifted(_mm256_add_epi32(rest_of(from[1], from[2], from[3]), bias), rule, channel);
-    }
+    evens[c] = shifted<kind>(sum_of(columns[0], columns[1], columns[2]), rule, channel);
+    odds[c] = shifted<kind>(rest_of(columns[1], columns[2], columns[3]), rule, channel);
   }
-  for (int row = 0; row < 2; ++row) {
-    const __m256i even = packed(pixels[row][0], rule), odd = packed(pixels[row][1], rule);
-    const auto to = [&](int half) { return reinterpret_cast<__m256i*>(rows + (half * 2 + row) * register_bytes); };
-    _mm256_store_si256(to(0), _mm256_unpacklo_epi32(even, odd));
-    _mm256_store_si256(to(1), _mm256_unpackhi_epi32(even, odd));
+  const __m256i even = packed<kind>(evens, rule), odd = packed<kind>(odds, rule);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(first), _mm256_unpacklo_epi32(even, odd));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(second), _mm256_unpackhi_epi32(even, odd));
+}
+
+// Of four channels and one register of tiles; `to` is [half][row].
+NERONE_AVX2 void finish_tiles(const std::uint8_t* m, const Rule& rule, std::uint8_t* const* to) {
+  if (rule.requantize.kind == Requantize::Kind::right) {
+    finish_row<Requantize::Kind::right, 0>(m, rule, to[0], to[2]);
+    finish_row<Requantize::Kind::right, 1>(m, rule, to[1], to[3]);
+  } else {
+    finish_row<Requantize::Kind::leaky, 0>(m, rule, to[0], to[2]);
+    finish_row<Requantize::Kind::leaky, 1>(m, rule, to[1], to[3]);
   }
 }
 
@@ -287,27 +296,54 @@ void WinogradConv::transform_inputs(const std::uint8_t* input, int first_pair, i
   }
 }
 
+WinogradConv::Half WinogradConv::behind(const Half& half) const {
+  const int column = half.column + half_columns;
+  return column < width_ ? Half{half.row, column} : Half{half.row + 2, 0};
+}
+
+bool WinogradConv::is_whole(const Half& half) const {
+  return half.row + 2 <= height_ && half.column + half_columns <= width_;
+}
+
 void WinogradConv::transform_sums(const std::uint8_t* m, int first_pair, int pairs, int group,
                                   std::uint8_t* output) const {
   const auto channel = static_cast<std::size_t>(group) * group_channels;
-  const Rule rule{rule_, bias_.data() + channel, half_bits_.data() + channel};
+  const Rule rule{rule_, half_bits_.data() + channel};
+  auto half = half_at(first_pair * halves_per_pair);
   for (int i = 0; i < 2 * pairs; ++i) {
     alignas(register_bytes) std::uint8_t rows[4 * register_bytes];
-    const int half = 2 * (2 * first_pair + i);
-    if (half >= halves()) return;
-    finish_tiles(m + i / 2 * WinogradProducts::sums_bytes() + i % 2 * register_bytes, rule, rows);
-    store_half(half_at(half), group, rows, output);
-    if (half + 1 < halves()) store_half(half_at(half + 1), group, rows + 2 * register_bytes, output);
+    const Half halves[] = {half, behind(half)};
+    std::uint8_t* to[4];
+    for (int j = 0; j < 4; ++j) {
+      const auto& at = halves[j / 2];
+      to[j] = is_whole(at) ? pixel(output, at.row + j % 2, at.column, group) : rows + j * register_bytes;
+    }
+    finish_tiles(m + i / 2 * WinogradProducts::sums_bytes() + i % 2 * register_bytes, rule, to);
+    for (int j = 0; j < 2; ++j) {
+      if (!is_whole(halves[j])) store_half(halves[j], group, rows + 2 * j * register_bytes, output);
+      if (halves[j].column + half_columns >= width_) fill_gap(halves[j], group, output);
+    }
+    half = behind(halves[1]);
   }
 }
 
+std::uint8_t* WinogradConv::pixel(std::uint8_t* output, int row, int column, int group) const {
+  return output + row * output_.row_bytes + group * output_.group_bytes +
+         static_cast<std::ptrdiff_t>(column) * group_channels;
+}
+
+// Nothing of a half below the last row.
 void WinogradConv::store_half(const Half& half, int group, const std::uint8_t* rows, std::uint8_t* output) const {
   for (int row = half.row; row < std::min(half.row + 2, height_); ++row, rows += register_bytes) {
-    std::uint8_t* const to = output + row * output_.row_bytes + group * output_.group_bytes;
-    store_pixels(to + static_cast<std::ptrdiff_t>(half.column) * group_channels, rows, width_ - half.column);
-    const std::ptrdiff_t end = static_cast<std::ptrdiff_t>(half.column + half_columns) * group_channels;
-    if (half.column + half_columns < width_) continue;
-    std::memset(to + end, zero_byte, static_cast<std::size_t>(output_.group_bytes - end));
+    store_pixels(pixel(output, row, half.column, group), rows, width_ - half.column);
+  }
+}
+
+void WinogradConv::fill_gap(const Half& half, int group, std::uint8_t* output) const {
+  const int end = half.column + half_columns;
+  for (int row = half.row; row < std::min(half.row + 2, height_); ++row) {
+    const auto written = static_cast<std::ptrdiff_t>(end) * group_channels;
+    std::memset(pixel(output, row, end, group), zero_byte, static_cast<std::size_t>(output_.group_bytes - written));
   }
 }
 
@@ -319,7 +355,8 @@ void WinogradConv::operator()(const std::uint8_t* input, std::uint8_t* output, s
     const int pairs = std::min(chunk_pairs_, all - first);
     transform_inputs(input, first, pairs, scratch);
     for (int group = 0; group < out_groups_; ++group) {
-      products_(scratch, weights_.data() + static_cast<std::size_t>(group) * words, m, pairs);
+      products_(scratch, weights_.data() + static_cast<std::size_t>(group) * words,
+                bias_.data() + static_cast<std::size_t>(group) * group_channels, m, pairs);
       transform_sums(m, first, pairs, group, output);
     }
   }

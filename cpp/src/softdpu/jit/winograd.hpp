@@ -41,16 +41,18 @@ class WinogradProducts {
   static std::ptrdiff_t sums_bytes();
 
   // V: [pair][element][two words of a channel group][register][tile]; U: [element][two words][channel]; M:
-  // [pair][element][channel][register][tile].
-  void operator()(const std::uint8_t* v, const std::int16_t* u, std::uint8_t* m, std::int64_t pairs) const {
-    run_(v, u, m, pairs);
+  // [pair][element][channel][register][tile]. Each channel's bias is in the element that every output pixel adds once.
+  void operator()(const std::uint8_t* v, const std::int16_t* u, const std::int32_t* bias, std::uint8_t* m,
+                  std::int64_t pairs) const {
+    run_(v, u, m, pairs, bias);
   }
 
  private:
   class Generator;
+  using Run = void (*)(const std::uint8_t*, const std::int16_t*, std::uint8_t*, std::int64_t, const std::int32_t*);
   int groups_;
   std::unique_ptr<Generator> generator_;
-  void (*run_)(const std::uint8_t*, const std::int16_t*, std::uint8_t*, std::int64_t);
+  Run run_;
 };
 
 // Immutable; the scratch memory is a thread's own.
@@ -76,7 +78,11 @@ class WinogradConv {
   Half half_at(int index) const;
   void transform_inputs(const std::uint8_t* input, int first_pair, int pairs, std::uint8_t* v) const;
   void transform_sums(const std::uint8_t* m, int first_pair, int pairs, int group, std::uint8_t* output) const;
+  std::uint8_t* pixel(std::uint8_t* output, int row, int column, int group) const;
+  Half behind(const Half& half) const;
+  bool is_whole(const Half& half) const;
   void store_half(const Half& half, int group, const std::uint8_t* rows, std::uint8_t* output) const;
+  void fill_gap(const Half& half, int group, std::uint8_t* output) const;
 
   Image input_, output_;
   int pad_top_ = 0, pad_left_ = 0;

@@ -10,18 +10,26 @@ constexpr int registers = 2;  // of a pair
 constexpr int register_bytes = 32;
 constexpr int channels = group_channels;
 constexpr int words_per_group = 2;  // pairs of channels
+constexpr int biased_element = 5;   // every output pixel adds it once
 
 }  // namespace
 
 class WinogradProducts::Generator : public Xbyak::CodeGenerator {
  public:
   explicit Generator(const WinogradProducts& of) : CodeGenerator(4096, Xbyak::AutoGrow) {
-    Xbyak::Label next_pair, next_element, next_group;
+    Xbyak::Label next_pair, next_element, next_group, biased, started;
     L(next_pair);
     mov(u_, rsi);
     mov(elements_left_, elements);
     L(next_element);
+    cmp(elements_left_, elements - biased_element);
+    je(biased);
     for (int sum = 0; sum < channels * registers; ++sum) vpxor(Xbyak::Ymm(sum), Xbyak::Ymm(sum), Xbyak::Ymm(sum));
+    jmp(started);
+    L(biased);
+    for (int sum = 0; sum < channels * registers; ++sum)
+      vpbroadcastd(Xbyak::Ymm(sum), ptr[bias_ + sum / registers * 4]);
+    L(started);
     mov(groups_left_, of.groups_);
     align(32);
     L(next_group);
@@ -60,14 +68,12 @@ class WinogradProducts::Generator : public Xbyak::CodeGenerator {
 
   static constexpr int first_pixels = 8, first_product = 10;
   const Xbyak::Ymm weight_ = ymm12;
-  const Xbyak::Reg64 v_ = rdi, m_ = rdx, pairs_left_ = rcx, u_ = r8;
+  const Xbyak::Reg64 v_ = rdi, m_ = rdx, pairs_left_ = rcx, bias_ = r8, u_ = r11;
   const Xbyak::Reg32 elements_left_ = r9d, groups_left_ = r10d;
 };
 
 WinogradProducts::WinogradProducts(int groups)
-    : groups_(groups),
-      generator_(std::make_unique<Generator>(*this)),
-      run_(generator_->getCode<void (*)(const std::uint8_t*, const std::int16_t*, std::uint8_t*, std::int64_t)>()) {}
+    : groups_(groups), generator_(std::make_unique<Generator>(*this)), run_(generator_->getCode<Run>()) {}
 
 WinogradProducts::~WinogradProducts() = default;
 
