@@ -105,23 +105,31 @@ ProductPlanner::ProductPlanner(const Conv& conv, const ConvShape& shape, const C
   }
 }
 
+ConvShape ProductPlanner::chained(const ConvShape& part, int longest, bool spread) const {
+  ConvShape shape = part;
+  for (const auto& run : runs_) {
+    const auto lengths = run.chains.lengths(longest);
+    shape.runs.push_back({run.groups, {run.most_input, lengths, spread && !lengths.empty()}});
+  }
+  return shape;
+}
+
 ConvShape ProductPlanner::with_fastest(const ConvShape& part) const {
   if (runs_.empty()) return part;
   ConvShape best = part;
   double best_cost = cost_of(part);
   constexpr int most_registers = 8;
   for (int longest = 1; longest <= most_registers; ++longest) {
-    ConvShape chained = part;
-    bool has_longest = false;
-    for (const auto& run : runs_) {
-      chained.runs.push_back({run.groups, {run.most_input, run.chains.lengths(longest)}});
-      has_longest = has_longest || chained.runs.back().chains.longest() == longest;
+    for (const bool spread : {false, true}) {
+      const auto shape = chained(part, longest, spread);
+      const bool has_longest = std::any_of(shape.runs.begin(), shape.runs.end(),
+                                           [&](const GroupRun& run) { return run.chains.longest() == longest; });
+      if (!has_longest) return best;
+      const double cost = cost_of(shape);
+      if (cost >= best_cost) continue;
+      best = shape;
+      best_cost = cost;
     }
-    if (!has_longest) break;
-    const double cost = cost_of(chained);
-    if (cost >= best_cost) continue;
-    best = chained;
-    best_cost = cost;
   }
   return best;
 }

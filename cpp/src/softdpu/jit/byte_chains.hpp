@@ -49,6 +49,9 @@ class ProductPlanner {
     std::uint8_t most_input = 0;
     ChainPlanner chains;
   };
+  // With chains of at most `longest` taps.
+  ConvShape chained(const ConvShape& part, int longest, bool spread) const;
+
   std::vector<Run> runs_;  // none where the instruction set or the shape has no chains
 };
 

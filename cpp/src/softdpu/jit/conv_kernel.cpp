@@ -123,12 +123,6 @@ void ConvKernel::Generator::emit_channel_runs() {
   mov(bias_, ptr[rsp + bias_slot]);
   if (shape_.requantize.needs_half_bits()) mov(half_bits_, ptr[rsp + 16]);
   const Run runs[] = {{shape_.channels / plan_.channels, plan_.channels}, {1, shape_.channels % plan_.channels}};
-  int sources = 0;
-  for (const auto& tap : shape_.grid.taps) {
-    for (const int source : tap.source) sources += source >= 0 ? 1 : 0;
-  }
-  int weight_bytes = 0;  // of one channel and one source
-  for (const auto& run : runs_of(shape_)) weight_bytes += run.groups * weight_bytes_of(shape_, run);
   for (const auto& run : runs) {
     if (run.size == 0) continue;
     repeat(run.count, channels_left_, [&] {
@@ -136,7 +130,7 @@ void ConvKernel::Generator::emit_channel_runs() {
       const int groups = divide_up(run.size, group_channels);
       add_bytes(output_block_, groups * shape_.output.group);
       if (shape_.depthwise) add_bytes(input_block_, groups * shape_.input.group);
-      add_bytes(weights_, static_cast<std::ptrdiff_t>(sources) * run.size * weight_bytes);
+      add_bytes(weights_, all_weight_bytes(shape_, run.size));
       const auto& sums = shape_.first_sums;
       add_bytes(bias_, sums ? groups * sums->group : static_cast<std::ptrdiff_t>(run.size) * shape_.grid.phases * 4);
       if (shape_.requantize.needs_half_bits()) add_bytes(half_bits_, static_cast<std::ptrdiff_t>(run.size) * 4);

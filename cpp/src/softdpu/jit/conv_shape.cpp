@@ -83,6 +83,16 @@ std::vector<GroupRun> runs_of(const ConvShape& shape) {
   return {{shape.depthwise ? 1 : shape.input_groups, {}}};
 }
 
+std::ptrdiff_t all_weight_bytes(const ConvShape& shape, int channels) {
+  std::ptrdiff_t sources = 0;
+  for (const auto& tap : shape.grid.taps) {
+    for (const int source : tap.source) sources += source >= 0 ? 1 : 0;
+  }
+  std::ptrdiff_t bytes = 0;  // of one channel and one source
+  for (const auto& run : runs_of(shape)) bytes += run.groups * weight_bytes_of(shape, run);
+  return sources * channels * bytes;
+}
+
 int unrolled_groups(const ConvShape& shape, const GroupRun& run) {
   constexpr int unrolled_taps = 9;
   const int taps = std::max(static_cast<int>(shape.grid.taps.size()), 1);

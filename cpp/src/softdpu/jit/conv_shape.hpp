@@ -55,6 +55,7 @@ struct Strides {
 struct ByteChains {
   std::uint8_t most_input = 0;  // 127: of inputs that are never negative, unflipped; 255: of flipped ones
   std::vector<int> lengths;     // of the taps of the groups that are unrolled, one behind the other
+  bool spread = false;          // weights are stored as whole registers, which the products read from memory
 
   bool are_used() const { return !lengths.empty(); }
   int longest() const;
@@ -89,10 +90,15 @@ std::vector<GroupRun> runs_of(const ConvShape& shape);
 
 // Of the weights that a sum takes from one group of input channels at one tap: four bytes; or, for products of words,
 // two words from channels 0 and 2 and two from channels 1 and 3. A depthwise sum takes the pair that has its channel.
+// Spread, the four bytes fill a register.
 inline int weight_bytes_of(const ConvShape& shape, const GroupRun& run) {
   const bool words = shape.isa == Isa::avx2 && !run.chains.are_used();
+  if (run.chains.spread) return lanes_of(shape.isa) * group_channels;
   return words && !shape.depthwise ? 2 * group_channels : group_channels;
 }
+
+// Of some output channels' weights, all groups and taps.
+std::ptrdiff_t all_weight_bytes(const ConvShape& shape, int channels);
 
 // Groups whose taps are generated one behind the other, in a loop over the rest of the run.
 int unrolled_groups(const ConvShape& shape, const GroupRun& run);

@@ -30,7 +30,7 @@ double word_products(const ConvShape& shape, int channels, int pixels) {
 
 // Of one unrolled set of groups. The instructions of a chain of k taps: a load, perhaps a mask, for each of its pixels;
 // for each sum k products, k - 1 additions of words, a product and an addition that make dwords of them; a broadcast
-// for each weight.
+// for each weight that is not spread.
 double chain_products(const ConvShape& shape, const ByteChains& chains, int channels, int pixels) {
   constexpr double per_half_cycle = 2.5;
   const int loads = chains.most_input < zero_byte ? 2 : 1;
@@ -39,7 +39,7 @@ double chain_products(const ConvShape& shape, const ByteChains& chains, int chan
     const double sums = static_cast<double>(channels) * pixels * shape.grid.phases;
     const double products = sums * (length + 1);
     const double instructions =
-        loads * length * pixels + channels * shape.grid.phases * length + sums * (2 * length + 1);
+        loads * length * pixels + (chains.spread ? 0 : channels * shape.grid.phases * length) + sums * (2 * length + 1);
     cost += std::max(products, instructions / per_half_cycle);
   }
   return cost;
@@ -64,13 +64,32 @@ double products_of(const ConvShape& shape, const ConvTile& tile, int channels, i
   return cost;
 }
 
+bool has_spread_weights(const ConvShape& shape) {
+  const auto runs = runs_of(shape);
+  return std::any_of(runs.begin(), runs.end(), [](const GroupRun& run) { return run.chains.spread; });
+}
+
+// Of a row of tiles whose channels have spread weights: these are read for each tile, and come from the second-level
+// cache for each row where not all of them stay in the first.
+double spread_cost(const ConvShape& shape, int channels) {
+  constexpr std::ptrdiff_t first_level = 20 << 10, second_level = 256 << 10;
+  constexpr double per_register = 2, per_distant_register = 8;
+  const auto bytes = all_weight_bytes(shape, channels), all = all_weight_bytes(shape, shape.channels);
+  if (bytes > first_level) return std::numeric_limits<double>::infinity();
+  if (all <= first_level) return 0;
+  return (all <= second_level ? per_register : per_distant_register) * static_cast<double>(bytes / group_channels) /
+         lanes_of(shape.isa);
+}
+
 double cost_of(const ConvShape& shape, const ConvTile& tile) {
   const auto& grid = shape.grid;
   const int blocks = blocks_of(shape, tile.fold);
   const int row_tiles = divide_up(grid.height, tile.image_rows());
+  const bool has_spread = has_spread_weights(shape);
   double cost = 0;
   for (int channel = 0; channel < shape.channels; channel += tile.channels) {
     const int channels = std::min(tile.channels, shape.channels - channel);
+    if (has_spread) cost += spread_cost(shape, channels);
     for (int block = 0; block < blocks; block += tile.blocks) {
       const int pixels = std::min(tile.blocks, blocks - block) * tile.rows;
       const double sums = channels * pixels;

@@ -63,7 +63,8 @@ class Packer {
       if (is_flipped) packed_.bias[static_cast<std::size_t>(channel * phases() + phase)] -= zero_byte * weight;
     }
     if (shape_.isa != Isa::avx2 || run.chains.are_used()) {
-      packed_.weights.insert(packed_.weights.end(), four.begin(), four.end());
+      const int copies = run.chains.spread ? lanes_of(shape_.isa) : 1;
+      for (int i = 0; i < copies; ++i) packed_.weights.insert(packed_.weights.end(), four.begin(), four.end());
       return;
     }
     for (int odd = 0; odd < 2; ++odd) {

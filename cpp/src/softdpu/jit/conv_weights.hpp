@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/aligned_allocator.hpp"
 #include "softdpu/jit/conv_tile.hpp"
 
 namespace nerone::softdpu::jit {
@@ -18,7 +19,7 @@ ChannelMap dense_channels(int channels);
 //   bias:    [channel][phase]; the 128 that flipped inputs add per weight is already taken away
 // Channels are the output's positions: of a depthwise convolution those of its input, 4 to a group.
 struct ConvWeights {
-  std::vector<std::int8_t> weights;
+  std::vector<std::int8_t, AlignedAllocator<std::int8_t>> weights;
   std::vector<std::int32_t> bias;
   std::vector<std::int32_t> half_bits;  // [channel], where the rule needs them
 };

@@ -47,7 +47,8 @@ class ConvKernel::YmmGenerator final : public VectorGenerator<YmmGenerator, Xbya
   void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset, std::ptrdiff_t& weight_offset) override;
   void emit_chain(const Tile& tile, const ByteChains& of, const std::vector<GroupTap>& chain,
                   std::ptrdiff_t& weight_offset) override;
-  void add_chain(int first_sum, int pixels, const std::vector<int>& elements, std::ptrdiff_t& weight_offset);
+  void add_chain(int first_sum, int pixels, const std::vector<int>& elements, bool spread,
+                 std::ptrdiff_t& weight_offset);
   void add_dots(int first_sum, int pixels, std::ptrdiff_t weight_offset);
   void add_word_products(int first_sum, int pixels, std::ptrdiff_t weight_offset, bool odd);
   void load_pixels(const Xbyak::Ymm& to, std::ptrdiff_t offset);

@@ -43,6 +43,7 @@ void ConvKernel::YmmGenerator::emit_chain(const Tile& tile, const ByteChains& of
       if (of.most_input < zero_byte) vpand(to, to, constant(ConvConstant::without_flip));
     }
   }
+  if (of.spread) vmovdqa(weight_, constant(ConvConstant::word_ones));
   for (int phase = 0; phase < shape_.grid.phases; ++phase) {
     std::vector<int> elements;
     for (int element = 0; element < static_cast<int>(chain.size()); ++element) {
@@ -50,24 +51,34 @@ void ConvKernel::YmmGenerator::emit_chain(const Tile& tile, const ByteChains& of
       if (tap.source[static_cast<std::size_t>(phase)] >= 0) elements.push_back(element);
     }
     for (int channel = 0; channel < tile.channels && !elements.empty(); ++channel) {
-      add_chain(sum_index(tile, phase, channel, 0, 0), pixels, elements, weight_offset);
+      add_chain(sum_index(tile, phase, channel, 0, 0), pixels, elements, of.spread, weight_offset);
     }
   }
 }
 
-void ConvKernel::YmmGenerator::add_chain(int first_sum, int pixels, const std::vector<int>& elements,
+void ConvKernel::YmmGenerator::add_chain(int first_sum, int pixels, const std::vector<int>& elements, bool spread,
                                          std::ptrdiff_t& weight_offset) {
   for (const int element : elements) {
-    vpbroadcastd(weight_, ptr[group_weights_ + weight_offset]);
-    weight_offset += group_channels;
+    const auto weights = ptr[group_weights_ + weight_offset];
+    if (!spread) vpbroadcastd(weight_, weights);
+    weight_offset += spread ? register_bytes() : group_channels;
     for (int i = 0; i < pixels; ++i) {
       const bool begins = element == elements.front();
-      vpmaddubsw(begins ? scratch(i) : product_, scratch((element + 1) * pixels + i), weight_);
+      const Ymm to = begins ? scratch(i) : product_, from = scratch((element + 1) * pixels + i);
+      if (spread) {
+        vpmaddubsw(to, from, weights);
+      } else {
+        vpmaddubsw(to, from, weight_);
+      }
       if (!begins) vpaddw(scratch(i), scratch(i), product_);
     }
   }
   for (int i = 0; i < pixels; ++i) {
-    vpmaddwd(scratch(i), scratch(i), constant(ConvConstant::word_ones));
+    if (spread) {
+      vpmaddwd(scratch(i), scratch(i), weight_);
+    } else {
+      vpmaddwd(scratch(i), scratch(i), constant(ConvConstant::word_ones));
+    }
     vpaddd(Ymm(first_sum + i), Ymm(first_sum + i), scratch(i));
   }
 }

@@ -155,7 +155,8 @@ std::string name_of(const ConvTile& tile) {
 std::string products_in(const ConvShape& shape) {
   std::string text;
   for (const auto& run : shape.runs) {
-    text += run.chains.are_used() ? " bytes" + std::to_string(run.chains.longest()) : " words";
+    text += run.chains.are_used() ? (run.chains.spread ? " spread" : " bytes") + std::to_string(run.chains.longest())
+                                  : " words";
   }
   return text;
 }

@@ -73,8 +73,8 @@ ConvShape with_random_products(const Case& one, const ConvShape& shape, Random& 
     const std::uint8_t most_input = one.never_negative && test::chance(random, 0.7) ? 127 : 255;
     const ChainPlanner planner(one.conv, shape, channels, {first, count}, most_input);
     const bool words = test::chance(random, 0.3);
-    chained.runs.push_back(
-        {count, {most_input, words ? std::vector<int>{} : planner.lengths(test::pick(random, 1, 5))}});
+    const auto lengths = words ? std::vector<int>{} : planner.lengths(test::pick(random, 1, 5));
+    chained.runs.push_back({count, {most_input, lengths, !lengths.empty() && test::chance(random, 0.5)}});
     first += count;
   }
   return is_possible(chained, choose_tile(chained)) ? chained : shape;
