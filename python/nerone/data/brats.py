@@ -6,6 +6,7 @@ enhancing tumour (3 in 2023); the paper's classes are 0 to 3, with 3 the enhanci
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from nerone.compat import zip
 from nerone.data.frame import Frame, plain
-from nerone.data.nifti import read_nifti
+from nerone.data.nifti import nifti_slices, open_nifti
 from nerone.errors import ConfigurationError, ShapeError
 
 __all__ = [
@@ -126,17 +127,16 @@ def regions(classes: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:
 
 
 def case_frames(case: BratsCase) -> Iterator[Frame]:
-    """Yield the axial slices of a case, (H, W, 4)."""
-    read = [read_nifti(path) for path in case.modalities]
-    shape = read[0][0].shape
-    for (volume, _), path in zip(read, case.modalities, strict=True):
-        if volume.ndim != 3 or volume.shape != shape:
+    """Yield the axial slices of a case, (H, W, 4), one in memory."""
+    images = [open_nifti(path) for path in case.modalities]
+    shape = tuple(int(extent) for extent in images[0].shape[:3])
+    for image, path in zip(images, case.modalities, strict=True):
+        if math.prod(image.shape[3:]) != 1 or image.shape[:3] != shape:
             raise ShapeError(
-                f"'{path}' has shape {volume.shape}, its case's first modality {shape}; they must be registered"
+                f"'{path}' has shape {tuple(image.shape)}, its case's first modality {shape}; they must be registered"
             )
-    affine = read[0][1]
+    affine = np.asarray(images[0].affine, np.float64)
     spacing = np.linalg.norm(affine[:3, :2], axis=0)
-    stack = plain(np.stack([volume for volume, _ in read], axis=-1))
-    for index in range(shape[2]):
-        image = np.ascontiguousarray(stack[:, :, index])
-        yield Frame(image, case.folder, index, shape[2], (float(spacing[0]), float(spacing[1])), affine)
+    place = (shape[2], (float(spacing[0]), float(spacing[1])), affine)
+    for index, slices in enumerate(zip(*(nifti_slices(path) for path in case.modalities), strict=True)):
+        yield Frame(plain(np.stack(slices, axis=-1)), case.folder, index, *place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nerone.data.brats import group_cases, incomplete_cases
-from nerone.data.dicom import DicomSeries, find_series, is_dicom
+from nerone.data.dicom import DicomSeries, find_series, is_dicom, scan_folders
 from nerone.data.frame import Frame
 from nerone.data.itk import is_itk
 from nerone.data.nifti import is_nifti
@@ -122,8 +122,8 @@ class _Finder:
                 self.add(file, lambda file=file: picture_source(file))  # type: ignore[misc]
             elif not is_nifti(file) and not is_itk(file) and is_dicom(file):
                 slices.setdefault(file.parent, []).append(file)
-        for folder, group in slices.items():
-            self.add(folder, lambda group=group: self.add_dicom(group))  # type: ignore[misc]
+        for group in scan_folders(slices):
+            self.add(group[0].parent, lambda group=group: self.add_dicom(group))  # type: ignore[misc]
         details = [source.detail for source in self.sources if isinstance(source.detail, DicomSeries)]
         masks = {find_mask(series, itks) for series in details}
         for file in (f for f in itks if f not in masks):

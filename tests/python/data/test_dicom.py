@@ -192,6 +192,25 @@ def test_echoes_are_volumes_of_their_own(tmp_path: Path) -> None:
     assert len({frame.source for frame in found}) == 2
 
 
+@pytest.mark.parametrize("folders", [2, 5])
+def test_a_series_over_several_folders_is_one_volume(series: Path, tmp_path: Path, folders: int) -> None:
+    whole = np.stack(images(frames(series)))
+    for number, path in enumerate(sorted(series.iterdir())):
+        place = tmp_path / "parts" / str(number % folders)
+        place.mkdir(parents=True, exist_ok=True)
+        path.rename(place / path.name)
+    # Another series beside, and one part of the first one once more: a copy.
+    write_series(tmp_path / "parts" / "other", VOLUME[:, :, :3], AFFINE, series="1.2.3")
+    copy = tmp_path / "parts" / "zcopy" / "0.dcm"
+    copy.parent.mkdir()
+    copy.write_bytes(next((tmp_path / "parts/0").iterdir()).read_bytes())
+    found = frames(tmp_path / "parts")
+    counts = {source.path.relative_to(tmp_path).as_posix(): source.count for source in found.sources}
+    assert counts == {"parts": 5, "parts/other": 3, "parts/zcopy": 1}
+    (one,) = [source for source in found.sources if source.path == tmp_path / "parts"]
+    np.testing.assert_array_equal(np.stack([frame.image for frame in one.read()]), whole)
+
+
 def test_two_series_in_one_folder_have_names_of_their_own(tmp_path: Path) -> None:
     write_series(tmp_path, VOLUME, AFFINE, series="1.2.3")
     for path in sorted(tmp_path.iterdir()):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from nerone.data.dicom.header import Header, read_header
 from nerone.data.dicom.multiframe import multiframe_series
 from nerone.data.dicom.series import DicomSeries, alike, difference, repeats, sorted_series
 from nerone.errors import Error
 
-__all__ = ["Found", "find_series"]
+__all__ = ["Found", "find_series", "scan_folders"]
 
 
 @dataclass
@@ -70,10 +72,65 @@ def find_series(files: Iterable[Path], *, skip_bad: bool = False) -> Found:
         _add(found, skip_bad, header.path, [header])
     if len(found.series) == 1 and not found.series[0].multiframe:
         only = found.series[0]
-        found.series = [replace(only, path=only.files[0].parent)]
+        found.series = [replace(only, path=_folder(only.files))]
     if found.series:
         found.left_out += [(path, f"'{path}' lies nowhere in space, beside a volume") for path, _ in found.pictures]
         found.pictures = []
+    return found
+
+
+def _folder(files: Iterable[Path]) -> Path:
+    """Return the folder that all files lie in."""
+    return Path(os.path.commonpath([path.parent for path in files]))
+
+
+def scan_folders(folders: Mapping[Path, list[Path]]) -> list[list[Path]]:
+    """Put the files of folders together that hold slices of one series; copies of a series stay apart.
+
+    Parameters
+    ----------
+    folders : DICOM files by their folder
+
+    Returns
+    -------
+    Lists of files, each of one folder or of several with a common series, none of whose slices lie at one place.
+    """
+    if len(folders) < 2:
+        return list(folders.values())
+    merged: list[tuple[list[Path], dict[str, set[Any]]]] = []
+    for files in folders.values():
+        places = _places(files)
+        for other, theirs in merged:
+            common = places.keys() & theirs.keys()
+            if common and not any(places[uid] & theirs[uid] for uid in common):
+                other += files
+                for uid, at in places.items():
+                    theirs.setdefault(uid, set()).update(at)
+                break
+        else:
+            merged.append((list(files), places))
+    return [files for files, _ in merged]
+
+
+def _places(files: Iterable[Path]) -> dict[str, set[Any]]:
+    """Return where the slices of each series lie; a file that does not say it, or has many frames, lies nowhere."""
+    import pydicom
+
+    found: dict[str, set[Any]] = {}
+    for path in files:
+        try:
+            data = pydicom.dcmread(
+                path,
+                stop_before_pixels=True,
+                force=True,
+                specific_tags=["SeriesInstanceUID", "ImagePositionPatient"],
+            )
+            uid = str(data.get("SeriesInstanceUID") or "")
+            place = tuple(float(mm) for mm in data.get("ImagePositionPatient") or ())
+        except Exception:  # a file that cannot be read is named where it is needed
+            continue
+        if uid:
+            found.setdefault(uid, set()).add(place)
     return found
 
 
@@ -97,5 +154,5 @@ def _add_volumes(found: Found, members: list[Header], skip_bad: bool) -> None:
                 for h in volume
             ]
             continue
-        folder = volume[0].path.parent
+        folder = _folder([header.path for header in volume])
         _add(found, skip_bad, folder if len(volumes) == 1 else volume[0].path, volume)
