@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,13 @@ def _check(file: Path, name: str, value: Any, parameter: Any) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    # Under another name where Python has none of its own.
+    toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        found: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+        found: dict[str, Any] = toml.loads(file.read_text("utf-8"))
         return found
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise ConfigurationError(f"the configuration '{file}' cannot be read: {said}") from error
-    except tomllib.TOMLDecodeError as error:
+    except toml.TOMLDecodeError as error:
         raise ConfigurationError(f"the configuration '{file}' is no TOML: {error}") from error
