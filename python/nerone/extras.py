@@ -25,6 +25,7 @@ EXTRAS = {
     "aiohttp": "live",
     "prometheus_client": "serve",
     "pynetdicom": "node",
+    "ray": "ray",
     "cv2": "video",
     "ipywidgets": "notebook",
 }

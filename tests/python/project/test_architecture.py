@@ -62,6 +62,7 @@ PYTHON_USES = {
     "live": _RUN | {"deployment", "evaluation", "zoo", "web"},
     "serving": _RUN | {"deployment", "evaluation", "web"},
     "node": _RUN,
+    "ray": _RUN,
     "cli": _MODEL | _RUN | {"deployment", "evaluation", "zoo", "web", "live", "serving", "node"},
 }
 
