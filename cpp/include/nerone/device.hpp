@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nerone/export.hpp>
 #include <string>
 
 namespace nerone {
@@ -18,6 +19,6 @@ struct DeviceOptions {
 
 // The vector instructions that the kernels take on this processor, as Highway names them: "AVX2", "NEON"; "EMU128" or
 // "SCALAR" where it has none that they know.
-std::string simd_target();
+NERONE_EXPORT std::string simd_target();
 
 }  // namespace nerone

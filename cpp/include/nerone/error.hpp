@@ -1,14 +1,12 @@
 #pragma once
 
+#include <nerone/export.hpp>
 #include <stdexcept>
 #include <string>
 
 namespace nerone {
 
 // The one error root. A message says what, what was got, what was expected, and what to do.
-// The classes are exported so that they keep one identity across the extension and the plug-in.
-#define NERONE_EXPORT __attribute__((visibility("default")))
-
 class NERONE_EXPORT Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <nerone/device.hpp>
+#include <nerone/export.hpp>
 #include <nerone/tensor.hpp>
 #include <string>
 #include <vector>
@@ -25,7 +26,7 @@ enum class Until { end, first_dpu };
 
 // A compiled model: the chain of its USER, DPU and CPU subgraphs. Owns one runner per DPU subgraph; run() takes a lock,
 // so any number of threads may call it and take turns. For parallel work load one model per thread, or use a pipeline.
-class Model {
+class NERONE_EXPORT Model {
  public:
   // Checks the file before libxir sees it, plans the CPU subgraphs and creates the runners. ModelError where the file
   // or an op cannot be used, DeviceError where the device cannot.

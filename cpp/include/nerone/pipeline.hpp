@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <nerone/device.hpp>
+#include <nerone/export.hpp>
 #include <nerone/postprocess.hpp>
 #include <nerone/preprocess.hpp>
 #include <nerone/tensor.hpp>
@@ -24,7 +25,7 @@ using Frame = std::shared_ptr<const Images>;
 // What one worker thread does with frames, on a runner of its own. Only its thread calls it. An exception of preprocess
 // or postprocess belongs to that frame, one of execute to all frames of the job; a TimeoutError of execute says that
 // the device may still write, and the worker is replaced.
-class Worker {
+class NERONE_EXPORT Worker {
  public:
   virtual ~Worker() = default;
 
@@ -48,7 +49,7 @@ struct Options {
 class ResultPool;
 
 // One frame's results, in 64-byte aligned memory that the pipeline uses again when this is destroyed.
-class Result {
+class NERONE_EXPORT Result {
  public:
   Result() noexcept;
   Result(Result&&) noexcept;
@@ -70,7 +71,7 @@ class Completions;
 struct Job;
 
 // A submitted frame's future. Destroying it gives the result up.
-class Ticket {
+class NERONE_EXPORT Ticket {
  public:
   Ticket() = default;
   Ticket(Ticket&&) noexcept;
@@ -100,7 +101,7 @@ struct Stats {
   Durations latency, queue, preprocess, device, postprocess;
 };
 
-class Pipeline {
+class NERONE_EXPORT Pipeline {
  public:
   // Creates the workers one after the other; what a factory throws is thrown here. ConfigurationError for numbers that
   // cannot work.
@@ -138,14 +139,14 @@ class Pipeline {
 // A pipeline of a compiled model: each image of a frame goes through `steps` straight into the runner's memory, and
 // each output comes out reduced as `kind` says. With options.workers 0 their number is chosen by default_workers.
 // ModelError, ConfigurationError, DeviceError, DtypeError, ShapeError.
-Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,
-              const DeviceOptions& device = {}, Options options = {});
+NERONE_EXPORT Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,
+                            const DeviceOptions& device = {}, Options options = {});
 
 // The same with steps of its own for each input, in the model's order.
-Pipeline open_per_input(const std::filesystem::path& model, const std::vector<preprocess::Steps>& steps,
-                        postprocess::Kind kind, const DeviceOptions& device = {}, Options options = {});
+NERONE_EXPORT Pipeline open_per_input(const std::filesystem::path& model, const std::vector<preprocess::Steps>& steps,
+                                      postprocess::Kind kind, const DeviceOptions& device = {}, Options options = {});
 
 // As many as the cores that this process may use for the software DPU, two per core of a device that works beside it.
-int default_workers(const DeviceOptions& device);
+NERONE_EXPORT int default_workers(const DeviceOptions& device);
 
 }  // namespace nerone::pipeline

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <nerone/export.hpp>
 #include <nerone/tensor.hpp>
 
 // The reduction of a network's output: the last axis holds the channels (classes).
@@ -14,7 +15,7 @@ enum class Kind {
 };
 
 // Reduces outputs of one description. Immutable, so that threads may share it; run allocates nothing.
-class Postprocess {
+class NERONE_EXPORT Postprocess {
  public:
   // `output`: int8 with a fix point, or float32. DtypeError, ShapeError, ConfigurationError.
   Postprocess(Kind kind, const TensorInfo& output);

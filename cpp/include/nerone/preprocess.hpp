@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <nerone/export.hpp>
 #include <nerone/tensor.hpp>
 #include <optional>
 #include <variant>
@@ -87,7 +88,7 @@ struct Shape {
 
 // Executes steps. Keeps a plan and its buffers for each kind of image it has seen lately, so that an image like the one
 // before costs no allocation. For one thread at a time; copy it to have one per thread.
-class Preprocess {
+class NERONE_EXPORT Preprocess {
  public:
   explicit Preprocess(Steps steps);  // ConfigurationError
   Preprocess(const Preprocess& other);
@@ -110,6 +111,6 @@ class Preprocess {
 };
 
 // Statistics of a volume, from all its slices, for the steps of scope "volume".
-Statistics volume_statistics(const Steps& steps, const std::vector<Image>& slices);
+NERONE_EXPORT Statistics volume_statistics(const Steps& steps, const std::vector<Image>& slices);
 
 }  // namespace nerone::preprocess

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nerone/export.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,8 +11,8 @@ namespace nerone {
 
 enum class DType : std::uint8_t { int8, uint8, int16, uint16, int32, int64, float32 };
 
-std::size_t size_of(DType dtype);
-const char* name_of(DType dtype);  // numpy's name: "int8", "float32" ...
+NERONE_EXPORT std::size_t size_of(DType dtype);
+NERONE_EXPORT const char* name_of(DType dtype);  // numpy's name: "int8", "float32" ...
 
 // Name, type and shape of one of a model's inputs or outputs. Axes are N, H, W, C where there are four.
 // A fixed-point tensor's real value is integer * 2^-fix_point; a float tensor has no fix point.
@@ -22,11 +23,11 @@ struct TensorInfo {
   std::optional<int> fix_point;
 };
 
-std::int64_t element_count(const std::vector<std::int64_t>& shape);
-std::int64_t size_bytes(const TensorInfo& tensor);
+NERONE_EXPORT std::int64_t element_count(const std::vector<std::int64_t>& shape);
+NERONE_EXPORT std::int64_t size_bytes(const TensorInfo& tensor);
 
 // Does not own. Strides are in bytes, one per axis.
-struct TensorView {
+struct NERONE_EXPORT TensorView {
   void* data = nullptr;
   DType dtype = DType::int8;
   std::vector<std::int64_t> shape;
@@ -37,6 +38,6 @@ struct TensorView {
   std::int64_t element_count() const;
 };
 
-std::string to_string(const std::vector<std::int64_t>& shape);  // "(1, 256, 256, 1)"
+NERONE_EXPORT std::string to_string(const std::vector<std::int64_t>& shape);  // "(1, 256, 256, 1)"
 
 }  // namespace nerone

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nerone/export.hpp>
 #include <optional>
 #include <string>
 #include <variant>
@@ -29,9 +30,9 @@ using Attrs = std::map<std::string, Attr>;
 
 // The value of an attribute, or the fallback where it is absent; ModelError where it has another type.
 template <typename T>
-T attr_or(const Attrs& attrs, const std::string& key, T fallback);
+NERONE_EXPORT T attr_or(const Attrs& attrs, const std::string& key, T fallback);
 
-struct Tensor {
+struct NERONE_EXPORT Tensor {
   std::string name;
   std::vector<std::int32_t> shape;
   std::string data_type;  // XIR's name: "XINT8", "FLOAT32", "INT32" ...
@@ -42,7 +43,7 @@ struct Tensor {
 };
 
 // One op and its one output tensor. Inputs are indices into Graph::ops, by role ("input", "weights", "bias").
-struct Op {
+struct NERONE_EXPORT Op {
   std::string name;
   std::string type;
   Attrs attrs;
@@ -53,7 +54,7 @@ struct Op {
   bool is_data() const;      // an input of the model
 };
 
-struct Subgraph {
+struct NERONE_EXPORT Subgraph {
   std::string name;
   Attrs attrs;
   std::vector<std::size_t> ops;  // indices into Graph::ops, children's included
@@ -81,11 +82,11 @@ struct Limits {
 
 // Reads and checks a file without libxir. Every name refers to something, shapes fit the data, weights lie
 // inside their register, required attributes are there with their type. Throws ModelError saying what is wrong.
-Graph read(const std::filesystem::path& file, const Limits& limits = {});
-Graph read_bytes(const void* data, std::size_t size_bytes, const Limits& limits = {});
+NERONE_EXPORT Graph read(const std::filesystem::path& file, const Limits& limits = {});
+NERONE_EXPORT Graph read_bytes(const void* data, std::size_t size_bytes, const Limits& limits = {});
 
 // Has libxir accept the graph, then writes it beside the target and renames it over the target. The same graph gives
 // the same bytes. Throws ModelError for a graph that XIR would not accept, Error where the file cannot be written.
-void write(const Graph& graph, const std::filesystem::path& file);
+NERONE_EXPORT void write(const Graph& graph, const std::filesystem::path& file);
 
 }  // namespace nerone::xmodel

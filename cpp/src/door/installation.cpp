@@ -35,6 +35,18 @@ fs::path file_of(void* handle) {
   return fs::canonical(map->l_name, ignored);
 }
 
+fs::path folder_of_this_code() {
+  Dl_info info{};
+  link_map* map = nullptr;
+  if (dladdr1(reinterpret_cast<void*>(&folder_of_this_code), &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) ==
+      0)
+    return {};
+  // Of a program the C library knows only what it was called by.
+  std::error_code ignored;
+  const fs::path file = *map->l_name == '\0' ? fs::read_symlink("/proc/self/exe", ignored) : fs::path(map->l_name);
+  return file.parent_path();
+}
+
 // "2.5.0" of libxir.so.2.5.0.
 std::string version_of(const fs::path& file) {
   const auto name = file.filename().string();
@@ -131,14 +143,13 @@ int open_flags() {
 }
 
 fs::path beside_this_code(const std::string& file, const char* build_tree) {
-  Dl_info info{};
-  fs::path folder;
-  if (dladdr(reinterpret_cast<void*>(&beside_this_code), &info) != 0 && info.dli_fname != nullptr) {
-    folder = fs::path(info.dli_fname).parent_path();
-  }
+  const auto folder = folder_of_this_code();
   std::error_code ignored;
-  const auto installed = fs::absolute(folder / file, ignored);
-  return build_tree != nullptr && !fs::exists(installed, ignored) ? build_tree : installed;
+  // In the extension's folder all lie together; beside libnerone.so they have a folder of their own.
+  for (const auto& place : {folder / file, folder / "nerone" / file}) {
+    if (fs::exists(place, ignored)) return fs::absolute(place, ignored);
+  }
+  return build_tree != nullptr ? build_tree : fs::absolute(folder / file, ignored);
 }
 
 const Installation& installation() {

@@ -28,6 +28,8 @@ CPP_USES = {
     "bridge": {"base", "door", "xmodel", "softdpu", "vart"},  # the door's other side, one library for each soname
     "model": {"base", "xmodel", "cpu", "vart"},
     "pipeline": {"base", "xmodel", "vart", "model", "preprocess", "postprocess", "kernels"},
+    "bundle": set(),  # what it reads stands in the public headers
+    "run": set(),  # nerone-run, of the public headers alone
 }
 
 # What each file of bindings may include beside the public headers, for what has no public door: instructions, their
