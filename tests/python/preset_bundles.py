@@ -11,10 +11,12 @@ from nerone.bundle import Bundle, OutputDeclaration, TensorDeclaration
 from nerone.compilation import compile as compile_model
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.model import QuantizedModel
-from nerone.runtime.presets import preset
+from nerone.runtime.presets import PRESETS, preset
 
 LARGEST_KERNEL = 16
 INPUT_POSITION, OUTPUT_POSITION = 6, 3
+# The tasks; a preset that only prepares names no classes.
+TASKS = [name for name, known in PRESETS.items() if known.class_names]
 
 
 def _network(shape: tuple[int, int, int], classes: int, *, per_image: bool) -> QuantizedModel:

@@ -92,3 +92,13 @@ def test_a_program_with_another_version_is_refused(prefix, tmp_path):
     )
     assert done.returncode != 0
     assert b"version" in done.stderr
+
+
+def test_installed_program_runs_from_any_folder(prefix, tmp_path):
+    bundle = preset_bundle(tmp_path, "ct-org")
+    np.save(tmp_path / "scan.npy", preset_images("ct-org", 2))
+    environment = {**os.environ, "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
+    command = ["nerone-run", bundle.path, "scan.npy", "-o", "masks"]
+    done = subprocess.run([*map(str, command)], cwd=tmp_path, env=environment, capture_output=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(list((tmp_path / "masks").glob("*.png"))) == 2
