@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 __all__ = ["EXTRAS", "install_command"]
 
 EXTRAS = {
@@ -32,8 +34,12 @@ EXTRAS = {
 """Name of the extra by the name under which a package is imported."""
 
 
-def install_command(extra: str = "") -> str:
-    """Return what installs NERONE with an extra.
+# Keras, pydicom and what builds on them run on no older Python.
+_NEED_PYTHON_3_10 = ("quantize", "data", "node")
+
+
+def install_command(extra: str = "", *, python: tuple[int, int] | None = None) -> str:
+    """Return what installs NERONE with an extra, and which Python that takes where ``python``, this one, is older.
 
     Examples
     --------
@@ -41,4 +47,7 @@ def install_command(extra: str = "") -> str:
     >>> install_command("live")
     "pip install 'nerone[live]'"
     """
-    return f"pip install 'nerone[{extra}]'" if extra else "pip install nerone"
+    command = f"pip install 'nerone[{extra}]'" if extra else "pip install nerone"
+    if extra in _NEED_PYTHON_3_10 and (python or sys.version_info[:2]) < (3, 10):
+        return f"{command}, in Python 3.10 or newer, which it needs"
+    return command

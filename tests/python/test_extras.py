@@ -29,3 +29,8 @@ def test_every_optional_package_is_in_the_extra_that_brings_it():
 def test_install_command():
     assert install_command() == "pip install nerone"
     assert install_command("live") == "pip install 'nerone[live]'"
+    assert install_command("quantize", python=(3, 10)) == "pip install 'nerone[quantize]'"
+    assert install_command("quantize", python=(3, 9)) == (
+        "pip install 'nerone[quantize]', in Python 3.10 or newer, which it needs"
+    )
+    assert install_command("live", python=(3, 9)) == "pip install 'nerone[live]'"

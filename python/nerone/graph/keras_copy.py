@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.graph.h5_model import H5Model
 
 __all__ = ["archive_copy", "h5_copy"]
