@@ -1,6 +1,7 @@
 #include "fake_worker.hpp"
 
 #include <nerone/error.hpp>
+#include <thread>
 
 namespace nerone::pipeline::testing {
 
@@ -40,6 +41,10 @@ class FakeWorker : public Worker {
 };
 
 }  // namespace
+
+FakeDevice::~FakeDevice() {
+  while (workers_gone < workers_made) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
 
 WorkerFactory FakeDevice::factory() {
   return [this] { return std::make_unique<FakeWorker>(*this); };

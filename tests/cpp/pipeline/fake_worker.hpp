@@ -9,6 +9,11 @@ namespace nerone::pipeline::testing {
 
 // A device that hands the frame's number through, and behaves as a test wants it to.
 struct FakeDevice {
+  FakeDevice() = default;
+  FakeDevice(const FakeDevice&) = delete;
+  FakeDevice& operator=(const FakeDevice&) = delete;
+  ~FakeDevice();  // waits for the workers: one that was given up may outlive its pipeline
+
   // Called instead of computing, with the number of the job; may sleep or throw.
   std::function<void(std::int64_t job)> behaviour;
   int batch = 1;
