@@ -19,8 +19,14 @@ from nerone.dpu.ops import WEIGHTED
 from nerone.graph import from_keras
 from nerone.quantization import QuantizeOptions, quantize
 from nerone.quantization.executor import Executor, QuantizedExecutor, evaluate
-from nerone.quantization.ptq import moments
-from nerone.quantization.ptq.kernel_rounding import Measure, error_measures, round_kernel
+from nerone.quantization.ptq import kernel_rounding, moments
+from nerone.quantization.ptq.kernel_rounding import (
+    Measure,
+    best_fix_points,
+    error_measures,
+    round_kernel,
+    with_rounded_kernels,
+)
 from nerone.quantization.ptq.moments import from_rows, input_moments, kernel_rows
 from nerone.quantization.ptq.post_training import prepare
 
@@ -62,6 +68,7 @@ def test_large_images_are_sampled_at_every_phase():
 
 def test_errors_cancel_where_inputs_go_together():
     rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
     graph = from_keras(keras_cases.randomize(keras_cases.single(keras.layers.Conv2D(5, 3)), 3))
     node = graph.nodes[-1]
     common = rng.normal(size=(4000, 1)) + 0.1 * rng.normal(size=(4000, 54))
@@ -114,3 +121,23 @@ def test_one_calibration_image_is_enough_to_run():
     assert np.isfinite(QuantizedExecutor(quantize(graph, image))(image)[0]).all()
     still = quantize(graph, np.zeros_like(image))
     assert np.isfinite(QuantizedExecutor(still)(image)[0]).all()
+
+
+def test_kernels_are_rounded_again_only_where_their_fix_point_moved(monkeypatch):
+    keras.utils.set_random_seed(0)
+    build = keras.Sequential([keras.Input((9, 9, 3)), keras.layers.Conv2D(4, 3), keras.layers.Conv2D(5, 3)])
+    graph = from_keras(keras_cases.randomize(build, 3))
+    measures = error_measures(graph, noise(graph, 8, 0))
+    names = list(measures)
+    chosen, kernels = best_fix_points(graph, measures, {name: {"kernel": 5, "bias": 5} for name in names})
+    known = {name: (chosen[name]["kernel"], kernel) for name, kernel in kernels.items()}
+    chosen[names[1]]["kernel"] += 1
+    again = with_rounded_kernels(graph, measures, chosen, {})
+    rounded = []
+    monkeypatch.setattr(
+        kernel_rounding, "round_kernel", lambda node, *rest: rounded.append(node.name) or round_kernel(node, *rest)
+    )
+    found = with_rounded_kernels(graph, measures, chosen, known)
+    assert rounded == names[1:]
+    for name in names:
+        np.testing.assert_array_equal(found[name].weights["kernel"], again[name].weights["kernel"])

@@ -100,26 +100,40 @@ def round_kernel(node: Node, measure: Measure, fix_points: Sequence[int]) -> dic
 
 def best_fix_points(
     graph: Graph, measures: Mapping[str, Measure], fix_points: Mapping[str, Mapping[str, int]]
-) -> dict[str, dict[str, int]]:
-    """Return weight fix points, those of kernels the ones of three neighbours with the smallest output error."""
-    chosen = {name: dict(own) for name, own in fix_points.items()}
+) -> tuple[dict[str, dict[str, int]], dict[str, NDArray[np.float32]]]:
+    """Return weight fix points, those of kernels the ones of three neighbours with the smallest output error, and the
+    kernels rounded at these.
+    """
+    chosen, kernels = {name: dict(own) for name, own in fix_points.items()}, {}
     for name, measure in measures.items():
         near = chosen[name]["kernel"]
         tried = round_kernel(graph[name], measure, (near, near - 1, near + 1))
-        chosen[name]["kernel"] = min(tried, key=lambda fix_point: tried[fix_point].error)
-    return chosen
+        best = min(tried, key=lambda fix_point: tried[fix_point].error)
+        chosen[name]["kernel"], kernels[name] = best, tried[best].kernel
+    return chosen, kernels
 
 
 def with_rounded_kernels(
-    graph: Graph, measures: Mapping[str, Measure], fix_points: Mapping[str, Mapping[str, int]]
+    graph: Graph,
+    measures: Mapping[str, Measure],
+    fix_points: Mapping[str, Mapping[str, int]],
+    known: Mapping[str, tuple[int, NDArray[np.float32]]],
 ) -> Graph:
-    """Return the graph with the kernels that have a measure rounded to int8 at their fix points."""
+    """Return the graph with the kernels that have a measure rounded to int8 at their fix points.
+
+    Parameters
+    ----------
+    graph, measures, fix_points : as of :func:`best_fix_points`
+    known : by node a fix point and the kernel that was rounded at it; it is taken where the fix point is still that one
+    """
     nodes = []
     for node in graph:
         if node.name in measures:
             fix_point = fix_points[node.name]["kernel"]
-            rounded = round_kernel(node, measures[node.name], (fix_point,))[fix_point]
-            node = node.with_changes(weights={**node.weights, "kernel": rounded.kernel})
+            before, kernel = known.get(node.name, (None, None))
+            if before != fix_point or kernel is None:
+                kernel = round_kernel(node, measures[node.name], (fix_point,))[fix_point].kernel
+            node = node.with_changes(weights={**node.weights, "kernel": kernel})
         nodes.append(node)
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)
 

@@ -157,8 +157,11 @@ def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, pro
     if options.compensate_kernels:
         moments = images.first(_MOMENT_IMAGES)
         measures = error_measures(graph, moments, biases_follow=options.correct_biases)
-        fix_points, weights = adjust(graph, found, best_fix_points(graph, measures, weights), floors)
-        rounded = with_rounded_kernels(graph, measures, weights)
+        best, kernels = best_fix_points(graph, measures, weights)
+        fix_points, weights = adjust(graph, found, best, floors)
+        # Most fix points stay where they are, and kernels take long to round.
+        known = {name: (best[name]["kernel"], kernel) for name, kernel in kernels.items()}
+        rounded = with_rounded_kernels(graph, measures, weights, known)
     else:
         fix_points, weights = adjust(graph, found, weights, floors)
     model = QuantizedModel(rounded, fix_points, weights, decision.float_nodes)
