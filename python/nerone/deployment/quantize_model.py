@@ -11,7 +11,7 @@ import numpy as np
 
 from nerone.deployment.calibration_sampling import Drawn, Reader, draw, labelled_arrays
 from nerone.deployment.request import Quantization
-from nerone.graph import Graph
+from nerone.graph import Graph, Op
 from nerone.quantization.executor import Executor
 from nerone.quantization.model import QuantizedModel
 
@@ -22,6 +22,8 @@ VALIDATION_IMAGES = 200
 TRAINING_IMAGES = 1000
 # Images that the float model classifies where there are no labels.
 _LOOKED_AT = 32
+# A first layer that scales by less is made for levels up to 255; inputs below the other limit are no levels any more.
+_FOR_LEVELS, _SCALED = 0.05, 16.0
 
 
 def quantize_for_bundle(
@@ -70,7 +72,12 @@ def quantize_for_bundle(
         metric=wanted.metric or ("dice" if reader.segmentation else "accuracy"),
         progress=_progress(reader),
     )
-    found = [*quantized.report.get("warnings", ()), *drawn.warnings, *_one_class(graph, drawn, reader)]
+    found = [
+        *quantized.report.get("warnings", ()),
+        *drawn.warnings,
+        *_one_class(graph, drawn, reader),
+        *_scaled_twice(graph, drawn),
+    ]
     for warning in found:
         warnings.warn(warning, stacklevel=4)
     facts = {"images": len(drawn.images), **drawn.facts, "values": reader.values.summary()}
@@ -84,6 +91,23 @@ def _labelled(source: Any, reader: Reader, images: int, seed: int, what: str) ->
 def _progress(reader: Reader) -> Callable[[int, int], None] | None:
     report = reader.progress
     return None if report is None else lambda done, total: report("quantization", done, total)
+
+
+def _scaled_twice(graph: Graph, drawn: Drawn) -> list[str]:
+    """Warn where the preprocessing has scaled the levels of pictures already that the network's first layer scales."""
+    largest = float(np.abs(drawn.images.first(_LOOKED_AT)).max())
+    for node in graph:
+        if node.op is not Op.BATCH_NORM or node.inputs != graph.inputs[:1]:
+            continue
+        deviation = np.sqrt(node.weights["variance"] + node.attrs["epsilon"])
+        scale = float(np.abs(node.weights["gamma"] / deviation).max())
+        if scale <= _FOR_LEVELS and largest <= _SCALED:
+            return [
+                f"the network scales its input itself (layer '{node.layer}', by {scale:.3g}), and the preprocessing "
+                f"gives it values of {largest:.3g} at most: the images are scaled twice; leave it to the network "
+                "(Resize alone)"
+            ]
+    return []
 
 
 def _one_class(graph: Graph, drawn: Drawn, reader: Reader) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from cli.conftest import CLASSIFICATION, SEGMENTATION, classification_model, seg
 from nerone.bundle.bundle import Bundle
 from nerone.deployment import deploy
 from nerone.runtime.pipeline import Pipeline
+from nerone.runtime.preprocessing import Channels, Preprocessing, Resize
 from nerone.runtime.presets import preset
 
 PHOTOGRAPH = np.random.default_rng(3).integers(0, 256, (40, 56, 3), np.uint8)
@@ -132,3 +134,23 @@ def test_folders_that_name_no_class_of_the_network_are_warned_about(tmp_path):
         deploy(model, calibration=tmp_path / "digits", preset="rgb-0-1", output=tmp_path / "net.nerone")
     said = [str(one.message) for one in caught]
     assert any("are not the classes of the network" in text and "--classes" in text for text in said)
+
+
+@pytest.mark.parametrize("layer", ["Rescaling", "Normalization"])
+def test_images_that_are_scaled_twice_are_warned_about(tmp_path, layer):
+    """The network has a layer for levels of 0 to 255, and the preset scales them to 0 to 1 before it."""
+    keras = pytest.importorskip("keras", reason="TensorFlow is not installed")
+    image = keras.Input((8, 8, 3))
+    if layer == "Rescaling":
+        scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scaling")(image)
+    else:
+        scaled = keras.layers.Normalization(mean=[120.0] * 3, variance=[3600.0] * 3, name="scaling")(image)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(scaled))
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax")(x))
+    given = {"calibration": [PHOTOGRAPH], "class_names": ["cat", "dog"], "output": tmp_path / "net.nerone"}
+    with pytest.warns(UserWarning, match=r"layer 'scaling'.*scaled twice; leave it to the network \(Resize alone\)"):
+        deploy(model, preset="rgb-0-1", **given)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        deploy(model, preprocessing=Preprocessing((Channels(3), Resize(8, 8))), **given)
+    assert not [one for one in caught if "twice" in str(one.message)]
