@@ -36,6 +36,8 @@ __all__ = ["InferenceServer", "ServeOptions", "serve"]
 
 _LOG = logging.getLogger("nerone.serving")
 _HEADER = "Inference-Header-Content-Length"
+# A 512 x 512 image of int16 comes without a pause.
+_READ_AHEAD_BYTES = 1 << 19
 _INPUTS = ("image", "spacing_mm")
 
 
@@ -100,7 +102,7 @@ class InferenceServer:
             if name in self.models:
                 raise ConfigurationError(f"two bundles are called '{name}'; rename the folder of one")
             self.models[name] = Served(path, self.options.device, self.options.threads, self.options.result)
-        self._listener = Listener(access, keepalive_s=75.0, tls=_tls(self.options))
+        self._listener = Listener(access, keepalive_s=75.0, tls=_tls(self.options), read_ahead_bytes=_READ_AHEAD_BYTES)
         self.in_flight = self._scans = 0
         self._draining = False
         self._meter = PowerWatch(open_meter(self.options.power))

@@ -29,15 +29,19 @@ class Listener:
     access : Access, where, and for whom
     keepalive_s : float, seconds for which a connection without a request stays open
     tls : ssl.SSLContext of HTTPS; None for HTTP
+    read_ahead_bytes : int, of a request's body, before its sender has to wait for whoever reads it
 
     Attributes
     ----------
     port : int, where it listens once it is open
     """
 
-    def __init__(self, access: Access, *, keepalive_s: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, access: Access, *, keepalive_s: float, tls: ssl.SSLContext | None = None, read_ahead_bytes: int = 1 << 16
+    ) -> None:
         self.port = access.port
         self._access, self._keepalive_s, self._tls = access, keepalive_s, tls
+        self._read_ahead_bytes = read_ahead_bytes
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
@@ -58,6 +62,7 @@ class Listener:
             handle_signals=False,
             shutdown_timeout=1.0,
             keepalive_timeout=self._keepalive_s,
+            read_bufsize=self._read_ahead_bytes,
         )
         await self._runner.setup()
         answer: Any = self._runner.server
