@@ -64,9 +64,9 @@ asan tsan: packages
 arm64: venv
 	scripts/arm64.sh
 
-# For this machine, or make wheels ARCHS="x86_64 aarch64".
+# For this machine and each CPython on PATH, or make wheels ARCHS="x86_64 aarch64" PYTHONS="3.9 3.10 /path/to/python3.12".
 wheels: venv
-	$(BIN)/python scripts/wheels.py $(ARCHS:%=--arch %)
+	$(BIN)/python scripts/wheels.py $(ARCHS:%=--arch %) $(PYTHONS:%=--python %)
 
 # The README's commands on a new Debian 12, as root and as an ordinary user.
 fresh:

@@ -15,9 +15,8 @@ pybind11_dir=$(.venv/bin/python -m pybind11 --cmakedir)
 cmake --preset arm64 \
   -DNERONE_BUILD_PYTHON=ON \
   -Dpybind11_DIR="$pybind11_dir" \
-  -DPython_INCLUDE_DIR="$PWD/$sysroot/usr/include/python3.11" \
-  -DPython_EXECUTABLE="$PWD/.venv/bin/python" \
-  -DPYTHON_MODULE_EXTENSION=.cpython-311-aarch64-linux-gnu.so \
+  -DNERONE_PYTHON_INCLUDE="$PWD/$sysroot/usr/include/python3.11" \
+  -DNERONE_PYTHON_SUFFIX=.cpython-311-aarch64-linux-gnu.so \
   -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH
 cmake --build --preset arm64 --parallel "$(nproc)"
 # Damaged files meet the same reader on every machine, and ten thousand of them take minutes under qemu.

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Builds wheels: [--arch x86_64|aarch64]... [--python VERSION]... [--output DIR].
+"""Builds wheels: [--arch x86_64|aarch64]... [--python VERSION|PROGRAM]... [--output DIR].
 
-One C++ build per architecture, with Debian 12's compiler, for the Python that runs this; across architectures with
-Debian's headers of it, 3.11.
+The C++ core is built once per architecture, with Debian 12's compiler, the bindings once per Python. Of a Python only
+the headers are needed: those of a CPython of that version that is found here, else those of the Debian that has it.
+Without --python, for each CPython that is found on PATH.
 
 The wheel for x86_64 brings Debian's VART, XIR and UniLog with what they need and their licences: the software DPU works
 without any of them installed. A board has its own, so the wheel for aarch64 brings none. oneDNN is left out: the
@@ -17,15 +18,16 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-SUITES = {"3.11": "bookworm"}
+SUITES = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
+OLDEST, NEWEST = 9, 14  # of the minor versions that are looked for
 DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 TARGETS = ("nerone_python", "nerone_softdpu_plugin", "nerone_vart_entry", "nerone_vart2", "nerone_vart3")
 # What travels, with the Debian package whose copyright file travels along; nothing else may be needed.
@@ -46,31 +48,67 @@ PACKAGES = {
 # Compiled in from headers.
 HEADER_PACKAGES = {"x86_64": ("libxbyak-dev",), "aarch64": ()}
 LICENSES = "Apache-2.0 AND BSD-3-Clause AND BSL-1.0 AND MIT AND LicenseRef-Public-Domain"
+# Minor version of glibc, patch version of libstdc++'s symbols: those of Debian 11, Enterprise Linux 9 and PetaLinux
+# 2022, Ubuntu 22.04, Debian 12. auditwheel checks it.
+MANYLINUX = ((31, 28), (34, 29), (35, 30), (36, 30))
 # What every system of the tag has.
 SYSTEM = re.compile(r"(libc|libm|libdl|libpthread|librt|libz|libstdc\+\+|libgcc_s|ld-linux-[-\w]+)\.so\.\d+")
+
+
+class Interpreter(NamedTuple):
+    """A CPython that runs here: its version, as "3.10", and the folder of its headers."""
+
+    version: str
+    headers: Path
 
 
 def main() -> None:
     """Build each wheel that is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
     parser.add_argument("--arch", action="append", choices=tuple(DEBIAN_NAMES))
-    parser.add_argument("--python", action="append", metavar="VERSION", help=f"this one's, {own}")
+    parser.add_argument(
+        "--python", action="append", metavar="VERSION|PROGRAM", help="each CPython on PATH if not given"
+    )
     parser.add_argument("--output", type=Path, default=BUILD / "wheels")
     arguments = parser.parse_args()
+    found = found_interpreters()
     for arch in arguments.arch or ["x86_64"]:
-        for version in arguments.python or [own]:
-            wheel = build_wheel(arch, version, arguments.output)
+        for name in arguments.python or sorted(found, key=lambda version: int(version.split(".")[1])):
+            version, headers = python_headers(name, arch, found)
+            wheel = build_wheel(arch, version, headers, arguments.output)
             print(f"{wheel}: {wheel.stat().st_size / 1e6:.1f} MB", flush=True)
 
 
-def build_wheel(arch: str, version: str, output: Path) -> Path:
+def found_interpreters() -> dict[str, Interpreter]:
+    """Return the CPythons with headers that are found on PATH, and the one that runs this, by version."""
+    programs = [shutil.which(f"python3.{minor}") for minor in range(OLDEST, NEWEST + 1)]
+    asked = [ask(program) for program in [*programs, sys.executable] if program]
+    return {each.version: each for each in asked if each}
+
+
+def ask(program: str) -> Interpreter | None:
+    """Ask a program which Python it is; None unless it is a CPython with the usual ABI, and has headers."""
+    code = (
+        "import sys, sysconfig; print(sys.implementation.name + sys.abiflags); "
+        "print('%d.%d' % sys.version_info[:2]); print(sysconfig.get_path('include'))"
+    )
+    try:
+        done = subprocess.run([program, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        return None
+    lines = done.stdout.splitlines()
+    if done.returncode or len(lines) != 3 or lines[0] != "cpython" or not (Path(lines[2]) / "Python.h").is_file():
+        return None
+    return Interpreter(lines[1], Path(lines[2]))
+
+
+def build_wheel(arch: str, version: str, headers: Path, output: Path) -> Path:
     """Build, furnish, pack and check one wheel."""
     with tempfile.TemporaryDirectory(prefix="nerone-wheel-", dir=_made(BUILD)) as scratch:
         folder = Path(scratch) / "wheel"
         information = folder / _metadata(folder)
         _copy_python(folder)
-        _compile(arch, python_headers(version, arch), version, folder)
+        _compile(arch, headers, version, folder)
         packages = _bring_libraries(folder / "nerone", arch)
         _bring_licences(information, sorted({*packages, *HEADER_PACKAGES[arch]}), arch)
         short = "cp" + version.replace(".", "")
@@ -110,30 +148,45 @@ def _copy_python(folder: Path) -> None:
             shutil.copyfile(source, target)
 
 
-def python_headers(version: str, arch: str) -> Path:
-    """Return the folder with Python.h of a version."""
-    own = Path(sysconfig.get_path("include"))
-    if version == f"{sys.version_info[0]}.{sys.version_info[1]}" and arch == platform.machine() and own.is_dir():
-        return own
-    if version not in SUITES or version != f"{sys.version_info[0]}.{sys.version_info[1]}":
+def python_headers(name: str, arch: str, found: dict[str, Interpreter]) -> tuple[str, Path]:
+    """Return version and headers of a Python that is named by its version or as a program.
+
+    CPython's headers say the same of every 64-bit Linux, so those found here serve for another architecture too;
+    Debian's alone lead to a file per architecture.
+    """
+    named = found.get(name)
+    if named is None and not re.fullmatch(r"3\.\d+", name):
+        named = ask(name)
+        if named is None:
+            raise SystemExit(
+                f"wheels.py: '{name}' is no CPython with headers; name a version, as 3.10, or the program of one"
+            )
+    if named and (arch == platform.machine() or "linux-gnu/" not in (named.headers / "pyconfig.h").read_text("utf-8")):
+        return named.version, named.headers
+    version = named.version if named else name
+    if version not in SUITES:
         raise SystemExit(
-            f"wheels.py: this Python cannot build for Python {version} on {arch}; run this with that Python, on "
-            f"a machine of that architecture (from another one {', '.join(SUITES)} alone can be built)"
+            f"wheels.py: no headers of Python {version} are found here, and no Debian has them for {arch}; install "
+            f"that Python and name its program with --python (found: {', '.join(found)}; Debian's: {', '.join(SUITES)})"
         )
+    return version, _debian_headers(version, arch)
+
+
+def _debian_headers(version: str, arch: str) -> Path:
     root = BUILD / "python-headers" / f"{version}-{arch}"
     if not (root / ".complete").exists():
         shutil.rmtree(root, ignore_errors=True)
-        packages = f"libpython{version}-dev"
         options = ["--quiet", "--variant=extract", "--mode=root", f"--architectures={DEBIAN_NAMES[arch]}"]
         _made(root.parent)
-        _run("mmdebstrap", *options, f"--include={packages}", SUITES[version], str(root))
+        # Debian 11's updates are no longer where mmdebstrap looks for them.
+        archive = ["http://deb.debian.org/debian"] if SUITES[version] == "bullseye" else []
+        _run("mmdebstrap", *options, f"--include=libpython{version}-dev", SUITES[version], str(root), *archive)
         (root / ".complete").touch()
     # Debian's pyconfig.h includes the one of the architecture, which lies a folder further.
-    special = root / "usr/include" / f"{arch}-linux-gnu" / f"python{version}"
-    shutil.copytree(
-        special, root / "usr/include" / f"python{version}" / f"{arch}-linux-gnu/python{version}", dirs_exist_ok=True
-    )
-    return root / "usr/include" / f"python{version}"
+    special = f"{arch}-linux-gnu/python{version}"
+    include = root / "usr/include"
+    shutil.copytree(include / special, include / f"python{version}" / special, dirs_exist_ok=True)
+    return include / f"python{version}"
 
 
 def _compile(arch: str, headers: Path, version: str, folder: Path) -> None:
@@ -144,9 +197,8 @@ def _compile(arch: str, headers: Path, version: str, folder: Path) -> None:
         "CMAKE_BUILD_TYPE": "Release",
         "NERONE_BUILD_PYTHON": "ON",
         "NERONE_ONEDNN": "OFF",
-        "Python_INCLUDE_DIR": str(headers),
-        "Python_EXECUTABLE": sys.executable,
-        "PYTHON_MODULE_EXTENSION": f".cpython-{version.replace('.', '')}-{arch}-linux-gnu.so",
+        "NERONE_PYTHON_INCLUDE": str(headers),
+        "NERONE_PYTHON_SUFFIX": f".cpython-{version.replace('.', '')}-{arch}-linux-gnu.so",
         "pybind11_DIR": _run(sys.executable, "-m", "pybind11", "--cmakedir").strip(),
     }
     if arch != platform.machine():
@@ -225,15 +277,15 @@ def _set_header(file: Path, name: str, values: list[str]) -> None:
 
 
 def _platform(folder: Path, arch: str) -> str:
-    """Return the oldest manylinux whose glibc has all that is asked for; check_wheel.py checks libstdc++'s symbols."""
+    """Return the oldest manylinux that has all versions of the C and C++ libraries' symbols that are asked for."""
     dump = "objdump" if arch == platform.machine() else f"{arch}-linux-gnu-objdump"
-    newest = (2, 17)
-    for library in folder.rglob("*.so*"):
-        for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", _run(dump, "-T", str(library))):
-            newest = max(newest, (int(major), int(minor)))
-    known = [(2, 17), (2, 27), (2, 28), (2, 31), (2, 34), (2, 35), (2, 36)]
-    major, minor = next(each for each in known if each >= max(newest, (2, 35)))
-    return f"manylinux_{major}_{minor}_{arch}"
+    needed = "".join(_run(dump, "-T", str(library)) for library in folder.rglob("*.so*"))
+    glibc = max((int(minor) for minor in re.findall(r"GLIBC_2\.(\d+)", needed)), default=0)
+    glibcxx = max((int(patch) for patch in re.findall(r"GLIBCXX_3\.4\.(\d+)", needed)), default=0)
+    for own_glibc, own_glibcxx in MANYLINUX:
+        if glibc <= own_glibc and glibcxx <= own_glibcxx:
+            return f"manylinux_2_{own_glibc}_{arch}"
+    raise SystemExit(f"wheels.py: GLIBC_2.{glibc} with GLIBCXX_3.4.{glibcxx} is newer than every system of MANYLINUX")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -84,3 +86,47 @@ def test_what_travels_has_a_licence_and_never_onednn() -> None:
     packages = script("wheels").PACKAGES
     assert "libdnnl.so.2" not in packages
     assert set(packages) >= {"libvart-runner.so.2", "libxir.so.2", "libunilog.so.2", "libhwy.so.1"}
+
+
+def test_a_python_is_named_by_its_version_or_its_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wheels = script("wheels")
+    own = wheels.ask(sys.executable)
+    if own is None:
+        pytest.skip("this Python has no headers")
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert own.version == version
+    assert (own.headers / "Python.h").is_file()
+    found = {version: own}
+    machine = platform.machine()
+    assert wheels.python_headers(version, machine, found) == (version, own.headers)
+    assert wheels.python_headers(sys.executable, machine, {}) == (version, own.headers)
+    assert wheels.ask("true") is None
+    assert wheels.ask(str(tmp_path / "python3")) is None
+    with pytest.raises(SystemExit, match=r"'true' is no CPython with headers; name a version, as 3.10"):
+        wheels.python_headers("true", machine, found)
+    with pytest.raises(SystemExit, match=r"no headers of Python 3.99 .* install that Python and name its program"):
+        wheels.python_headers("3.99", machine, found)
+
+
+def test_another_architecture_takes_headers_that_name_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wheels = script("wheels")
+    other = "aarch64" if platform.machine() == "x86_64" else "x86_64"
+    monkeypatch.setattr(wheels, "_debian_headers", lambda version, arch: Path(f"debian/{version}/{arch}"))
+    (tmp_path / "pyconfig.h").write_text("#define SIZEOF_LONG 8\n")
+    found = {"3.10": wheels.Interpreter("3.10", tmp_path), "3.11": wheels.Interpreter("3.11", tmp_path)}
+    assert wheels.python_headers("3.10", other, found) == ("3.10", tmp_path)
+    (tmp_path / "pyconfig.h").write_text("#include <x86_64-linux-gnu/python3.11/pyconfig.h>\n")
+    assert wheels.python_headers("3.11", other, found) == ("3.11", Path(f"debian/3.11/{other}"))
+    with pytest.raises(SystemExit, match=f"no Debian has them for {other}"):
+        wheels.python_headers("3.10", other, found)
+
+
+def test_the_tag_is_the_oldest_system_that_has_the_symbols(package: Path) -> None:
+    tag = script("wheels")._platform(package, platform.machine())
+    matched = re.fullmatch(r"manylinux_2_(\d+)_\w+", tag)
+    assert matched
+    assert int(matched[1]) >= 34  # dlopen is in the C library since then, and Debian 12 builds for it
+    objdump = subprocess.run(
+        ["objdump", "-T", str(package / "libnerone_vart2.so")], check=True, capture_output=True, text=True
+    )
+    assert max(int(minor) for minor in re.findall(r"GLIBC_2\.(\d+)", objdump.stdout)) <= int(matched[1])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import nerone
 from nerone import _core
+from nerone.compat import zip
 from runtime import xmodels
 from softdpu import numpy_dpu
 

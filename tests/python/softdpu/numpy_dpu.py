@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
+
 Array = NDArray[Any]
 Attrs = Mapping[str, Any]
 
@@ -210,44 +212,43 @@ def run_op(node: Mapping[str, Any], values: Mapping[str, Array], fixes: Mapping[
     xs = [values[name] for name in names]
     fis = [fixes.get(name, 0) for name in names]
     fo = fixes.get(node["name"], 0)
-    match kind:
-        case "conv2d-fix" | "depthwise-conv2d-fix" | "transposed-conv2d-fix" | "transposed-depthwise-conv2d-fix":
-            given = {role: fixes[sources[0]] for role, sources in roles.items()} | {"output": fo}
-            bias = values[roles["bias"][0]] if "bias" in roles else None
-            return convolution(kind, xs[0], values[roles["weights"][0]], bias, given, attrs)
-        case "pool-fix":
-            return pool(xs[0], fis[0], fo, attrs)
-        case "eltwise-fix":
-            return eltwise(xs, fis, fo, attrs)
-        case "concat-fix":
-            return np.concatenate([requantize(x, fi, fo) for x, fi in zip(xs, fis, strict=True)], attrs["axis"])
-        case "upsample-fix":
-            w, h = attrs["scale"]
-            shape = node.get("shape", [xs[0].shape[0], int(xs[0].shape[1] * h), int(xs[0].shape[2] * w)])
-            return upsample(xs[0], fis[0], fo, shape, attrs)
-        case "downsample-fix":
-            w, h = (int(scale) for scale in attrs["scale"])
-            return requantize(xs[0][:, ::h, ::w], fis[0], fo)
-        case "pad-fix":
-            return pad(xs[0], attrs)
-        case "tile-fix":
-            return tile(xs[0], attrs["stride"], attrs["reverse"])
-        case "reduction_max":
-            return requantize(xs[0].max(tuple(attrs["axis"]), keepdims=attrs["keep_dims"]), fis[0], fo)
-        case "reshape-fix":
-            return xs[0].reshape(attrs["shape"])
-        case "upload" | "download":
-            return xs[0]
-        case "hard-sigmoid-fix":
-            return hard_sigmoid(xs[0], attrs)
-        case "float2fix":
-            return quantize(xs[0], attrs)
-        case "fix":
-            return (quantize(xs[0], attrs) * 2.0 ** -attrs["fix_point"]).astype(np.float32)
-        case "fix2float":
-            return (xs[0] * 2.0 ** -attrs["fix_point"]).astype(np.float32)
-        case "softmax":
-            return softmax(xs[0].astype(np.float64), attrs["axis"]).astype(np.float32)
+    if kind in {"conv2d-fix", "depthwise-conv2d-fix", "transposed-conv2d-fix", "transposed-depthwise-conv2d-fix"}:
+        given = {role: fixes[sources[0]] for role, sources in roles.items()} | {"output": fo}
+        bias = values[roles["bias"][0]] if "bias" in roles else None
+        return convolution(kind, xs[0], values[roles["weights"][0]], bias, given, attrs)
+    if kind == "pool-fix":
+        return pool(xs[0], fis[0], fo, attrs)
+    if kind == "eltwise-fix":
+        return eltwise(xs, fis, fo, attrs)
+    if kind == "concat-fix":
+        return np.concatenate([requantize(x, fi, fo) for x, fi in zip(xs, fis, strict=True)], attrs["axis"])
+    if kind == "upsample-fix":
+        w, h = attrs["scale"]
+        shape = node.get("shape", [xs[0].shape[0], int(xs[0].shape[1] * h), int(xs[0].shape[2] * w)])
+        return upsample(xs[0], fis[0], fo, shape, attrs)
+    if kind == "downsample-fix":
+        w, h = (int(scale) for scale in attrs["scale"])
+        return requantize(xs[0][:, ::h, ::w], fis[0], fo)
+    if kind == "pad-fix":
+        return pad(xs[0], attrs)
+    if kind == "tile-fix":
+        return tile(xs[0], attrs["stride"], attrs["reverse"])
+    if kind == "reduction_max":
+        return requantize(xs[0].max(tuple(attrs["axis"]), keepdims=attrs["keep_dims"]), fis[0], fo)
+    if kind == "reshape-fix":
+        return xs[0].reshape(attrs["shape"])
+    if kind in {"upload", "download"}:
+        return xs[0]
+    if kind == "hard-sigmoid-fix":
+        return hard_sigmoid(xs[0], attrs)
+    if kind == "float2fix":
+        return quantize(xs[0], attrs)
+    if kind == "fix":
+        return (quantize(xs[0], attrs) * 2.0 ** -attrs["fix_point"]).astype(np.float32)
+    if kind == "fix2float":
+        return (xs[0] * 2.0 ** -attrs["fix_point"]).astype(np.float32)
+    if kind == "softmax":
+        return softmax(xs[0].astype(np.float64), attrs["axis"]).astype(np.float32)
     raise NotImplementedError(kind)
 
 

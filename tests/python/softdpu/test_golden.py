@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import nerone
+from nerone.compat import zip
 from paths import GOLDEN, REPOSITORY, golden
 from softdpu import cases as model_cases
 from softdpu import numpy_dpu
