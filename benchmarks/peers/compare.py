@@ -25,6 +25,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import standard  # noqa: E402
 from history import append, losses  # noqa: E402
 
 MODELS = [f"{task}-{variant}" for variant in ("published", "paper") for task in ("ct-org", "brats", "prostate", "bccd")]
@@ -208,7 +209,10 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers-python", required=True, help="interpreter with requirements.txt installed")
-    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, metavar="MODEL")
+    known = [*MODELS, *standard.NETWORKS]
+    parser.add_argument(
+        "--models", nargs="+", default=MODELS, choices=known, metavar="MODEL", help=f"of {', '.join(known)}"
+    )
     parser.add_argument("--engines", nargs="+", default=list(PEERS), choices=PEERS)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--tier", choices=TIERS, help="holds NERONE and OpenVINO to a processor that has no more")
@@ -220,6 +224,8 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.tier and (options.engines != ["openvino"] or options.history):
         parser.error("--tier goes with --engines openvino, which alone can be limited, and without --history")
+    if "onnxruntime" in options.engines and not set(options.models).isdisjoint(standard.NETWORKS):
+        parser.error("standard networks have no ONNX file; name --engines without onnxruntime")
     return options
 
 

@@ -1,4 +1,5 @@
 """Writes one network for every engine: calibration images, FP32 logits, xmodel, SavedModel, TFLite INT8, plain layers.
+Standard networks (standard.py) get no plain layers.
 
 Runs in NERONE's environment (TensorFlow). Every file ends at the logits. Nearest upsampling becomes
 `tf.image.resize`: Keras's own lowers to Tile, which throws NNCF and ONNX Runtime back to FP32 behind it.
@@ -9,13 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import standard
+
 CALIBRATION_IMAGES = 16
+STANDARD_CALIBRATION_IMAGES = 4  # they have more layers
 
 
 def calibration_images(shape: tuple[int, int, int], count: int) -> NDArray[np.float32]:
@@ -114,36 +121,45 @@ def write_xmodel(model: Any, images: NDArray[np.float32], target: Path) -> None:
     compile(quantize(model, images), board="host", output=target)
 
 
-def export(task: str, variant: str, folder: Path) -> None:
-    """Write everything into the folder; what is there already is kept."""
-    if (folder / "reference.npy").exists():
-        return
+def _write(model: Any, logits: Any, images: NDArray[np.float32], folder: Path, *, layers: bool) -> None:
     import tensorflow as tf
 
-    from nerone.zoo import models
-
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = tuple(models.build(task, variant=variant).input_shape[1:])
-    images = calibration_images(shape, CALIBRATION_IMAGES)
-    model = build(task, variant, images)
     write_xmodel(model, images, folder / "model.xmodel")
-    write_layers(model, folder)
-    logits = up_to_logits(model)
-    logits.export(folder / "saved_model", verbose=False, input_signature=[tf.TensorSpec((1, *shape), tf.float32)])
+    if layers:
+        write_layers(model, folder)
+    signature = [tf.TensorSpec((1, *images.shape[1:]), tf.float32)]
+    logits.export(folder / "saved_model", verbose=False, input_signature=signature)
     write_tflite(folder / "saved_model", images, folder / "model.tflite")
     np.save(folder / "images.npy", images)
     np.save(folder / "reference.npy", np.concatenate([np.asarray(logits(image[None])) for image in images]))
 
 
+def export(name: str, folder: Path) -> None:
+    """Write everything into the folder; a finished one is kept."""
+    if (folder / "reference.npy").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if name in standard.NETWORKS:
+        images = calibration_images(standard.NETWORKS[name].shape, STANDARD_CALIBRATION_IMAGES)
+        model = standard.build(name, images)
+        _write(model, model, images, folder, layers=False)
+        return
+    from nerone.zoo import models
+
+    task, _, variant = name.rpartition("-")
+    images = calibration_images(tuple(models.build(task, variant=variant).input_shape[1:]), CALIBRATION_IMAGES)
+    model = build(task, variant, images)
+    _write(model, up_to_logits(model), images, folder, layers=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="+", help="task-variant, such as ct-org-published")
+    parser.add_argument("models", nargs="+", help="task-variant, such as ct-org-published, or a standard network")
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in options.models:
-        task, _, variant = name.rpartition("-")
-        export(task, variant, options.folder / name)
+        export(name, options.folder / name)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def prepare_onnx(folder: Path) -> None:
             return None if image is None else {"image": image[None]}
 
     target = folder / "quantized.onnx"
-    if target.exists():
+    if target.exists() or not (folder / "layers.json").exists():
         return
     onnx.save(OnnxWriter(folder).model(), folder / "float.onnx")
     quant_pre_process(folder / "float.onnx", folder / "float.onnx")
