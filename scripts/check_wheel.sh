@@ -69,12 +69,14 @@ if [[ $machine == aarch64 ]]; then
   mkdir -p "$place/vart"
   for part in "$house"/*.whl "$wheel"; do python3 -m zipfile -e "$part" "$place/site"; done
   cp -r pyproject.toml tests "$place/"
-  cp -L "$sysroot/$libraries"/lib{vart,xir,unilog,glog,gflags,protobuf,boost_filesystem,json-c,unwind,lzma}*.so.* "$place/vart/"
+  for part in vart xir unilog glog gflags protobuf boost_filesystem json-c unwind lzma; do
+    find "$sysroot/$libraries" "$sysroot/lib/aarch64-linux-gnu" -name "lib$part*.so.*" -exec cp -L {} "$place/vart/" \;
+  done
   cd "$place"
   # The C library of the newer of the two: it serves what was built with the older one.
   newer=$sysroot
   [[ $suite != trixie ]] || newer=$root
-  qemu=(qemu-aarch64-static -E "LD_LIBRARY_PATH=/$libraries:$place/vart:$root/$libraries:$root/lib/aarch64-linux-gnu" -cpu cortex-a53 -L "$newer" "$root/usr/bin/python$version")
+  qemu=(qemu-aarch64-static -E "LD_LIBRARY_PATH=/lib/aarch64-linux-gnu:/$libraries:$place/vart:$root/$libraries:$root/lib/aarch64-linux-gnu" -cpu cortex-a53 -L "$newer" "$root/usr/bin/python$version")
   export PYTHONHOME=$root/usr PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$place/site
   "${qemu[@]}" -c 'import platform, nerone._core as core; print("=== Python", platform.python_version(), "VART", core.vart_installation(), core.__file__)'
   "${qemu[@]}" -m nerone.cli.main doctor || true
