@@ -69,7 +69,8 @@ def register(application: typer.Typer) -> None:
         max_drop: float = typer.Option(
             None,
             "--max-drop",
-            help="Allowed drop of the metric, percentage points; methods are tried until one keeps it. Exit 1 if none.",
+            help="Allowed drop of the metric, a share (0.005: half a percentage point); methods are tried until one "
+            "keeps it. Exit 1 if none.",
         ),
         validation: str = typer.Option(None, "--validation", help="Labelled folder on which the drop is measured."),
         metric: str = typer.Option(None, "--metric", help="dice (mean Dice) or accuracy; what fits, by default."),
@@ -132,7 +133,7 @@ def register(application: typer.Typer) -> None:
                 backend=one_of("backend", backend, BACKENDS),
                 vendor=_vendor(vai_q_python, vai_q_command, vai_q_time_limit),
                 options=QuantizeOptions.read(_pairs(option, "--option")),
-                max_drop=None if max_drop is None else max_drop / 100,
+                max_drop=max_drop,
                 validation=validation,
                 metric=metric,
                 labelled=labelled,

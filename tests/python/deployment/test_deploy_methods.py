@@ -131,7 +131,7 @@ def test_validation_in_every_form_is_the_same(model, scans, check, tmp_path):
 def test_command_line_does_the_same(model, scans, check, tmp_path, capsys):
     old = made(model, scans, tmp_path / "old", images=20)
     assert old["calibration"]["images"] == 20
-    settings = ["--validation", check, "--max-drop", "50", "--images", "20", "--seed", "3"]
+    settings = ["--validation", check, "--max-drop", "0.5", "--images", "20", "--seed", "3"]
     settings += ["--class-share", "bright=0.25", "--class-factor", "grey=1", "--option", "compare_images=4"]
     # Preprocessing and class names come from the bundle that is replaced.
     words = ["deploy", model, "--calibration", scans, "-o", tmp_path / "old", "--strategy", "vitis", *settings]
