@@ -71,11 +71,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, title=title or None, title_justify="left")
+    table = Table(*columns)
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row))  # [data] is no markup
-    width = None if sys.stdout.isatty() else 200
-    console(width=width).print(table)
+    screen = console(width=None if sys.stdout.isatty() else 200)
+    if title:  # a line of its own: as the table's title it would wrap at the table's width
+        screen.print(Text(title, style="italic"))
+    screen.print(table)
 
 
 def print_left_out(path: Path, reason: str) -> None:

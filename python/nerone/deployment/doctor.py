@@ -144,16 +144,23 @@ def _own_libraries() -> list[Finding]:
 
 def _unloadable(found: Finding, name: str) -> Finding | None:
     """Name a library that is here but cannot be loaded, and what the loader says of it; None where it is missing."""
+    if _load_error(f"lib{name}.so.1") is None:
+        return None  # VART 1.4 or older, which the sentence names
     for version in ("3", "2"):
         library = f"lib{name}.so.{version}"
-        try:
-            ctypes.CDLL(library)
-        except OSError as error:
-            said = printable(" ".join(str(error).split()))[:300]
-            if said.startswith(f"{library}: ") and said.endswith("No such file or directory"):
-                continue
-            remedy = "install what the loader misses, or VART again"
-            return dataclasses.replace(found, detail=f"{library} is here but cannot be loaded: {said}", remedy=remedy)
+        said = _load_error(library)
+        if said is None or (said.startswith(f"{library}: ") and said.endswith("No such file or directory")):
+            continue
+        remedy = "install what the loader misses, or VART again"
+        return dataclasses.replace(found, detail=f"{library} is here but cannot be loaded: {said}", remedy=remedy)
+    return None
+
+
+def _load_error(library: str) -> str | None:
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        return printable(" ".join(str(error).split()))[:300]
     return None
 
 

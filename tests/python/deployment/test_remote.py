@@ -131,7 +131,7 @@ def test_the_command(bundle, server, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Bundle, "report", lambda self: {"compilation": {"macs": 1, "on_dpu": 1.0, "layers": []}})
     model = tmp_path / "net.keras"
     model.write_bytes(b"")
-    words = ["deploy", str(model), "-o", str(tmp_path / "net"), "--remote-python", sys.executable]
+    words = ["deploy", str(model), "--preset", "ct-org", "-o", str(tmp_path / "net"), "--remote-python", sys.executable]
     words += ["--to", f"{server.host}:{tmp_path / 'board'}"]
 
     def options(port):
