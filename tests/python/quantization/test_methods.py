@@ -153,7 +153,7 @@ def test_max_drop_stops_at_the_first_method_within_it(hard):
     strict = quantize(graph, images, max_drop=0.0, options=QuantizeOptions(finetune_epochs=2))
     assert [step["method"] for step in strict.report["steps"]] == ["ptq", "ffq"]
     assert not strict.report["within"]
-    assert any("more than the 0 allowed" in text for text in strict.report["warnings"])
+    assert any("more than the 0.00 points allowed" in text for text in strict.report["warnings"])
     assert strict.report["float_metric"] == 1.0
 
 
