@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nerone.cli.console import print_json, print_table, progress_bars
-from nerone.quantization.metrics import percent
 
 if TYPE_CHECKING:
     import typer
@@ -45,6 +44,8 @@ def _dice(scores: DemoScores) -> dict[str, list[float]]:
 
 
 def _print(report: DemoReport) -> None:
+    from nerone.quantization.metrics import percent
+
     for scores in report.scores:
         evaluation = scores.evaluation
         table = _dice(scores)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import chosen, file_argument, print_json, print_left_out, print_table, progress_bars
 from nerone.compat import zip
-from nerone.quantization.metrics import METRIC_NAMES, percent
 
 if TYPE_CHECKING:
     import typer
@@ -101,6 +100,7 @@ def _write_csv(path: str, scores: dict[str, dict[str, Any]]) -> None:
     import csv
 
     from nerone.bundle.writing import replacing_file, write_error
+    from nerone.quantization.metrics import METRIC_NAMES
 
     target = Path(path)
     try:
@@ -118,6 +118,8 @@ def _write_csv(path: str, scores: dict[str, dict[str, Any]]) -> None:
 
 
 def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
+    from nerone.quantization.metrics import METRIC_NAMES, percent
+
     networks = list(scores)
     first = scores[networks[0]]
     rows = [(name, *(percent(scores[network]["classes"][name]) for network in networks)) for name in first["classes"]]

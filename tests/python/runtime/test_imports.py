@@ -43,6 +43,7 @@ def test_the_runtime_needs_numpy_only() -> None:
         "nerone._core",
         "nerone.backends",
         "nerone.bundle",
+        "nerone.compat",
         "nerone.errors",
         "nerone.ownership",
         "nerone.runtime",
