@@ -28,6 +28,8 @@ __all__ = ["Connection", "Target", "parse_target", "shell_python"]
 # Reads the agent's source from standard input, so that no shell there ever sees it, whichever shell that is.
 _BOOTSTRAP = "import sys;exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())).decode())"
 _LOST = 255
+# rsync's exit codes for a way that broke: socket (a broken pipe too), protocol stream, timeouts, and ssh's own.
+_RSYNC_LOST = (10, 12, 30, 35, 255)
 # What an action may last longer there than we wait for it.
 _GRACE_S = 5
 # A way to a board that is slower is none.
@@ -160,7 +162,7 @@ class Connection:
         if code:
             # Its last line only counts the errors that stand above.
             said = "\n".join(line for line in said.splitlines() if not line.startswith("rsync error:")) or said
-            raise self._failure(_LOST if code in (12, 30, 35, 255) else code, said)
+            raise self._failure(_LOST if code in _RSYNC_LOST else code, said)
         sent = re.search(r"Total bytes sent: ([\d,.]+)", output)
         return int(re.sub(r"\D", "", sent[1])) if sent else 0
 
