@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -157,10 +158,12 @@ def interrupt_when_it_arrives(stage, big):
 
 def test_a_board_that_hangs(bundle, deployed, tmp_path):
     slow = tmp_path / "slow"
-    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.write_text("#!/bin/sh\nexec sleep 100\n")
     slow.chmod(0o755)
     run = lambda: deployed(bundle, tmp_path / "board", remote_python=str(slow), timeout_s=0.5)  # noqa: E731
+    began = time.monotonic()
     failing(TimeoutError, "did not finish in 0.5 s", run)
+    assert time.monotonic() - began < 60, "the board's own end was waited for"
 
 
 def test_a_process_that_is_killed(bundle, deployed, tmp_path):

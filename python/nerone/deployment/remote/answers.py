@@ -112,14 +112,15 @@ class _Reader(threading.Thread):
         self.size = 0
 
     def run(self) -> None:
-        while part := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
-            self.moved_at = time.monotonic()
-            self.size += len(part)
-            if self.size > _MAX_BYTES:
-                self.parts.clear()
-                self._process.kill()
-                return
-            self.parts.append(part)
+        with self._stream:
+            while part := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
+                self.moved_at = time.monotonic()
+                self.size += len(part)
+                if self.size > _MAX_BYTES:
+                    self.parts.clear()
+                    self._process.kill()
+                    return
+                self.parts.append(part)
 
 
 def decoded(text: str, host: str) -> dict[str, Any]:

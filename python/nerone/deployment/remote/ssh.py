@@ -266,27 +266,29 @@ def _finish(
     program = shutil.which(command[0])
     if program is None:
         raise ConfigurationError(f"there is no {command[0]} on this machine; install openssh-client")
-    # In a session of its own, so that Ctrl-C reaches us alone and we can clear up over a new connection.
-    with subprocess.Popen(
+    # In a session of its own, so that Ctrl-C reaches us alone and we can clear up over a new connection. Its pipes are
+    # closed by the threads that use them: ssh's master holds them for as long as the board hangs, and closing one here
+    # would wait for that.
+    process = subprocess.Popen(
         [program, *command[1:]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
         env={**os.environ, "LC_ALL": "C"},
-    ) as process:
-        try:
-            feeder = Feeder(process, feed)
-            feeder.start()
-            output, said = collect(process, limits, host, feeder)
-        except subprocess.TimeoutExpired as error:
-            _stop(process)
-            raise TimeoutError(
-                f"{host} did not finish in {error.timeout:g} s; raise timeout_s or look at the board"
-            ) from error
-        except BaseException:
-            _stop(process)
-            raise
+    )
+    try:
+        feeder = Feeder(process, feed)
+        feeder.start()
+        output, said = collect(process, limits, host, feeder)
+    except subprocess.TimeoutExpired as error:
+        _stop(process)
+        raise TimeoutError(
+            f"{host} did not finish in {error.timeout:g} s; raise timeout_s or look at the board"
+        ) from error
+    except BaseException:
+        _stop(process)
+        raise
     return process.returncode, output.decode("utf-8", "replace"), said.decode("utf-8", "replace")
 
 
