@@ -58,6 +58,7 @@ def test_former_names_of_the_fix_points_still_work():
     model = quantize(keras_cases.single(lambda x: conv(x)), IMAGES)
     assert model.positions == model.fix_points
     assert model.weight_positions == model.weight_fix_points
+    assert isinstance(model.report["moved_positions"], dict)
 
 
 def test_reshape_between_float_and_int8_carries_the_fix_point():

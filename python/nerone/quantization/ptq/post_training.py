@@ -81,7 +81,7 @@ def post_training_quantize(
     quantizer = _vitis if strategy == "vitis" else _default
     model, found = quantizer(folded, images, options, progress)
     moved = {name: [found[name], now] for name, now in model.fix_points.items() if found[name] != now}
-    facts = {"method": "ptq", "strategy": strategy, "moved_fix_points": moved}
+    facts = {"method": "ptq", "strategy": strategy, "moved_positions": moved}
     return finish(model, images, options, facts, graph, reference=folded)
 
 
