@@ -26,6 +26,7 @@ from nerone.evaluation.paper import (
 from nerone.evaluation.report import Table
 from nerone.evaluation.tables import NOT_HERE, plus_minus, scores_of
 from nerone.evaluation.throughput import INTEGER, WHOLE, Measured
+from nerone.quantization.metrics import percent
 
 __all__ = [
     "efficiency_ratios",
@@ -52,7 +53,7 @@ def _class_score(experiment: Experiment, network: str, metric: str) -> str:
     if metric in (_ALL_CLASSES, "accuracy"):
         return plus_minus(scores.score, 2, 100)
     if scores.confusion is not None:
-        return f"{100 * one_against_rest(scores.confusion)[names.index(metric)]:.2f}"
+        return percent(one_against_rest(scores.confusion)[names.index(metric)])
     found = scores.regions.get(metric)
     if found is None and metric in names:
         found = scores.classes[names.index(metric)]

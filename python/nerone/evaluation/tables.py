@@ -15,6 +15,7 @@ from nerone.evaluation.paper import BOARD_NAMES, TITLES, paper_score
 from nerone.evaluation.report import Table
 from nerone.evaluation.runs import RunScores, score_runs
 from nerone.evaluation.throughput import GPU, Measured
+from nerone.quantization.metrics import percent
 
 __all__ = ["NOT_HERE", "confusion_table", "paths_table", "plus_minus", "score_words", "scores_of", "table1", "table2"]
 
@@ -149,12 +150,12 @@ def _difference(experiment: Experiment) -> str:
     integer, floating = (scores_of(experiment, name) for name in ("INT8", "FP32"))
     if integer is None or floating is None:
         return "-"
-    return f"{100 * (integer.score.mean - floating.score.mean):+.2f} points"
+    return f"{percent(integer.score.mean - floating.score.mean, sign=True)} points"
 
 
 def _agreement(experiment: Experiment) -> str:
     shares = [run.agreement["FP32"] for run in experiment.runs if "FP32" in run.agreement]
-    return f"{100 * float(np.mean(shares)):.2f} %" if shares else "-"
+    return f"{percent(float(np.mean(shares)))} %" if shares else "-"
 
 
 def table2(found: Sequence[Experiment]) -> Table:
