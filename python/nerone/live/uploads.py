@@ -17,6 +17,7 @@ from nerone.errors import ConfigurationError, Error
 from nerone.live.sources import LiveSource, no_truths, open_source
 from nerone.ownership import temporary_folder
 from nerone.runtime.preprocessing import Preprocessing, Statistics
+from nerone.web.sent_files import MAX_UNPACKED_BYTES, sent_files
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -26,8 +27,6 @@ __all__ = ["receive"]
 _SUFFIXES = (".nii", ".nii.gz", ".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _MAX_FILES = 4096
 _MAX_NAME = 60
-# A small compressed file may unpack to any size: 2 GiB are a CT of 512 x 512 x 4096 voxels.
-_MAX_UNPACKED_BYTES = 1 << 31
 
 
 async def receive(
@@ -50,40 +49,14 @@ async def receive(
     folder = temporary_folder("upload")
     store = _Store(Path(folder.name), max_bytes, steps, values)
     try:
-        if request.content_type.startswith("multipart/"):
-            await _receive_parts(request, store)
-        else:
-            await store.add(request.query.get("name", ""), request.content.iter_any())
+        async for name, chunks in sent_files(request, "the upload"):
+            await store.add(name, chunks)
         source = await asyncio.get_running_loop().run_in_executor(None, store.open)
     except BaseException:
         folder.cleanup()
         raise
     source.on_close(folder.cleanup)
     return source
-
-
-async def _receive_parts(request: web.Request, store: _Store) -> None:
-    from aiohttp import BodyPartReader
-    from aiohttp.http_exceptions import HttpProcessingError
-
-    try:
-        reader = await request.multipart()
-        while True:
-            part = await reader.next()
-            if part is None:
-                return
-            if not isinstance(part, BodyPartReader):
-                raise ConfigurationError("the upload is nested; send plain files")
-            await store.add(part.filename or "", _chunks(part))
-    except (ValueError, AssertionError, KeyError, EOFError, HttpProcessingError) as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        raise ConfigurationError("the upload cannot be understood; send the files again") from error
-
-
-async def _chunks(part: object) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(1 << 18):  # type: ignore[attr-defined]
-        yield chunk
 
 
 class _Store:
@@ -169,8 +142,8 @@ def _check_unpacked(files: list[Path]) -> None:
     unpacked = 0
     for file in files:
         unpacked += unpacked_bytes(file)
-        if unpacked > _MAX_UNPACKED_BYTES:
+        if unpacked > MAX_UNPACKED_BYTES:
             raise ConfigurationError(
-                f"the scan would unpack to {unpacked / 2**30:.1f} GiB or more; at most {_MAX_UNPACKED_BYTES >> 30} GiB "
+                f"the scan would unpack to {unpacked / 2**30:.1f} GiB or more; at most {MAX_UNPACKED_BYTES >> 30} GiB "
                 "are read here, use nerone run"
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nerone.bundle.bundle import Bundle
 from nerone.data.dicom import is_dicom
@@ -19,6 +19,7 @@ from nerone.runtime.pipeline import Pipeline
 from nerone.runtime.prediction.case_runner import CaseRunner
 from nerone.runtime.prediction.cases import plan_cases
 from nerone.runtime.prediction.options import RunOptions
+from nerone.web.sent_files import MAX_UNPACKED_BYTES, sent_files
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["ScanMask", "TooLargeError", "receive", "segment"]
 
 _MAX_FILES = 8192
-# A small compressed file may unpack to any size: 2 GiB are a CT of 512 x 512 x 4096 voxels.
-_MAX_UNPACKED_BYTES = 1 << 31
 _NIFTI_SIZES = (348, 540)
 
 
@@ -65,7 +64,7 @@ async def receive(request: web.Request, folder: Path, max_bytes: int) -> None:
     """
     left = max_bytes
     count = 0
-    async for chunks in _files(request):
+    async for _, chunks in sent_files(request, "the request"):
         if count == _MAX_FILES:
             raise ConfigurationError(f"the request has more than {_MAX_FILES} files; send one scan")
         with (folder / f"{count:05d}").open("wb") as out:
@@ -77,30 +76,6 @@ async def receive(request: web.Request, folder: Path, max_bytes: int) -> None:
         count += 1
     if left == max_bytes:
         raise ConfigurationError("the request is empty; send a NIfTI file, or DICOM slices as a zip or in parts")
-
-
-async def _files(request: web.Request) -> AsyncIterator[AsyncIterator[bytes]]:
-    from aiohttp import BodyPartReader
-    from aiohttp.http_exceptions import HttpProcessingError
-
-    if not request.content_type.startswith("multipart/"):
-        yield request.content.iter_any()
-        return
-    try:
-        reader = await request.multipart()
-        while (part := await reader.next()) is not None:
-            if not isinstance(part, BodyPartReader):
-                raise ConfigurationError("the request's parts are nested; send plain files")
-            yield _chunks(part)
-    except Error:
-        raise
-    except (ValueError, AssertionError, KeyError, EOFError, HttpProcessingError) as error:
-        raise ConfigurationError("the request's parts cannot be understood; send multipart/form-data") from error
-
-
-async def _chunks(part: Any) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(1 << 18):
-        yield chunk
 
 
 def segment(folder: Path, bundle: Bundle, pipeline: Pipeline, options: RunOptions) -> ScanMask:
@@ -150,9 +125,9 @@ def _unpack(folder: Path) -> None:
 
 
 def _check_unpacked(size: int) -> None:
-    if size > _MAX_UNPACKED_BYTES:
+    if size > MAX_UNPACKED_BYTES:
         raise TooLargeError(
-            f"the scan unpacks to more than {_MAX_UNPACKED_BYTES >> 30} GiB, the limit here; use nerone run"
+            f"the scan unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB, the limit here; use nerone run"
         )
 
 

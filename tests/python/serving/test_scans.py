@@ -169,7 +169,7 @@ def _far(folder: Path) -> list[Path]:
 def test_archives_that_unpack_to_more_than_is_read_are_refused(start, bundle, monkeypatch):
     from nerone.serving import scans
 
-    monkeypatch.setattr(scans, "_MAX_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr(scans, "MAX_UNPACKED_BYTES", 1 << 20)
     status, text, _ = ask(start(bundle.path).address, "POST", PLACE, zipped([], bomb=bytes(2 << 20)))
     assert (status, "unpacks to more" in text.decode()) == (413, True)
 
