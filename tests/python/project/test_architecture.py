@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,21 @@ def test_no_step_of_a_walk_goes_up(caller: str, called: str) -> None:
         one, other = (_package(path[len("python/") : -len(".py")].replace("/", ".")) for path in (caller, called))
         uses = PYTHON_USES
     assert other == one or other in uses[one], f"{caller} is not to use {called}"
+
+
+FOLDERS = "benchmarks bindings cmake cpp deploy docs examples notebooks python requirements scripts tests"
+FILES = (
+    "CHANGELOG.md CMakeLists.txt CMakePresets.json CONTRIBUTING.md LICENSE Makefile NOTICE README.md SECURITY.md "
+    "mkdocs.yml pyproject.toml"
+)
+
+
+def test_nothing_stray_lies_in_the_root() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: what is tracked is not known")
+    tracked = {path.split("/")[0] for path in listed.stdout.splitlines()}
+    assert {name for name in tracked if not name.startswith(".")} == {*FOLDERS.split(), *FILES.split()}
 
 
 # Programs of their own: what they print is their answer.
