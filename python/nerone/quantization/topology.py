@@ -13,6 +13,7 @@ __all__ = [
     "fix_point_source",
     "fused_activation",
     "plan",
+    "unquantized_nodes",
 ]
 
 
@@ -87,3 +88,21 @@ def fix_point_source(nodes: Mapping[str, Node], fix_points: Mapping[str, int], n
             return None
         name = node.inputs[0]
     return name
+
+
+def unquantized_nodes(graph: Graph, fix_points: Mapping[str, int]) -> list[str]:
+    """Return the nodes that a model leaves in float: neither they nor the activation fused to them have a fix point.
+
+    Parameters
+    ----------
+    graph : graph in the forms that the DPU has
+    fix_points : fix points by node name, as they were stored
+    """
+    nodes = graph.by_name
+    found = []
+    for node in graph:
+        fused = fused_activation(graph, node)
+        quantized = fix_point_source(nodes, fix_points, node.name) is not None
+        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in fix_points):
+            found.append(node.name)
+    return found

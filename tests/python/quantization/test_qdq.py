@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 
 from compilation.quantized_interpreter import Interpreter, rounded
-from nerone import Model
+from nerone import Model, Pipeline
 from nerone.compilation import compile as compile_model
 from nerone.compilation.export import export_quantized_xir
 from nerone.compilation.quantized_xir import load_quantized_xir
+from nerone.deployment import deploy
 from nerone.deployment.quantized_models import already_quantized
 from nerone.errors import ModelError
 from nerone.graph import Op, load
 from nerone.quantization import load_qdq
-from paths import golden
+from nerone.runtime.preprocessing import Channels, Preprocessing, Resize, ScaleOffset
+from nerone.runtime.preprocessing.numpy_steps import apply
+from nerone.runtime.presets import preset
+from paths import golden, shared
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -177,6 +181,64 @@ def test_model_of_all_usual_nodes_runs_compiles_and_exports(seed, tmp_path):
     export_quantized_xir(model, tmp_path / "net_int.xmodel")
     assert load_quantized_xir(tmp_path / "net_int.xmodel").weight_fix_points
     assert already_quantized(path).fix_points == model.fix_points
+
+
+def in_a_bundle(path, pictures, steps, folder, **options):
+    """Deploy a file; return scores (N, ...) of bundle, imported graph and onnxruntime for the same pictures."""
+    bundle = deploy(path, preprocessing=steps, output=folder / "net.nerone", **options)
+    with Pipeline(bundle, result="probabilities") as pipeline:
+        shares = np.stack(list(pipeline.map(pictures)))
+    model = load_qdq(path)
+    point = model.fix_points[model.graph.inputs[0]]
+    stored = np.concatenate([rounded(apply(steps, picture)[None] * 2.0**point) for picture in pictures])
+    (of_graph,) = Interpreter(model).run({model.graph.inputs[0]: stored})
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    feed = (stored / 2.0**point).astype(np.float32).transpose(0, 3, 1, 2)
+    of_onnx = np.concatenate([session.run(None, {session.get_inputs()[0].name: one[None]})[0] for one in feed])
+    of_onnx = of_onnx.transpose(0, 2, 3, 1) if of_onnx.ndim == 4 else of_onnx
+    return shares, of_graph, of_onnx
+
+
+def softmax(scores):
+    raised = np.exp(scores - scores.max(-1, keepdims=True))
+    return raised / raised.sum(-1, keepdims=True)
+
+
+def test_a_deployed_file_computes_what_the_graph_does_and_onnxruntime_but_for_halves(tmp_path):
+    path = residual(9).save(tmp_path / "net.onnx")
+    pictures = list(np.random.default_rng(9).integers(0, 256, (20, 12, 12, 3), np.uint8))
+    steps = Preprocessing((Channels(3), Resize(8, 8), ScaleOffset(1 / 64, -2)))
+    shares, of_graph, of_onnx = in_a_bundle(path, pictures, steps, tmp_path, class_names=["none", "cell"])
+    np.testing.assert_allclose(shares, softmax(of_graph), atol=1e-6)
+    with Pipeline(tmp_path / "net.nerone") as pipeline:
+        np.testing.assert_array_equal(np.stack(list(pipeline.map(pictures))), of_graph.argmax(-1))
+    differing = np.mean(of_graph != of_onnx)
+    print(
+        f"{100 * differing:.1f} % of the scores differ from onnxruntime's, by {np.abs(of_graph - of_onnx).max()} at most"
+    )
+    assert differing < 0.2  # sums end in halves; test_model_of_all_usual_nodes_runs_compiles_and_exports counts them
+    assert np.abs(of_graph - of_onnx).max() <= 2 * 2.0**-3
+
+
+def test_the_deployed_blood_cell_network_on_real_pictures(tmp_path):
+    from PIL import Image
+
+    files = sorted(shared("data", "bccd", "originals_320x240", "test").rglob("*.jpg"))[::9][:4]
+    pictures = [np.asarray(Image.open(file).convert("RGB")) for file in files]
+    told = preset("paper-bccd")
+    steps = told.preprocessing
+    shares, of_graph, of_onnx = in_a_bundle(golden(*BCCD), pictures, steps, tmp_path, class_names=told.class_names)
+    np.testing.assert_allclose(shares, softmax(of_graph), atol=1e-6)
+    # Halves move the scores a little, and so the class where two are close.
+    lead = np.diff(np.sort(of_onnx, -1)[:, -2:]).ravel()
+    clear = lead > 2 * np.abs(of_graph - of_onnx).max()
+    assert clear.sum() >= 2
+    np.testing.assert_array_equal(of_graph.argmax(-1)[clear], of_onnx.argmax(-1)[clear])
+    noise = np.square(of_graph - of_onnx).mean()
+    print(f"equal {np.mean(of_graph == of_onnx):.3f}, {10 * np.log10(np.square(of_onnx).mean() / noise):.1f} dB")
+    assert np.square(of_onnx).mean() / noise > 100
 
 
 def test_averages_with_the_factor_that_quark_writes(tmp_path):

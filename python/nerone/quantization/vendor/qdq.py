@@ -16,7 +16,7 @@ from nerone.graph.onnx_qdq import FixPoints
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
-from nerone.quantization.topology import fix_point_source, fused_activation
+from nerone.quantization.topology import unquantized_nodes
 
 __all__ = ["load_qdq"]
 
@@ -50,7 +50,7 @@ def load_qdq(path: str | Path, *, input_shape: InputShape = None) -> QuantizedMo
     fix_points = {name: fix_point for name, fix_point in stored.values.items() if name in names}
     weights = {name: found for name, found in stored.weights.items() if name in names}
     _check_weights(graph, weights)
-    floats = _float_nodes(graph, fix_points)
+    floats = dict.fromkeys(unquantized_nodes(graph, fix_points), "the model leaves it in float")
     report: dict[str, Any] = {"method": "qdq", "source": file.name, "output_snr_db": None}
     model = QuantizedModel(graph, fix_points, weights, floats, report)
     return QuantizedModel(graph, fix_points, weights, floats, {**report, "layers": layer_rows(model)})
@@ -91,14 +91,3 @@ def _check_weights(graph: Graph, weights: Mapping[str, Mapping[str, int]]) -> No
                 f"layer '{node.layer or node.name}': its {' and '.join(sorted(missing))} is not int8; "
                 "quantize with the configuration XINT8"
             )
-
-
-def _float_nodes(graph: Graph, fix_points: Mapping[str, int]) -> dict[str, str]:
-    nodes = graph.by_name
-    floats: dict[str, str] = {}
-    for node in graph:
-        fused = fused_activation(graph, node)
-        quantized = fix_point_source(nodes, fix_points, node.name) is not None
-        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in fix_points):
-            floats[node.name] = "the model leaves it in float"
-    return floats

@@ -11,7 +11,7 @@ import numpy as np
 
 from nerone.dpu.ops import KEEPS_FIX_POINT, WEIGHTED
 from nerone.errors import ConfigurationError, ModelError
-from nerone.graph import Graph, GraphBuilder, Op
+from nerone.graph import GraphBuilder, Op
 from nerone.graph.h5_model import H5Model, from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.layer_spec import LayerSpec
@@ -19,7 +19,7 @@ from nerone.graph.layer_table import add_layer
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
-from nerone.quantization.topology import fix_point_source, fused_activation
+from nerone.quantization.topology import unquantized_nodes
 
 __all__ = ["load_vai_q"]
 
@@ -49,7 +49,7 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None, model: H5Mod
     if not reader.fix_points:
         raise ModelError(f"'{file}' is not quantized: it has no fix points; quantize it with nerone.quantize")
     graph = to_dpu_forms(graph, sigmoid=False, swish=False)
-    floats = _float_nodes(graph, reader.fix_points)
+    floats = dict.fromkeys(unquantized_nodes(graph, reader.fix_points), "vai_q left it in float")
     report: dict[str, Any] = {"method": "vai_q", "source": file.name, "output_snr_db": None}
     quantized = QuantizedModel(graph, reader.fix_points, reader.weight_fix_points, floats, report)
     return QuantizedModel(
@@ -137,14 +137,3 @@ def _integer(value: Any) -> int:
     if not np.isfinite(number) or abs(number) > 1000:
         raise ModelError(f"a stored fix point is {number}; the file is damaged or was never calibrated")
     return round(number)
-
-
-def _float_nodes(graph: Graph, fix_points: Mapping[str, int]) -> dict[str, str]:
-    nodes = graph.by_name
-    floats: dict[str, str] = {}
-    for node in graph:
-        fused = fused_activation(graph, node)
-        quantized = fix_point_source(nodes, fix_points, node.name) is not None
-        if node.op is not Op.INPUT and not quantized and (fused is None or fused.name not in fix_points):
-            floats[node.name] = "vai_q left it in float"
-    return floats
