@@ -68,14 +68,18 @@ def register(application: typer.Typer) -> None:
             float_model = FloatModel(opened, float_path) if float_path and not terminal else None
             if float_model is not None:
                 stack.callback(float_model.close)
-            session = open_session(opened, source, device=device, threads=count, watch=watch, power=power)
+            session = open_session(
+                opened, source, device=device, threads=count, watch=watch, power=power, told=_tell_note
+            )
             stack.callback(session.close)
-            if session.source.note:
-                print(f"note: {session.source.name}: {session.source.note}", flush=True)
             if terminal:
                 _show_status(session, opened, for_seconds)
             else:
                 asyncio.run(_serve(opened, session, access, device, float_model, for_seconds))
+
+
+def _tell_note(text: str) -> None:
+    print(f"note: {text}", flush=True)
 
 
 async def _serve(

@@ -8,7 +8,8 @@ apart, not one MR contrast from another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 from nerone.data.frame import Frame
 from nerone.runtime.preprocessing import Percentile, Preprocessing, ZScore
 
-__all__ = ["StoredValues", "ValueNotes"]
+__all__ = ["PlayedNotes", "StoredValues", "ValueNotes"]
 
 # Frames of one source that are looked at, and how far beyond the calibration images' values is unusual: of their range,
 # and of an image's own range for the shape.
 _LOOKED_AT = 8
+# A film may begin in the dark: of pictures without an end the note waits for so many, looked at ever more rarely.
+_PLAYED = 1 << (_LOOKED_AT - 1)
 _MARGIN = 0.15
 _SHAPE_MARGIN = 0.15
 
@@ -35,13 +38,24 @@ _SHAPE = ("middle", "floor")
 
 def _statistics(image: NDArray[Any]) -> dict[str, float]:
     """Return range and shape of every 16th pixel; NaN counts as 0, as everywhere."""
-    values = np.nan_to_num(np.asarray(image[::4, ::4], np.float64), nan=0.0, posinf=1e30, neginf=-1e30)
-    low, high = (float(value) for value in np.quantile(values, (0.01, 0.99)))
+    values = np.asarray(image[::4, ::4], np.float64).ravel()
+    if image.dtype.kind == "f":
+        values = np.nan_to_num(values, nan=0.0, posinf=1e30, neginf=-1e30)
+    values = np.sort(values)
+    low, high = _quantile(values, 0.01), _quantile(values, 0.99)
     found = {"low": low, "high": high}
     if high > low:
-        middle = float(np.median(values[values > low + _BACKGROUND * (high - low)]))
-        found.update(middle=(middle - low) / (high - low), floor=low / max(abs(low), abs(high)))
+        above = values[np.searchsorted(values, low + _BACKGROUND * (high - low), side="right") :]
+        found.update(middle=(_quantile(above, 0.5) - low) / (high - low), floor=low / max(abs(low), abs(high)))
     return found
+
+
+def _quantile(ordered: NDArray[np.float64], share: float) -> float:
+    """Return a quantile of ordered values, interpolated linearly as by `numpy.quantile`, without its overhead."""
+    place = share * (ordered.size - 1)
+    before = int(place)
+    lower, upper = float(ordered[before]), float(ordered[min(before + 1, ordered.size - 1)])
+    return lower + (place - before) * (upper - lower)
 
 
 class StoredValues:
@@ -101,9 +115,27 @@ class ValueNotes:
             if all(name in statistics for name in self._names):
                 found.append(statistics)
 
+    @property
+    def compares(self) -> bool:
+        """Whether there is anything to compare with."""
+        return self._reference is not None
+
+    def looks(self, place: Path) -> int:
+        """Return how many frames of a volume or folder were looked at."""
+        return len(self._found.get(place, ()))
+
     def notes(self, place: Path) -> tuple[str, ...]:
         """Return the note on a volume or folder, if there is one."""
-        found = self._found.get(place)
+        return self._compared(self._found.get(place, ()))
+
+    def of(self, images: Sequence[NDArray[Any]]) -> tuple[str, ...]:
+        """Return the note on images (H, W) or (H, W, C) that belong together, if there is one; none is kept."""
+        if self._reference is None:
+            return ()
+        found = [_statistics(image) for image in images[:: max(1, len(images) // _LOOKED_AT)]]
+        return self._compared([one for one in found if all(name in one for name in self._names)])
+
+    def _compared(self, found: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
         if not found or self._reference is None:
             return ()
         median = {name: float(np.median([one[name] for one in found])) for name in self._names}
@@ -112,6 +144,38 @@ class ValueNotes:
     def all_notes(self) -> list[tuple[Path, str]]:
         """Return every note with what it is about."""
         return [(place, note) for place in self._found for note in self.notes(place)]
+
+
+class PlayedNotes:
+    """Makes each source's note once, while its frames are played in any order and again and again.
+
+    Parameters
+    ----------
+    reference, steps : as for :class:`ValueNotes`
+    """
+
+    def __init__(self, reference: Mapping[str, Any] | None, steps: Preprocessing) -> None:
+        self._notes = ValueNotes(reference, steps)
+        self._played: dict[Path, int] = {}
+        self._done: set[Path] = set()
+
+    def note(self, frame: Frame) -> str:
+        """Look at a frame that is played; return the note on its volume or folder, once, or ""."""
+        place = self._notes.place(frame)
+        if place in self._done:
+            return ""
+        played = self._played[place] = self._played.get(place, 0) + 1
+        if frame.affine is not None:
+            self._notes.add(frame)
+            ended = self._notes.looks(place) >= min(frame.count, _LOOKED_AT) or played >= max(frame.count, _PLAYED)
+        else:
+            if played & (played - 1) == 0:
+                self._notes.add(replace(frame, index=None))
+            ended = played >= _PLAYED
+        if not ended:
+            return ""
+        self._done.add(place)
+        return " ".join(self._notes.notes(place))
 
 
 def _range_note(found: Mapping[str, float], reference: Mapping[str, Any]) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ class Live:
 
     @property
     def text(self) -> str:
-        """Return the line under the picture: frames per second, latency, the most probable class."""
+        """Return the line under the picture: frames per second, latency, the most probable class, notes."""
         return str(self._numbers.value)
 
     def _switch(self, change: Any) -> None:
@@ -214,7 +214,8 @@ class Live:
             best = f", {self.bundle.output.class_names[number]} {100 * shown.result.probabilities[number]:.0f} %"
         p50 = numbers["latency_ms"]["p50"]
         latency = "" if p50 is None else f", {p50:.1f} ms"
-        self._numbers.value = f"frame {shown.index + 1}, {numbers['fps']:.0f} FPS{latency}{best}"
+        note = f"; note: {self.session.source.note}" if self.session.source.note else ""
+        self._numbers.value = f"frame {shown.index + 1}, {numbers['fps']:.0f} FPS{latency}{best}{note}"
 
     def close(self) -> None:
         """Stop playing and give the device back."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +66,6 @@ class LiveServer:
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="nerone-live-encoder")
         self._float_model = float_model
         self._steps = steps
-        self.values: Mapping[str, Any] | None = None
         self._screen = Screen(session, self._encoder, float_model)
 
     @property
@@ -126,14 +124,14 @@ class LiveServer:
             return web.Response(status=503, text=f"{self._uploads} uploads are under way; send yours again later.")
         self._uploads += 1
         try:
-            task = asyncio.ensure_future(receive(request, self.access.max_upload_bytes, self._steps, self.values))
+            task = asyncio.ensure_future(receive(request, self.access.max_upload_bytes, self._steps))
             source = await unless_it_stalls(task, request, self.access.stall_s)
         finally:
             self._uploads -= 1
         if source is None:
             return web.Response(status=408, text="The upload stalled; send the files again.")
         self.session.use_source(source)
-        return web.Response(text=f"playing {source.name}" + (f"; {source.note}" if source.note else ""))
+        return web.Response(text=f"playing {source.name}")
 
     async def _masks(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.data.frame import Frame
+from nerone.data.value_range import PlayedNotes
 from nerone.errors import ConfigurationError, DeviceError, QueueClosedError
 from nerone.evaluation.power_watch import PowerWatch
 from nerone.live.record import RunRecord
@@ -21,6 +24,7 @@ from nerone.live.sources import LiveFrame, LiveSource
 
 __all__ = ["Session"]
 
+_LOG = logging.getLogger("nerone.live")
 _IN_FLIGHT = 8
 _MASK_BYTES = 512 * 1024 * 1024
 # How long a failure stays on the screen although later frames succeed, so that it can be read.
@@ -42,6 +46,8 @@ class Session:
     source : LiveSource, closed with the session
     make_engine : function from backend and threads to an engine
     meter : PowerWatch, or None where power is not measured
+    notes : PlayedNotes, to compare sources with the calibration images; None makes no notes
+    told : function that takes each note with the source's name, once; None logs them as warnings
     """
 
     def __init__(
@@ -52,8 +58,11 @@ class Session:
         threads: int,
         *,
         meter: PowerWatch | None = None,
+        notes: PlayedNotes | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> None:
         self.source = source
+        self._notes, self._told = notes, told or _LOG.warning
         self.source_number = 1
         self.window: tuple[float, float] | None = None
         self.record = RunRecord()
@@ -212,10 +221,17 @@ class Session:
         source = self.source
         try:
             frame = source.frame(index)
+            self._look(source, frame.stored)
             in_flight.append((index, frame, self._engine.submit(frame), source))
         except Exception as error:
             if source is self.source:  # not of a source that was closed meanwhile
                 self._fail(error)
+
+    def _look(self, source: LiveSource, frame: Frame) -> None:
+        note = self._notes.note(frame) if self._notes is not None else ""
+        if note:
+            source.note = f"{source.called(frame)}: {note}"
+            self._told(source.note)
 
     def _finish(self, index: int, frame: LiveFrame, future: Pending, source: LiveSource) -> None:
         try:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from nerone.data.frame import Frame
 from nerone.data.sources import Source, find_sources
-from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError, Error
 from nerone.runtime.preprocessing import Preprocessing, Statistics
 
@@ -67,7 +66,8 @@ class LiveSource(ABC):
     hounsfield : bool, whether the values are Hounsfield units, for which there are window presets
     live : bool, whether there is but one frame, the newest, as of a camera
     affine : (4, 4) float64 of the one volume that the frames are slices of, or None
-    note : str, what is unusual about it, or ""
+    note : str, what is unusual about what was played of it last, or ""
+    names : of files that are stored under other names than they came with, by the stored one
     first : Frame, the first one, or None where its file is damaged or frames come from elsewhere
     """
 
@@ -79,6 +79,7 @@ class LiveSource(ABC):
     note: str = ""
 
     def __init__(self) -> None:
+        self.names: Mapping[str, str] = {}
         self._closers: list[Callable[[], None]] = []
 
     @property
@@ -89,6 +90,12 @@ class LiveSource(ABC):
     @abstractmethod
     def frame(self, index: int) -> LiveFrame:
         """Return frame ``index``. Raises ConfigurationError or DeviceError where it cannot be had."""
+
+    def called(self, frame: Frame) -> str:
+        """Return what a note on a frame calls its volume, or the source where it has no volumes or but one."""
+        if frame.affine is None or frame.count == self.count:
+            return self.name
+        return self.names.get(frame.source.name, frame.source.name)
 
     def on_close(self, action: Callable[[], None]) -> None:
         """Run ``action`` when the source is closed."""
@@ -226,11 +233,10 @@ def open_source(
     truths: Truths = no_truths,
     statistics: VolumeStatistics = no_statistics,
     steps: Preprocessing | None = None,
-    values: ValueNotes | None = None,
 ) -> LiveSource:
     """Open a file or folder of scans or pictures; ``truths`` and ``statistics`` as for :class:`ScanSource`.
 
-    With ``steps`` volumes are turned to the orientation that they declare; ``values`` makes the source's note.
+    With ``steps`` volumes are turned to the orientation that they declare.
 
     Of a folder, files that cannot be opened are frames that say so.
 
@@ -241,9 +247,6 @@ def open_source(
     sources, skipped = find_sources(path, skip_bad=path.is_dir(), steps=steps)
     sources += [damaged_source(file, reason) for file, reason in skipped]
     opened = ScanSource(path.name, sources, truths, statistics)
-    if values is not None and opened.first is not None:
-        values.add(opened.first)
-        opened.note = " ".join(note for _, note in values.all_notes())
     if len(sources) == 1:
         opened.frame(0)
     return opened

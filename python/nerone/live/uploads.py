@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nerone.data.dicom import is_dicom
 from nerone.data.extent import unpacked_bytes
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source
-from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError, Error
 from nerone.live.sources import LiveSource, no_truths, open_source
 from nerone.ownership import temporary_folder
@@ -29,9 +28,7 @@ _MAX_FILES = 4096
 _MAX_NAME = 60
 
 
-async def receive(
-    request: web.Request, max_bytes: int, steps: Preprocessing | None = None, values: Mapping[str, Any] | None = None
-) -> LiveSource:
+async def receive(request: web.Request, max_bytes: int, steps: Preprocessing | None = None) -> LiveSource:
     """Store uploaded scans and open them as a source, which deletes them when closed.
 
     Parameters
@@ -39,7 +36,6 @@ async def receive(
     request : its body is one file, called as the query's ``name`` says, or multipart/form-data with several, such as
         the slices of a DICOM series
     max_bytes : int, size of all files at which the upload is refused
-    values : what `Bundle.calibration_values` gives, for a note on scans of another modality or scale
     steps : Preprocessing, to turn volumes to the orientation that it declares
 
     Raises
@@ -47,7 +43,7 @@ async def receive(
     ConfigurationError : another type than NIfTI, DICOM, PNG, JPEG, TIFF or BMP, too large, empty, or not readable
     """
     folder = temporary_folder("upload")
-    store = _Store(Path(folder.name), max_bytes, steps, values)
+    store = _Store(Path(folder.name), max_bytes, steps)
     try:
         async for name, chunks in sent_files(request, "the upload"):
             await store.add(name, chunks)
@@ -62,12 +58,9 @@ async def receive(
 class _Store:
     """The files of one upload, under names of our own."""
 
-    def __init__(
-        self, folder: Path, max_bytes: int, steps: Preprocessing | None, values: Mapping[str, Any] | None
-    ) -> None:
+    def __init__(self, folder: Path, max_bytes: int, steps: Preprocessing | None) -> None:
         self._folder = folder
         self._steps = steps
-        self._notes = ValueNotes(values, steps) if steps is not None else None
         self._max_bytes = max_bytes
         self._size = 0
         self._files: list[Path] = []
@@ -114,11 +107,11 @@ class _Store:
         try:
             _check_unpacked(self._files)
             place = self._files[0] if len(self._files) == 1 else self._folder
-            source = open_source(place, no_truths, self._statistics, self._steps, self._notes)
+            source = open_source(place, no_truths, self._statistics, self._steps)
         except Error as error:
             raise ConfigurationError(self._in_their_names(str(error))) from error
         more = f" and {len(self._files) - 1} more" if len(self._files) > 1 else ""
-        source.name = self._first_name + more
+        source.name, source.names = self._first_name + more, self._given
         return source
 
 

@@ -14,7 +14,7 @@ from nerone.data.labelled import LabelledSource, pair_sources
 from nerone.data.phantom_sets import PHANTOM_TASKS, write_phantoms
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import Source
-from nerone.data.value_range import ValueNotes
+from nerone.data.value_range import PlayedNotes
 from nerone.errors import ConfigurationError
 from nerone.evaluation.devices import find_device
 from nerone.evaluation.power import open_meter
@@ -79,12 +79,7 @@ def open_live_source(bundle: Bundle, source: str | Path, *, watch: bool = False)
         return WatchedFolder(path, truths, lambda one: source_statistics(one, steps), steps=steps)
     if is_video(path) and not path.is_dir():
         return VideoSource(path, grey=grey)
-    return open_source(path, truths, lambda one: source_statistics(one, steps), steps, value_notes(bundle))
-
-
-def value_notes(bundle: Bundle) -> ValueNotes:
-    """Return what compares scans with the calibration images of a bundle."""
-    return ValueNotes(bundle.calibration_values(), bundle.preprocessing)
+    return open_source(path, truths, lambda one: source_statistics(one, steps), steps)
 
 
 def _phantoms(bundle: Bundle) -> LiveSource:
@@ -111,6 +106,7 @@ def open_session(
     threads: int = 2,
     watch: bool = False,
     power: str = "none",
+    told: Callable[[str], None] | None = None,
 ) -> Session:
     """Start playing a source through a bundle.
 
@@ -120,6 +116,7 @@ def open_session(
     source, watch : as for :func:`open_live_source`
     device : "softdpu", "board", or simulated: "zcu104-sim", "kv260-sim", "ultra96v2-sim"
     power : as for `nerone.evaluation.power.open_meter`
+    told : takes a note on each source that does not look like the calibration images; logged where not given
 
     Raises
     ------
@@ -130,7 +127,9 @@ def open_session(
     meter = PowerWatch(open_meter(power))
     opened = open_live_source(bundle, source, watch=watch)
     try:
-        return Session(opened, engine_factory(bundle, runs_on), "vart", threads, meter=meter)
+        notes = PlayedNotes(bundle.calibration_values(), bundle.preprocessing)
+        make_engine = engine_factory(bundle, runs_on)
+        return Session(opened, make_engine, "vart", threads, meter=meter, notes=notes, told=told)
     except BaseException:
         opened.close()
         meter.close()
@@ -150,7 +149,6 @@ async def view(
     labels = labels_of(bundle, find_device(device, bundle.host_model_path, preset=bundle.preset))
     steps = bundle.preprocessing
     server = LiveServer(session, access, title=bundle.name, bundle=labels, float_model=float_model, steps=steps)
-    server.values = bundle.calibration_values()
     await server.start()
     told(server.url)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from nerone.runtime.prediction.files import predict_files
 from nerone.runtime.prediction.options import RunOptions
 
 __all__ = ["bundle_digest", "made_key", "segmentations"]
+
+_LOG = logging.getLogger("nerone.node")
 
 
 def bundle_digest(bundle: Bundle) -> str:
@@ -75,6 +78,9 @@ def _make(spool: Spool, work: Path, series: str, instances: Sequence[str], bundl
         except OSError:
             shutil.copyfile(file, work / "scan" / file.name)
     written, _ = predict_files(bundle, work / "scan", work / "masks", options=options)
+    for one in written:
+        for note in one.notes:
+            _LOG.warning("series %s: %s", series, note)
     found = [one.target for one in written if one.target.suffix == ".dcm"]
     if not found:
         raise ConfigurationError(

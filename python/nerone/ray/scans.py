@@ -47,7 +47,8 @@ def map_scans(
     Returns
     -------
     ray.data.Dataset, a row of each case: "case", "source", "targets" (paths), "counts" (JSON of pixels per class, a
-    list of them in the order of the targets), "seconds", "resumed", and "error", empty where there is none
+    list of them in the order of the targets), "notes" (JSON of a list), "seconds", "resumed", and
+    "error", empty where there is none
 
     Raises
     ------
@@ -113,6 +114,7 @@ class _ScanActor:
             "source": str(case.source.path),
             "targets": [str(one.target) for one in found],
             "counts": json.dumps([one.counts for one in found]),
+            "notes": json.dumps([note for one in found for note in one.notes]),
             "seconds": _seconds(found),
             "resumed": any(one.resumed for one in found),
             "error": error,

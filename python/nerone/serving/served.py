@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,14 +15,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
+from nerone.data.value_range import ValueNotes
 from nerone.errors import ShapeError, TimeoutError
 from nerone.evaluation.devices import find_device
 from nerone.runtime.frame import Frame
 from nerone.runtime.pipeline import Pipeline
 
-__all__ = ["Served"]
+__all__ = ["Inferred", "Served", "model_name"]
+
+_LOG = logging.getLogger("nerone.serving")
 
 _T = TypeVar("_T")
+
+
+def model_name(path: str | Path) -> str:
+    """Return what a bundle's model is called: as its folder is, without ".nerone"."""
+    return Path(path).resolve().name.removesuffix(".nerone")
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """Answer of a network.
+
+    Attributes
+    ----------
+    result : of a batch stacked
+    version : of the bundle
+    notes : sentences on what is unusual about the images
+    """
+
+    result: NDArray[Any]
+    version: int
+    notes: tuple[str, ...]
 
 
 class _Open:
@@ -29,7 +55,7 @@ class _Open:
     def __init__(
         self, path: Path, version: int, device: str, threads: int | None, result: Literal["classes", "probabilities"]
     ) -> None:
-        self.version = version
+        self.name, self.version = model_name(path), version
         self.bundle = Bundle.open(path)
         runs_on = find_device(device, self.bundle.host_model_path, preset=self.bundle.preset)
         self.pipeline = Pipeline(
@@ -41,6 +67,8 @@ class _Open:
             job_latency_us=runs_on.job_latency_us,
             compute=not runs_on.simulated,
         )
+        self.values = ValueNotes(self.bundle.calibration_values(), self.bundle.preprocessing)
+        self.noted = False
         self.waiters = ThreadPoolExecutor(self.pipeline.in_flight_limit, thread_name_prefix="nerone-serve")
 
     def enter_loop(self) -> _Open:
@@ -105,20 +133,26 @@ class Served:
             if not now.users:
                 now.unused.set()
 
-    async def infer(self, image: NDArray[Any], spacing_mm: tuple[float, ...] | None) -> tuple[NDArray[Any], int]:
-        """Run one image (H, W) or (H, W, C), or a batch (N, H, W, C).
-
-        Returns
-        -------
-        The result, of a batch stacked, all of one network; and the version of its bundle.
-        """
+    async def infer(self, image: NDArray[Any], spacing_mm: tuple[float, ...] | None) -> Inferred:
+        """Run one image (H, W) or (H, W, C), or a batch (N, H, W, C), all of it through one network."""
         if image.ndim not in (2, 3, 4):
             raise ShapeError(f"the image has shape {list(image.shape)}; expected (H, W), (H, W, C) or (N, H, W, C)")
         with self._held() as now:
-            if image.ndim < 4:
-                return await self._one(now, image, spacing_mm), now.version
-            found = await asyncio.gather(*(self._one(now, one, spacing_mm) for one in image))
-            return np.stack(found), now.version
+            images = list(image) if image.ndim == 4 else [image]
+            running = asyncio.gather(*(self._one(now, one, spacing_mm) for one in images))
+            found, notes = await asyncio.gather(running, self._notes(now, images))
+            return Inferred(np.stack(found) if image.ndim == 4 else found[0], now.version, notes)
+
+    @staticmethod
+    async def _notes(now: _Open, images: list[NDArray[Any]]) -> tuple[str, ...]:
+        """Compare with the calibration images while the device computes; the first note of a bundle is logged."""
+        if not now.values.compares or not all(image.size for image in images):
+            return ()
+        notes = await asyncio.get_running_loop().run_in_executor(None, now.values.of, images)
+        if notes and not now.noted:
+            now.noted = True
+            _LOG.warning("an image: %s", notes[0], extra={"model": now.name})
+        return notes
 
     @staticmethod
     async def _one(now: _Open, image: NDArray[Any], spacing_mm: Any) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from nerone.ownership import temporary_folder
 from nerone.runtime.prediction.options import RunOptions
 from nerone.serving.metrics import Metrics
 from nerone.serving.scans import TooLargeError, receive, segment
-from nerone.serving.served import Served
+from nerone.serving.served import Served, model_name
 from nerone.serving.tensors import answer, read_request
 from nerone.web.access import Access
 from nerone.web.guard import Guard, unless_it_stalls
@@ -98,7 +98,7 @@ class InferenceServer:
         self.access, self.options = access, options or ServeOptions()
         self.models: dict[str, Served] = {}
         for path in bundles:
-            name = Path(path).resolve().name.removesuffix(".nerone")
+            name = model_name(path)
             if name in self.models:
                 raise ConfigurationError(f"two bundles are called '{name}'; rename the folder of one")
             self.models[name] = Served(path, self.options.device, self.options.threads, self.options.result)
@@ -305,8 +305,10 @@ class InferenceServer:
             "Content-Disposition": f'attachment; filename="{mask.name}"',
             "Content-Type": "application/gzip" if options.format == "nifti" else "application/dicom",
             "Nerone-Counts": json.dumps(mask.counts),
-            **({"Nerone-Notes": json.dumps(mask.notes)} if mask.notes else {}),
+            **_noted(mask.notes),
         }
+        for note in mask.notes:
+            _LOG.warning("a scan: %s", note, extra={"model": request.match_info["model"]})
         return web.Response(body=mask.data, headers=told)
 
     async def _answer(self, served: Served, request: web.Request) -> web.Response:
@@ -325,20 +327,24 @@ class InferenceServer:
         spacing = asked.inputs.get("spacing_mm")
         if spacing is not None and (spacing.shape != (2,) or not (np.isfinite(spacing) & (spacing > 0)).all()):
             raise ConfigurationError("'spacing_mm' is not the millimetres from row to row and column to column; send 2")
-        result, version = await served.infer(
+        found = await served.infer(
             asked.inputs["image"], None if spacing is None else (float(spacing[0]), float(spacing[1]))
         )
         name = request.match_info["model"]
-        self.metrics.frames.labels(name).inc(len(result) if asked.inputs["image"].ndim == 4 else 1)
-        header, data, length = answer(name, str(version), asked, served.result, result)
-        if length is None:
-            return web.Response(body=header, content_type="application/json")
-        told = {_HEADER: str(length), "Content-Type": "application/octet-stream"}
+        self.metrics.frames.labels(name).inc(len(found.result) if asked.inputs["image"].ndim == 4 else 1)
+        header, data, length = answer(name, str(found.version), asked, served.result, found.result)
+        told = {"Content-Type": "application/json", **_noted(found.notes)}
+        if length is not None:
+            told.update({_HEADER: str(length), "Content-Type": "application/octet-stream"})
         return web.Response(body=header + data, headers=told)
 
     def _too_large(self) -> web.Response:
         text = f"the request is larger than {self.options.max_bytes} bytes, the limit; send less at a time"
         return _refused(413, text, {"Connection": "close"})
+
+
+def _noted(notes: tuple[str, ...]) -> dict[str, str]:
+    return {"Nerone-Notes": json.dumps(notes)} if notes else {}
 
 
 async def _received(request: web.Request, folder: Path, limit: int) -> bool:

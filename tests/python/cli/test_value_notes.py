@@ -14,10 +14,11 @@ from nerone.data.frame import Frame
 from nerone.data.sources import find_sources
 from nerone.data.value_range import StoredValues, ValueNotes
 from nerone.deployment import deploy
-from nerone.live.view import open_live_source
+from nerone.live.view import open_session
 from nerone.runtime.preprocessing import Channels, Percentile, Preprocessing, Resize, ZScore
 from nerone.runtime.presets import preset
 from paths import shared
+from waiting import wait_for
 
 RNG = np.random.default_rng(5)
 
@@ -158,10 +159,58 @@ def test_run_and_live_say_it_of_a_percentile_network(run, tmp_path):
     notes = [line for line in out.splitlines() if line.startswith("note:")]
     assert len(notes) == 1
     assert "ct.nii.gz" in notes[0]
-    with contextlib.closing(open_live_source(bundle, tmp_path / "scans" / "ct.nii.gz")) as source:
-        assert "its lowest value is" in source.note
-    with contextlib.closing(open_live_source(bundle, tmp_path / "scans" / "mr.nii.gz")) as source:
-        assert source.note == ""
+    (told,) = played(bundle, tmp_path / "scans")
+    assert told.startswith("ct.nii.gz: its lowest value is")
+
+
+def played(bundle, source, frames=200, **options):
+    """Return what a live run tells of its notes, in this many frames."""
+    told: list[str] = []
+    with contextlib.closing(open_session(bundle, source, threads=1, told=told.append, **options)) as session:
+        wait_for(lambda: session.record.done >= frames)
+        assert session.source.note == (told[-1] if told else "")
+    return told
+
+
+def write_video(path, levels):
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    for level in levels:
+        writer.write(np.full((48, 64, 3), level, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def of_pictures(tmp_path):
+    """A bundle of a float network, calibrated on pictures of levels 0 to 255."""
+    keras = pytest.importorskip("keras", reason="the network is made by Keras")
+    image = keras.Input((16, 16, 1))
+    for number in range(3):
+        write_picture(tmp_path / "calibration" / f"{number}.png", RNG.integers(0, 256, (20, 20), np.uint8))
+    with pytest.warns(UserWarning, match="calibration images"):
+        return deploy(
+            keras.Model(image, keras.layers.Softmax()(keras.layers.Conv2D(3, 3, padding="same")(image))),
+            calibration=tmp_path / "calibration",
+            preprocessing=Preprocessing((Channels(1), Resize(16, 16))),
+            output=tmp_path / "grey.nerone",
+        )
+
+
+def test_a_video_is_told_of_once_and_may_begin_in_the_dark(of_pictures, tmp_path):
+    bright = [RNG.integers(0, 256, (48, 64, 1)) for _ in range(150)]
+    assert played(of_pictures, write_video(tmp_path / "good.avi", [np.zeros((48, 64, 1))] * 3 + bright)) == []
+    (told,) = played(of_pictures, write_video(tmp_path / "dark.avi", [20] * 9))
+    assert told.startswith("dark.avi: its values run from ")
+
+
+def test_a_watched_folder_tells_of_each_volume(calibrated, tmp_path):
+    inbox = tmp_path / "inbox"
+    for name, offset in {"good": 0, "plus": 1024, "minus": -2048}.items():
+        write_nifti(inbox / f"{name}.nii.gz", ct(offset))
+    told = played(calibrated, inbox, watch=True)
+    assert sorted(line.split(":")[0] for line in told) == ["minus.nii.gz", "plus.nii.gz"]
+    assert all("its values run from" in line for line in told)
 
 
 def test_real_scans_of_another_modality(tmp_path):

@@ -33,6 +33,13 @@ def test_frames_advance_and_charts_fill(page: Any) -> None:
     assert page.problems == []
 
 
+def test_a_note_on_the_source_is_on_the_page(page: Any, live: Running) -> None:
+    assert page.is_hidden("#note")
+    live.session.source.note = "scan.nii.gz: its values <b>run</b>"
+    page.wait_for_selector("#note:not([hidden])")
+    assert page.text_content("#note") == "scan.nii.gz: its values <b>run</b>"
+
+
 def test_overlay_has_the_class_colours(page: Any) -> None:
     set_range(page, "opacity", 100)
     quarter = SIDE // 4

@@ -74,7 +74,9 @@ def test_nifti_gives_the_mask_of_a_run(start, bundle, tmp_path, packed):
     assert headers["Content-Disposition"] == 'attachment; filename="mask.nii.gz"'
 
 
-def test_a_scan_of_another_scale_is_noted(start, bundle, tmp_path):
+@pytest.fixture
+def of_another_scale(bundle):
+    """The bundle, with a report that says its calibration images had values from 0 to 3."""
     report = bundle.path / "report.json"
     values = json.loads(report.read_text())
     values["quantization"] = {"calibration": {"values": {"low": [0, 1], "high": [2, 3]}}}
@@ -83,12 +85,36 @@ def test_a_scan_of_another_scale_is_noted(start, bundle, tmp_path):
     declared = json.loads(manifest.read_text())
     declared["checksums"]["report.json"] = sha256(report)
     manifest.write_text(json.dumps(declared))
+    return bundle
+
+
+def test_a_scan_of_another_scale_is_noted(start, of_another_scale, tmp_path, caplog):
+    bundle = of_another_scale
     scan = tmp_path / "scan" / "a.nii.gz"
     write_nifti(scan, volume(), AFFINE)
     written = plain(bundle, scan, tmp_path / "o")
     assert "those of the calibration images from 0 to 3" in written.notes[-1]
     status, _, headers = ask(start(bundle.path).address, "POST", PLACE, scan.read_bytes())
     assert (status, tuple(json.loads(headers["Nerone-Notes"]))) == (200, written.notes)
+    assert [record.getMessage() for record in caplog.records] == [f"a scan: {note}" for note in written.notes]
+
+
+def test_images_of_another_scale_are_noted_and_logged_once(start, of_another_scale, caplog):
+    running = start(of_another_scale.path)
+
+    def notes(image):
+        said = {"inputs": [{"name": "image", "datatype": "INT16", "shape": list(image.shape), "data": image.tolist()}]}
+        status, text, headers = ask(running.address, "POST", "/v2/models/net/infer", json.dumps(said).encode())
+        assert status == 200, text
+        return json.loads(headers.get("Nerone-Notes", "[]"))
+
+    like_calibration = np.random.default_rng(1).integers(0, 4, (20, 30))
+    assert notes(like_calibration) == []
+    of_one, of_three = notes(volume()[:, :, 0]), notes(np.stack([volume()[:, :, :1]] * 3))
+    assert of_one == of_three
+    assert len(of_one) == 1
+    assert "those of the calibration images from 0 to 3" in of_one[0]
+    assert [record.getMessage() for record in caplog.records] == [f"an image: {of_one[0]}"]
 
 
 @pytest.mark.parametrize("sent", ["zip", "parts"])

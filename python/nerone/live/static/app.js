@@ -85,6 +85,8 @@ function onHello(hello) {
   state.hello = hello;
   byId("bundle-name").textContent = hello.bundle.name;
   byId("device").textContent = `${hello.source.name} on ${hello.bundle.device}`;
+  byId("note").textContent = hello.source.note;
+  byId("note").hidden = hello.source.note === "";
   document.title = `NERONE live: ${hello.bundle.name}`;
   const segmentation = hello.bundle.kind === "segmentation";
   document.body.dataset.kind = hello.bundle.kind;
