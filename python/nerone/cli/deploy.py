@@ -32,7 +32,8 @@ def register(application: typer.Typer) -> None:
     @application.command()
     def deploy(
         model: str = typer.Argument(
-            None, help="Trained .keras, .h5 or .onnx, quantized .h5 or .onnx, compiled .xmodel, or a bundle to send."
+            None,
+            help="Trained .keras, .h5, .onnx, .pt2, quantized .h5, .onnx, compiled .xmodel, or a bundle to send.",
         ),
         model_option: str = typer.Option(None, "-m", "--model", help="The model, as an option."),
         calibration: str = typer.Option(None, "--calibration", "--image_dir", help="Folder of calibration images."),

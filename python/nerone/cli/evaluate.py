@@ -1,4 +1,4 @@
-"""nerone evaluate NAME.nerone --data DIR [--baseline MODEL.keras | --paths]."""
+"""nerone evaluate NAME.nerone --data DIR [--baseline MODEL | --paths]."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def register(application: typer.Typer) -> None:
         bundle: str = typer.Argument(None, help="Bundle NAME.nerone."),
         model_option: str = typer.Option(None, "-m", "--model", help="The bundle, as an option."),
         data: str = typer.Option(..., "--data", "--image_dir", help="Folder of images with labels."),
-        baseline: str = typer.Option(None, "--baseline", help="The trained FP32 model, scored beside the bundle."),
+        baseline: str = typer.Option(None, "--baseline", help="The trained .keras, .h5, .onnx or .pt2 file, to score."),
         device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
         minimum: float = typer.Option(None, "--minimum", help="Exit with 1 where the score (percent) is below this."),
         paths: bool = typer.Option(

@@ -46,7 +46,7 @@ def register(application: typer.Typer) -> None:
         threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
         watch: bool = typer.Option(False, "--watch", help="Play the pictures that appear in the folder."),
         float_path: str = typer.Option(
-            None, "--float", help="The trained .keras, .h5 or .onnx file, to see FP32 beside INT8."
+            None, "--float", help="The trained .keras, .h5, .onnx or .pt2 file, to see FP32 beside INT8."
         ),
         power: str = typer.Option("auto", "--power", help="auto, none, hwmon, nvml, rapl, pynq, csv:FILE, constant:W."),
         terminal: bool = typer.Option(False, "--terminal", help="A status screen in the terminal instead of a page."),

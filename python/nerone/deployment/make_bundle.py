@@ -67,9 +67,9 @@ def deploy(
 
     Parameters
     ----------
-    model : path of a .keras, .h5 or .onnx file, a Keras model, a `Graph` or a `QuantizedModel`; or a bundle, which is
-        taken as it is and copied to ``output`` where that is another folder; or a compiled .xmodel, which is taken
-        unchanged, with its preset or its preprocessing and class names
+    model : path of a .keras, .h5, .onnx or .pt2 file, a Keras model, a PyTorch module, a `Graph` or a `QuantizedModel`;
+        or a bundle, which is taken as it is and copied to ``output`` where that is another folder; or a compiled
+        .xmodel, which is taken unchanged, with its preset or its preprocessing and class names
     calibration : folder or file of images, what `nerone.data.labelled_frames` returns, or an iterable of (H, W) or (H,
         W, C) arrays; not needed for a model that is quantized already
     preset : name of a preset: preprocessing, class names and colours in one

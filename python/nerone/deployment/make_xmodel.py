@@ -55,7 +55,7 @@ def compile_file(
 
     Parameters
     ----------
-    model : q_model.h5 of vai_q, a quantized ``*_int.xmodel``, or a trained .keras, .h5 or .onnx
+    model : q_model.h5 of vai_q, a quantized ``*_int.xmodel``, or a trained .keras, .h5, .onnx or .pt2
     request : Request; its preprocessing and calibration are needed for a trained model
     target : BoardTarget
     output : xmodel to write; for a board the vendor's folder lies beside it, NAME_vitis_ai, or the file that NERONE's

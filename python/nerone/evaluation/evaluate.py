@@ -72,7 +72,7 @@ class KerasNetwork:
 
     Parameters
     ----------
-    model : path of a .keras, .h5 or .onnx file, or a Keras model
+    model : path of a .keras, .h5, .onnx or .pt2 file, or a Keras model
     """
 
     def __init__(self, model: Any) -> None:
@@ -282,7 +282,7 @@ def evaluate_bundle(
     ----------
     bundle : Bundle
     data : folder, or labelled frames
-    baseline : path of a .keras, .h5 or .onnx file or a Keras model, or None
+    baseline : path of a .keras, .h5, .onnx or .pt2 file or a Keras model, or None
     device : "softdpu" or "board"
 
     Where a network knows only two classes of its preset's several (the whole gland), so does the truth.

@@ -18,7 +18,7 @@ def float_model(path: str | Path) -> Float:
 
     Parameters
     ----------
-    path : .keras, .h5 or .onnx file
+    path : .keras, .h5, .onnx or .pt2 file
 
     Raises
     ------

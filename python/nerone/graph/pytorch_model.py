@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nerone.compat import zip
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.graph.graph import Graph
 from nerone.graph.h5_arrays import MOST_BYTES
@@ -97,7 +98,8 @@ def from_pt2(path: str | Path, *, input_shape: InputShape = None) -> Graph:
     _check_program(file)
     torch = _packages()
     try:
-        program = torch.export.load(str(file))
+        with _quiet():
+            program = torch.export.load(str(file))
     except Exception as error:
         raise ModelError(f"PyTorch {torch.__version__} cannot load '{file}': {_first_line(error)}") from error
     return _exported(torch, program, None, input_shape)
@@ -127,14 +129,16 @@ def _exported(torch: Any, model: Any, inputs: Sequence[Any] | None, input_shape:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on packages that nobody asked for to itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep PyTorch's remarks on packages that nobody asked for to itself."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.utils.flop_counter")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _check_program(file: Path) -> None:

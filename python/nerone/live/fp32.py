@@ -44,7 +44,7 @@ class FloatModel:
     Parameters
     ----------
     bundle : Bundle, for its preprocessing
-    model : path of the .keras, .h5 or .onnx file
+    model : path of the .keras, .h5, .onnx or .pt2 file
     niceness : int, of the process, 0 (as the pipeline) to 19 (only what nobody else wants)
 
     Raises
@@ -56,7 +56,7 @@ class FloatModel:
         path = Path(model)
         if not path.is_file():
             raise ConfigurationError(
-                f"there is no model '{path}'; give the trained .keras, .h5 or .onnx file, or leave --float"
+                f"there is no model '{path}'; give the trained .keras, .h5, .onnx or .pt2 file, or leave --float"
             )
         _require_tensorflow()
         self.state = "loading"

@@ -12,6 +12,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from data.files import write_picture
+from nerone.cli.main import main
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import import_model, load
 from nerone.graph.pickles import foreign_names
@@ -166,24 +168,28 @@ def test_a_file_that_is_no_program(tmp_path):
         load(tmp_path / "model.pt2")
 
 
-def test_the_page_does_what_it_says(torch, tmp_path, monkeypatch):
-    """Every Python block of docs/pytorch.md that needs nothing but PyTorch, in order."""
+def test_the_page_does_what_it_says(torch, tmp_path, monkeypatch, capsys):
+    """Every Python block of docs/pytorch.md that needs nothing but PyTorch, and every command but pip, in order."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "images").mkdir()
-    from PIL import Image
-
     rng = np.random.default_rng(0)
     for number in range(4):
         picture = rng.integers(0, 256, (64, 64, 3), np.uint8)
-        Image.fromarray(picture).save(tmp_path / "images" / f"{number}.png")
+        write_picture(tmp_path / "images" / ("cat", "dog")[number % 2] / f"{number}.png", picture)
     page = (REPOSITORY / "docs" / "pytorch.md").read_text("utf-8")
-    blocks = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "monai" not in block]
-    assert len(blocks) >= 2
-    names = {}
-    for block in blocks:
-        exec(compile(block, "docs/pytorch.md", "exec"), names)
+    names, said = {}, []
+    for kind, block in re.findall(r"```(python|text)\n(.*?)```", page, re.DOTALL):
+        if kind == "python" and "monai" not in block:
+            exec(compile(block, "docs/pytorch.md", "exec"), names)
+        for line in block.splitlines() if kind == "text" else ():
+            if line.startswith("nerone "):
+                more = ["--port", "0", "--seconds", "1"] if " live " in line else []
+                assert main([*line.split()[1:], *more]) == 0, capsys.readouterr().err
+                said.append(capsys.readouterr().out)
+    deployed, scores, live = said
     assert (tmp_path / "classifier.nerone" / "bundle.json").is_file()
-    assert (tmp_path / "model.pt2").is_file()
+    assert "classifier.nerone" in deployed
+    assert re.search(r"accuracy +│ [0-9.]+ +│ [0-9.]+ +│", scores), scores
+    assert "open http" in live
 
 
 def test_monai_block_of_the_page(torch):
