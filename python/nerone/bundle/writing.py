@@ -7,6 +7,7 @@ import errno
 import functools
 import glob
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,18 @@ from nerone import ownership
 from nerone.bundle.replacing import locked, recover, take_place
 from nerone.errors import ConfigurationError
 
-__all__ = ["check_target", "recover_folder", "replacing_file", "replacing_folder", "write_error"]
+__all__ = [
+    "SCRATCH_NAME",
+    "check_target",
+    "reason",
+    "recover_folder",
+    "replacing_file",
+    "replacing_folder",
+    "write_error",
+]
+
+# What the name of an unfinished file has more than the target's.
+SCRATCH_NAME = re.compile(r"\.\w+-\d+\.partial\.")
 
 
 def write_error(path: Path, error: OSError) -> ConfigurationError:
@@ -27,7 +39,14 @@ def write_error(path: Path, error: OSError) -> ConfigurationError:
         return ConfigurationError(
             f"cannot write '{path}': permission denied; choose a folder that you may write to or change its permissions"
         )
-    return ConfigurationError(f"cannot write '{path}': {error.strerror or error}; choose another folder")
+    return ConfigurationError(f"cannot write '{path}': {reason(error)}; choose another folder")
+
+
+def reason(error: OSError) -> str:
+    """Say what is wrong with the path of an error."""
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "a file is where a folder should be"
+    return (error.strerror or str(error)).lower()
 
 
 @contextlib.contextmanager
@@ -86,7 +105,7 @@ def replacing_folder(target: Path, may_replace: Callable[[Path], bool]) -> Itera
 def check_target(target: Path, may_replace: Callable[[Path], bool]) -> None:
     """Refuse a target whose folder is missing, or that is something else; worth asking before long work."""
     if not target.parent.is_dir():
-        raise ConfigurationError(f"cannot write '{target}': the folder '{target.parent}' does not exist; make it first")
+        raise ConfigurationError(f"cannot write '{target}': there is no folder '{target.parent}'; make it first")
     if target.is_symlink() or (target.exists() and not may_replace(target)):
         raise ConfigurationError(f"'{target}' exists and is no bundle; choose another name or remove it")
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nerone.bundle.writing import SCRATCH_NAME, reason
 from nerone.cli.process import drop_output, flush_output, is_full, memory_option, signals_as_ctrl_c
 from nerone.cli.terminal import cleaned_streams, trusted_streams
 from nerone.errors import Error
@@ -70,9 +71,9 @@ def _run(words: list[str]) -> int:
     except typer.Abort:
         return _say("interrupted", INTERRUPTED)
     except usage_error as error:
-        verb = f" {error.ctx.info_name}" if error.ctx and error.ctx.parent else ""
-        sentence = " ".join(error.format_message().split())
-        return _say(f"{sentence} See 'nerone{verb} --help'.", FAILED)
+        command = error.ctx.command_path if error.ctx else "nerone"
+        sentence = " ".join(error.format_message().split()) or "No command was named."
+        return _say(f"{sentence} See '{command} --help'.", FAILED)
     if result == INTERRUPTED:
         return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else FINE
@@ -166,6 +167,9 @@ def _sentence(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, Error):
         return text
+    if isinstance(error, OSError) and error.filename is not None:
+        path = SCRATCH_NAME.sub("", str(error.filename))
+        return f"cannot use '{path}': {reason(error)}; choose another path, or change who may use it"
     if isinstance(error, MemoryError):
         return "out of memory; take fewer or smaller images"
     return f"{type(error).__name__}: {text} (an error of NERONE's; --debug shows where)"

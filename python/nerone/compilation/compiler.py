@@ -93,7 +93,7 @@ def check_output(path: str | Path) -> None:
     """
     place = Path(path)
     if not place.parent.is_dir():
-        raise ConfigurationError(f"cannot write '{place}': the folder '{place.parent}' does not exist; make it first")
+        raise ConfigurationError(f"cannot write '{place}': there is no folder '{place.parent}'; make it first")
     if not os.access(place.parent, os.W_OK | os.X_OK):
         raise ConfigurationError(
             f"cannot write '{place}': the folder '{place.parent}' is read-only; choose one that you may write to"

@@ -216,3 +216,40 @@ def test_a_bug_is_told_as_one_line_too(refused, monkeypatch, bundle):
 
     monkeypatch.setattr("nerone.deployment.description.describe", fail)
     assert "RuntimeError: unexpected" in refused("inspect", bundle.path)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("zoo",), "No command was named. See 'nerone zoo --help'."),
+        (("zoo", "get"), "See 'nerone zoo get --help'."),
+        (("zoo", "list", "more"), "See 'nerone zoo list --help'."),
+        (("preprocessing", "show", "--nothing"), "See 'nerone preprocessing show --help'."),
+        (("preprocessing", "check"), "See 'nerone preprocessing check --help'."),
+        (("preprocessing", "check", "x.png"), "give either a bundle, --preset or --preprocessing"),
+        (("run", "--nothing"), "See 'nerone run --help'."),
+    ],
+)
+def test_words_that_no_command_has_name_the_help_of_the_one_that_was_meant(refused, words, said):
+    assert said in refused(*words)
+
+
+def test_a_file_where_a_folder_should_be(refused, bundle, volume, tmp_path, quantized_file):
+    place = save_picture(tmp_path / "file.png")
+    steps = ("--preset", "grey-0-1")
+    for words in (
+        ("zoo", "get", "bccd", "-o", place / "bccd.keras"),
+        ("preprocessing", "check", place, *steps, "--output", place / "seen.png"),
+        ("run", bundle.path, volume, "-o", place),
+        ("deploy", bundle.host_model_path, *steps, "--classes", "a,b,c", "-o", place / "net.nerone"),
+        ("compile", quantized_file, "-o", place / "net.xmodel"),
+    ):
+        said = refused(*words)
+        assert "a file is where a folder should be" in said or f"there is no folder '{place}'" in said, (words, said)
+        assert "NERONE's" not in said
+    assert place.is_file()
+
+
+def save_picture(path):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    return path

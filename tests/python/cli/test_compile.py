@@ -127,7 +127,7 @@ def test_inspect_shows_a_bundles_mapping(run, bundle):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("-o", "nowhere/net.xmodel"), "the folder 'nowhere' does not exist"),
+        (("-o", "nowhere/net.xmodel"), "there is no folder 'nowhere'"),
         (("-o", "."), "cannot write '.': it is a folder"),
         (("-o", "net.xmodel", "--board", "kv260", "-n", "a b"), "'a b' is no name for a network"),
         (("-o", "net.xmodel", "--board", "kv260", "--time-limit", "nan"), "a time limit of nan s cannot be"),

@@ -153,7 +153,7 @@ def test_a_model_that_computes_nothing_is_refused(tmp_path):
 def test_unknown_board_and_folder(tmp_path):
     maker = Maker().conv("conv", 2)
     assert "did you mean 'zcu104'" in refused(maker, tmp_path, board="zcu14")
-    with pytest.raises(ConfigurationError, match="does not exist"):
+    with pytest.raises(ConfigurationError, match="there is no folder"):
         compile_model(maker.model(), output=tmp_path / "nowhere" / "net.xmodel")
 
 
