@@ -19,6 +19,9 @@ constexpr const char* remedy =
     "install VART 2.5, 3.0 or 3.5 (Debian 12: apt install libvart2; a board: its image's own), or NERONE's wheel for "
     "x86-64, which brings it";
 
+#ifndef NERONE_LIBRARIES_OF_PROGRAM
+#define NERONE_LIBRARIES_OF_PROGRAM "nerone"
+#endif
 #ifndef NERONE_BUILD_TREE_BRIDGES
 #define NERONE_BUILD_TREE_BRIDGES nullptr
 #endif
@@ -145,8 +148,9 @@ int open_flags() {
 fs::path beside_this_code(const std::string& file, const char* build_tree) {
   const auto folder = folder_of_this_code();
   std::error_code ignored;
-  // In the extension's folder all lie together; beside libnerone.so they have a folder of their own.
-  for (const auto& place : {folder / file, folder / "nerone" / file}) {
+  // In the extension's folder all lie together; beside libnerone.so, or a program that is copied, they have a folder of
+  // their own; an installed program's is that of libnerone.so.
+  for (const auto& place : {folder / file, folder / "nerone" / file, folder / NERONE_LIBRARIES_OF_PROGRAM / file}) {
     if (fs::exists(place, ignored)) return fs::absolute(place, ignored);
   }
   return build_tree != nullptr ? build_tree : fs::absolute(folder / file, ignored);

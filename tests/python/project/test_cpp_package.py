@@ -28,6 +28,20 @@ def _run(*command, **options):
     return done
 
 
+def _noting(folder):
+    """Return the environment of a program whose libraries are noted in the folder."""
+    return {**os.environ, "LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(folder / "loaded")}
+
+
+def _loaded(folder, prefix):
+    """Return the names of NERONE's libraries that a program loaded, all of them the installed ones."""
+    noted = "".join(path.read_text() for path in folder.glob("loaded*"))
+    ours = {Path(found) for found in re.findall(r"calling init: (\S*libnerone\S*)", noted)}
+    for path in ours:
+        assert path.resolve().is_relative_to(prefix), f"'{path}' was taken instead of the installed one"
+    return {path.name for path in ours}
+
+
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory):
     folder = tmp_path_factory.mktemp("installed")
@@ -47,17 +61,12 @@ def example(prefix, tmp_path_factory):
 
 def test_example_segments_with_the_installed_package(prefix, example, tmp_path):
     bundle, image = preset_bundle(tmp_path, "ct-org"), preset_images("ct-org", 1)
-    environment = {**os.environ, "LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(tmp_path / "loaded")}
-    done = _run(example, bundle.path, 300, 280, input=image.tobytes(), env=environment)
+    done = _run(example, bundle.path, 300, 280, input=image.tobytes(), env=_noting(tmp_path))
     with Pipeline(bundle.path, threads=1) as pipeline:
         wanted = pipeline.run(image)
     np.testing.assert_array_equal(np.frombuffer(done.stdout, np.uint8).reshape(wanted.shape), wanted)
     assert done.stderr.decode() == "ct-org: a mask of shape (1, 256, 256)\n"
-    loaded = "".join(path.read_text() for path in tmp_path.glob("loaded*"))
-    ours = {Path(found) for found in re.findall(r"calling init: (\S*libnerone\S*)", loaded)}
-    assert {path.name for path in ours} >= {"libnerone.so.0", "libnerone_softdpu.so", "libnerone_vart_entry.so"}
-    for path in ours:
-        assert path.resolve().is_relative_to(prefix), f"'{path}' was taken instead of the installed one"
+    assert _loaded(tmp_path, prefix) >= {"libnerone.so.0", "libnerone_softdpu.so", "libnerone_vart_entry.so"}
 
 
 def test_library_has_a_versioned_soname_and_needs_no_vart(prefix):
@@ -97,8 +106,9 @@ def test_a_program_with_another_version_is_refused(prefix, tmp_path):
 def test_installed_program_runs_from_any_folder(prefix, tmp_path):
     bundle = preset_bundle(tmp_path, "ct-org")
     np.save(tmp_path / "scan.npy", preset_images("ct-org", 2))
-    environment = {**os.environ, "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
+    environment = {**_noting(tmp_path), "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
     command = ["nerone-run", bundle.path, "scan.npy", "-o", "masks"]
     done = subprocess.run([*map(str, command)], cwd=tmp_path, env=environment, capture_output=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr.decode()
     assert len(list((tmp_path / "masks").glob("*.png"))) == 2
+    assert _loaded(tmp_path, prefix) >= {"libnerone_softdpu.so", "libnerone_vart_entry.so"}
