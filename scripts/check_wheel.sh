@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # check_wheel.sh [--demo] [--suite bookworm|trixie|bullseye] WHEEL: installs a wheel with --no-index into a new minimal
-# Debian with nothing but python3-venv, and works with it there: no VART, no compiler, no sources. The golden vectors run
-# through the VART that the wheel brings; --demo installs the extras too and runs nerone demo. Needs root and mmdebstrap.
-# A wheel for aarch64, which brings no VART, runs with the Python of the Debian that has it and the VART of the sysroot,
-# under qemu as a Cortex-A53.
+# Debian, the one that has its Python unless --suite names another, with nothing but python3-venv, and works with it there:
+# no VART, no compiler, no sources. The golden vectors and the pipeline's tests run through the VART that the wheel brings; --demo installs the
+# extras too and runs nerone demo. On bullseye pip has to refuse a wheel for x86-64. A wheel for aarch64, which brings no
+# VART, is installed and run under qemu as a Cortex-A53. Needs root and mmdebstrap.
 # shellcheck disable=SC2046  # archive prints one word or none
 set -euo pipefail
 cd "$(dirname "$0")/.."
-suite=bookworm demo=
+suite='' demo=
 fail() { echo "check_wheel.sh: $*" >&2; exit 2; }
 while [[ ${1:-} == --* ]]; do
   case $1 in
     --demo) demo=1; shift ;;
     --suite) suite=$2; shift 2 ;;
-    --inside) break ;;
+    --inside | --inside-arm64) break ;;
     *) fail "unknown option $1" ;;
   esac
 done
@@ -23,7 +23,25 @@ if [[ ${1:-} == --inside ]]; then
   root=$2
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
-  exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin NERONE_DEMO="$3" bash /check.sh
+  exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin NERONE_DEMO="$3" NERONE_REFUSED="$4" bash /check.sh
+fi
+
+if [[ ${1:-} == --inside-arm64 ]]; then
+  root=$2 version=$3
+  mount -t proc proc "$root/proc"
+  mount --bind /dev "$root/dev"
+  # As a Cortex-A53: an instruction that boards lack ends the process.
+  python() {
+    env -i PATH="$PATH" HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "PYTHONPATH=$site" \
+      chroot "$root" /qemu -E LD_LIBRARY_PATH=/vart -cpu cortex-a53 "/usr/bin/python$version" "$@"
+  }
+  pip=$(basename "$root"/house/pip-*.whl)
+  site=/house/$pip python -m pip install -q --no-index --no-compile --find-links /house --target /site "nerone[cli]" pytest
+  site=/site
+  python -c 'import platform, nerone._core as core; print("=== Python", platform.python_version(), *platform.libc_ver(), "VART", core.vart_installation())'
+  python -m nerone.cli.main doctor || true
+  python -m pytest -q -p no:cacheprovider -c /check/pyproject.toml --rootdir /check /check/tests/python/softdpu/test_golden.py -k "libvart and portable"
+  exit
 fi
 
 wheel=${1:?a wheel}
@@ -31,59 +49,67 @@ wheel=${1:?a wheel}
 [[ $(id -u) -eq 0 ]] || fail "a root file system can be made by root only: sudo $0 $*"
 version=$(sed -E 's/.*-cp([0-9])([0-9]+)-cp.*/\1.\2/' <<<"$wheel")
 machine=$(sed -E 's/.*_(x86_64|aarch64)\.whl$/\1/' <<<"$wheel")
+if [[ -z $suite ]]; then
+  case $version in
+    3.9) suite=bullseye ;;
+    3.11) suite=bookworm ;;
+    3.13) suite=trixie ;;
+    *) fail "no Debian has Python $version; its wheel cannot run on one" ;;
+  esac
+fi
 house=build/wheelhouse-$version-$machine
 started=$SECONDS
 # Debian 11's updates are no longer where mmdebstrap looks for them.
 archive() { [[ $1 != bullseye ]] || echo http://deb.debian.org/debian; }
 
-# The wheels of the packages that are named and of what they need, from the package index.
+# The wheels of the packages that are named and of what they need, from the package index. pip asks the Python that runs it
+# which requirements are of other versions only: the wheel's own is taken where it is on PATH.
 fetch() {
-  local tag platforms=()
+  local tag platforms=() pip=(.venv/bin/python -m pip)
   for tag in manylinux_2_35 manylinux_2_34 manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014; do platforms+=(--platform "${tag}_$machine"); done
-  # pip asks its own Python whether a requirement is one of older ones only.
-  [[ ${version#3.} -ge 11 ]] || set -- "$@" exceptiongroup tomli typing_extensions
+  if "python$version" -m pip --version >/dev/null 2>&1; then
+    pip=("python$version" -m pip)
+  elif [[ ${version#3.} -lt 11 ]]; then
+    set -- "$@" exceptiongroup tomli typing_extensions
+  fi
   mkdir -p "$house"
-  .venv/bin/pip download -q --disable-pip-version-check --only-binary :all: --python-version "$version" "${platforms[@]}" \
+  "${pip[@]}" download -q --disable-pip-version-check --only-binary :all: --python-version "$version" "${platforms[@]}" \
     --dest "$house" "$@" 2>&1 | grep -v 'is ignored: it is neither' || true
 }
 
+# A board's root: Debian's Python, the VART of Debian 12 as a board has its own, and pip to install with. Nothing but the
+# first process runs under qemu there (Debian's qemu is not registered with the kernel), which pip does with.
 if [[ $machine == aarch64 ]]; then
-  case $version in
-    3.9) suite=bullseye ;;
-    3.11) suite=bookworm ;;
-    3.13) suite=trixie ;;
-    *) fail "no Debian has Python $version for aarch64; its wheel cannot run here" ;;
-  esac
   scripts/arm64_sysroot.sh
-  sysroot=$PWD/build/arm64-sysroot root=$PWD/build/python-arm64/$version place=$PWD/build/arm64-wheel
-  libraries=usr/lib/aarch64-linux-gnu
+  sysroot=build/arm64-sysroot root=build/python-arm64/$version libraries=lib/aarch64-linux-gnu
   if [[ ! -f $root/.complete ]]; then
     rm -rf "$root"
     mkdir -p "$(dirname "$root")"
     mmdebstrap --quiet --variant=extract --architectures=arm64 --mode=root \
       --include=python3-minimal,libpython3-stdlib,libstdc++6 "$suite" "$root" $(archive "$suite")
+    mkdir "$root/vart"
+    for part in vart xir unilog glog gflags protobuf boost_filesystem json-c unwind lzma; do
+      find "$sysroot/usr/$libraries" "$sysroot/$libraries" -name "lib$part*.so.*" -exec cp -L {} "$root/vart/" \;
+    done
+    # No board with VART 2.5 has Debian 11's C library: PetaLinux 2022 has Python 3.9 with glibc 2.34.
+    [[ $suite != bullseye ]] || cp -a "$sysroot/$libraries/." "$root/$libraries/"
+    [[ $suite != bullseye ]] || cp -a "$sysroot/usr/$libraries"/libstdc++.so.6* "$root/vart/"
+    cp /usr/bin/qemu-aarch64-static "$root/qemu"
     touch "$root/.complete"
   fi
-  fetch numpy typer rich pytest
-  rm -rf "$place"
-  mkdir -p "$place/vart"
-  for part in "$house"/*.whl "$wheel"; do python3 -m zipfile -e "$part" "$place/site"; done
-  cp -r pyproject.toml tests "$place/"
-  for part in vart xir unilog glog gflags protobuf boost_filesystem json-c unwind lzma; do
-    find "$sysroot/$libraries" "$sysroot/lib/aarch64-linux-gnu" -name "lib$part*.so.*" -exec cp -L {} "$place/vart/" \;
-  done
-  cd "$place"
-  # The C library of the newer of the two: it serves what was built with the older one.
-  newer=$sysroot
-  [[ $suite != trixie ]] || newer=$root
-  qemu=(qemu-aarch64-static -E "LD_LIBRARY_PATH=/lib/aarch64-linux-gnu:/$libraries:$place/vart:$root/$libraries:$root/lib/aarch64-linux-gnu" -cpu cortex-a53 -L "$newer" "$root/usr/bin/python$version")
-  export PYTHONHOME=$root/usr PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$place/site
-  "${qemu[@]}" -c 'import platform, nerone._core as core; print("=== Python", platform.python_version(), "VART", core.vart_installation(), core.__file__)'
-  "${qemu[@]}" -m nerone.cli.main doctor || true
-  "${qemu[@]}" -m pytest -q -p no:cacheprovider tests/python/softdpu/test_golden.py -k "libvart and portable"
+  fetch numpy typer rich pytest pip
+  rm -rf "$root/house" "$root/site" "$root/check"
+  mkdir "$root/check"
+  cp -r "$house" "$root/house"
+  cp "$wheel" "$root/house/"
+  cp -r pyproject.toml tests "$root/check/"
+  unshare --mount --pid --fork --kill-child "$PWD/scripts/check_wheel.sh" --inside-arm64 "$root" "$version"
   echo "=== $(basename "$wheel") under qemu with Debian $suite's Python: $(stat -c %s "$wheel") bytes, $((SECONDS - started)) s in all"
   exit
 fi
+# Debian 11's C library is older than the VART that the wheel brings: pip must say so.
+refused=
+[[ $suite != bullseye ]] || refused=1
 root=build/wheel-root
 trap 'rm -rf --one-file-system "$root"' EXIT
 rm -rf --one-file-system "$root"
@@ -101,6 +127,13 @@ cat >"$root/check.sh" <<'INSIDE'
 set -euo pipefail
 python3 -m venv /env
 started=$SECONDS
+if [[ -n ${NERONE_REFUSED:-} ]]; then
+  for what in "nerone[cli]" /house/nerone-*.whl; do
+    if /env/bin/pip install -q --no-index --find-links /house "$what" >/said 2>&1; then echo "pip installed $what"; exit 1; fi
+    echo "=== $(/env/bin/pip --version | cut -d' ' -f1,2) refuses: $(grep -m1 '^ERROR: ' /said)"
+  done
+  exit
+fi
 /env/bin/pip install -q --no-index --find-links /house "nerone[${NERONE_DEMO:-cli}]" pytest
 echo "=== installed in $((SECONDS - started)) s, $(du -sm /env/lib/python3*/site-packages/nerone | cut -f1) MB of NERONE"
 ! command -v cc >/dev/null || { echo "there is a compiler"; exit 1; }
@@ -108,7 +141,8 @@ cd /check
 /env/bin/python -c 'import nerone._core as core; print("=== VART", core.vart_installation())'
 /env/bin/nerone doctor || true
 /env/bin/python -m pytest -q -p no:cacheprovider tests/python/softdpu/test_golden.py -k "libvart and portable"
+/env/bin/python -m pytest -q -p no:cacheprovider tests/python/runtime/test_pipeline.py
 [[ -z ${NERONE_DEMO:-} ]] || (cd /tmp && time /env/bin/nerone demo)
 INSIDE
-unshare --mount --pid --fork --kill-child "$PWD/scripts/check_wheel.sh" --inside "$root" "${demo:+$extras}"
+unshare --mount --pid --fork --kill-child "$PWD/scripts/check_wheel.sh" --inside "$root" "${demo:+$extras}" "$refused"
 echo "=== $(basename "$wheel") on a new Debian $suite: $(stat -c %s "$wheel") bytes, $((SECONDS - started)) s in all"

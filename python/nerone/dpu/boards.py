@@ -182,7 +182,8 @@ def images_of(board: Board) -> tuple[Image, ...]:
     return IMAGES.get(board.name, ())
 
 
-# Vitis AI 3.5 brought no new DPUCZDX8G: its images carry the one of 3.0.
+# Vitis AI 3.5 brought no new DPUCZDX8G: UG1354 3.5 sends Zynq UltraScale+ boards to 3.0, and the target files of its
+# compiler's sources (target_factory/targets/DPUCZDX8G_ISA1_*.prototxt) have 3.0's feature codes.
 _B4096 = {
     "1.4": 0x1000020F6014407,
     "2.5": 0x101000016010407,
