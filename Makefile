@@ -17,7 +17,7 @@ packages:
 .PHONY: packages
 
 venv: packages
-	@scripts/make_venv.sh $(VENV) requirements/dev.txt
+	@scripts/make_venv.sh $(VENV) requirements/dev.txt requirements/alone.txt
 .PHONY: venv
 
 # The extension and the software DPU, installed editable into the virtual environment.
