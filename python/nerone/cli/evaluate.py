@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from nerone.bundle.bundle import Bundle
     from nerone.evaluation.evaluate import Evaluation
+    from nerone.evaluation.metrics import SegmentationCounts
 
 __all__ = ["register", "scores_of"]
 
@@ -36,7 +38,7 @@ def register(application: typer.Typer) -> None:
         ),
         skip_bad: bool = typer.Option(False, "--skip-bad", help="Leave out files that cannot be read."),
         as_json: bool = typer.Option(False, "--json", help="Write the result as JSON."),
-        csv: str = typer.Option(None, "--csv", help="Write the scores to this file too, one a line, as shares."),
+        csv: str = typer.Option(None, "--csv", help="Write the scores, each case's too, to this file, as shares."),
     ) -> None:
         """Score a bundle on labelled data: Dice, or accuracy, of each class and of all."""
         from nerone.bundle.bundle import Bundle
@@ -47,19 +49,22 @@ def register(application: typer.Typer) -> None:
             raise typer.Exit(0 if _compare_paths(opened, data, skip_bad, as_json) else 1)
         if baseline is not None:
             file_argument(baseline, "model")
+        if csv:
+            _make_folder(Path(csv))
         with progress_bars(quiet=as_json) as progress:
             result = evaluate_bundle(
                 opened, data, baseline=baseline, device=device, skip_bad=skip_bad, progress=progress
             )
         segmentation = opened.output.kind == "segmentation"
         scores = {name: scores_of(result, name, segmentation) for name in result.counts}
+        cases = _cases_of(result)
         if csv:
-            _write_csv(csv, scores)
+            _write_csv(Path(csv), scores, cases)
         if as_json:
             found = {"agreement": result.agreement, "skipped": result.skipped, "notes": result.notes}
-            print_json({"frames": result.frames, "scores": scores, **found})
+            print_json({"frames": result.frames, "scores": scores, "cases": cases, **found})
         else:
-            _print(result, scores)
+            _print(result, scores, cases)
         if minimum is not None and not scores["INT8"]["score"] * 100 >= minimum:
             raise typer.Exit(1)
 
@@ -89,35 +94,61 @@ def scores_of(result: Evaluation, network: str, segmentation: bool) -> dict[str,
     """Return a network's measure, its score over all, and its score of each class: shares from 0 to 1."""
     counts: Any = result.counts[network]
     if segmentation:
-        dice = dict(zip(result.class_names[1:], (float(value) for value in counts.dice()[1:]), strict=True))
-        overall = {"score": float(counts.weighted_dice()), "mean_dice": float(counts.mean_dice())}
-        return {"measure": "weighted Dice", **overall, "classes": dice}
+        return _of_masks(counts, result.class_names)
     right = dict(zip(result.class_names, (float(value) for value in counts.class_accuracy()), strict=True))
     return {"measure": "accuracy", "score": float(counts.accuracy()), "classes": right}
 
 
-def _write_csv(path: str, scores: dict[str, dict[str, Any]]) -> None:
-    import csv
+def _of_masks(counts: SegmentationCounts, class_names: Sequence[str]) -> dict[str, Any]:
+    dice = dict(zip(class_names[1:], (float(value) for value in counts.dice()[1:]), strict=True))
+    overall = {"score": float(counts.weighted_dice()), "mean_dice": float(counts.mean_dice())}
+    return {"measure": "weighted Dice", **overall, "classes": dice}
 
-    from nerone.bundle.writing import replacing_file, write_error
-    from nerone.quantization.metrics import METRIC_NAMES
 
-    target = Path(path)
+def _cases_of(result: Evaluation) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the scores of each case alone, per network."""
+    return {
+        str(case): {name: _of_masks(counts, result.class_names) for name, counts in networks.items()}
+        for case, networks in result.cases.items()
+    }
+
+
+def _make_folder(target: Path) -> None:
+    from nerone.bundle.writing import write_error
+
     try:
-        with replacing_file(target) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("network", "measure", "class", "score"))
-            for network, found in scores.items():
-                for name, value in found["classes"].items():
-                    writer.writerow((network, found["measure"].removeprefix("weighted "), name, value))
-                if "mean_dice" in found:
-                    writer.writerow((network, METRIC_NAMES["mean_dice"], "", found["mean_dice"]))
-                writer.writerow((network, found["measure"], "", found["score"]))
+        target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(target, error) from error
 
 
-def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
+def _write_csv(target: Path, scores: dict[str, dict[str, Any]], cases: dict[str, dict[str, dict[str, Any]]]) -> None:
+    import csv
+
+    from nerone.bundle.writing import replacing_file, write_error
+
+    try:
+        with replacing_file(target) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("network", "measure", "class", "score", "case"))
+            for case, of_networks in {"": scores, **cases}.items():
+                for network, found in of_networks.items():
+                    writer.writerows((network, *row, case) for row in _rows_of(found))
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
+def _rows_of(found: dict[str, Any]) -> list[tuple[str, str, float]]:
+    """Return (measure, class or "", share) of each score."""
+    from nerone.quantization.metrics import METRIC_NAMES
+
+    rows = [(found["measure"].removeprefix("weighted "), name, value) for name, value in found["classes"].items()]
+    if "mean_dice" in found:
+        rows.append((METRIC_NAMES["mean_dice"], "", found["mean_dice"]))
+    return [*rows, (found["measure"], "", found["score"])]
+
+
+def _print(result: Evaluation, scores: dict[str, dict[str, Any]], cases: dict[str, dict[str, dict[str, Any]]]) -> None:
     from nerone.quantization.metrics import METRIC_NAMES, percent
 
     networks = list(scores)
@@ -126,6 +157,10 @@ def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
     if "mean_dice" in first:
         rows.append((METRIC_NAMES["mean_dice"], *(percent(scores[network]["mean_dice"]) for network in networks)))
     rows.append((first["measure"], *(percent(scores[network]["score"]) for network in networks)))
+    if len(cases) > 1:
+        for key, measure in (("mean_dice", METRIC_NAMES["mean_dice"]), ("score", first["measure"])):
+            of_cases = [[one[network][key] for one in cases.values()] for network in networks]
+            rows.append((f"{measure}, mean of {len(cases)} cases", *(percent(_mean(values)) for values in of_cases)))
     print_table(
         ("%", *networks),
         rows,
@@ -137,3 +172,9 @@ def _print(result: Evaluation, scores: dict[str, dict[str, Any]]) -> None:
         print(f"note: {path}: {note}")
     for path, reason in result.skipped:
         print_left_out(path, reason)
+
+
+def _mean(values: list[float]) -> float:
+    """Return the mean of the values that are numbers; NaN of none."""
+    found = [value for value in values if value == value]
+    return sum(found) / len(found) if found else float("nan")

@@ -127,6 +127,17 @@ class Evaluation:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     notes: list[tuple[Path, str]] = field(default_factory=list)
     _equal: dict[str, list[float]] = field(default_factory=dict)
+    _images: dict[Path, list[int]] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> dict[Path, dict[str, SegmentationCounts]]:
+        """Counts per network of each volume, series or picture alone; of classifications there are none."""
+        counts = {name: one for name, one in self.counts.items() if isinstance(one, SegmentationCounts)}
+        return {
+            case: {name: one.of(images) for name, one in counts.items()}
+            for case, images in self._images.items()
+            if counts
+        }
 
     @property
     def agreement(self) -> dict[str, float]:
@@ -135,6 +146,7 @@ class Evaluation:
 
     def add(self, scored: Scored) -> None:
         """Count one frame."""
+        self._images.setdefault(scored.frame.frame.source, []).append(self.frames)
         self.frames += 1
         first, *_ = scored.classes
         for name, classes in scored.classes.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,6 +77,12 @@ class SegmentationCounts:
     def per_image(self) -> NDArray[np.int64]:
         """Return (images, 3, classes): pixels of both, of truth, of the prediction."""
         return np.stack(self._rows) if self._rows else np.zeros((0, 3, self.classes), np.int64)
+
+    def of(self, images: Sequence[int]) -> SegmentationCounts:
+        """Return the counts of some images alone, by their numbers; regions are left out."""
+        found = SegmentationCounts(self.classes)
+        found._rows = [self._rows[number] for number in images]
+        return found
 
     def dice(self) -> NDArray[np.float64]:
         """Return Dice (DSC) per class over all pixels, NaN for a class that neither truth nor prediction has."""

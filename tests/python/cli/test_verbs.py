@@ -220,7 +220,10 @@ def test_evaluate(run, bundle, volume, tmp_path):
     table = tmp_path / "scores.csv"
     assert "liver" in run("evaluate", bundle.path, "--data", volume.parent, "--csv", table)[1]
     header, *rows = csv.reader(table.read_text().splitlines())
-    assert header == ["network", "measure", "class", "score"]
+    assert header == ["network", "measure", "class", "score", "case"]
+    rows, of_case = rows[:4], rows[4:]  # one volume is the one case
+    assert [row[:4] for row in of_case] == [row[:4] for row in rows]
+    assert ({row[4] for row in rows}, {row[4] for row in of_case}) == ({""}, {str(volume)})
     assert {row[2]: float(row[3]) for row in rows[:2]} == found["scores"]["INT8"]["classes"]
     assert [row[1:3] for row in rows[2:]] == [["mean Dice", ""], ["weighted Dice", ""]]
     assert [float(row[3]) for row in rows[2:]] == [found["scores"]["INT8"][key] for key in ("mean_dice", "score")]
@@ -232,6 +235,29 @@ def test_evaluate(run, bundle, volume, tmp_path):
     code, _, said = run("evaluate", bundle.path, "--data", volume.parent, "--csv", volume / "scores.csv")
     assert code == 2
     assert f"cannot write '{volume / 'scores.csv'}'" in said
+
+
+def test_cases_are_scored_alone_and_pooled(run, bundle, volume, tmp_path):
+    """The pooled score counts all voxels; the mean of cases counts each scan alike, however large."""
+    source, rng = nibabel.load(volume), np.random.default_rng(6)
+    for number, slices in ((7, 3), (8, 1)):
+        part = np.asarray(source.dataobj)[:, :, :slices]
+        labels = rng.integers(0, 3 - (number == 8), part.shape).astype(np.uint8)
+        nibabel.save(nibabel.Nifti1Image(part, source.affine), volume.with_name(f"volume-{number}.nii.gz"))
+        nibabel.save(nibabel.Nifti1Image(labels, source.affine), volume.with_name(f"labels-{number}.nii.gz"))
+    words = ("evaluate", bundle.path, "--data", volume.parent)
+    found = json.loads(run(*words, "--json")[1])
+    cases = {Path(case).name: one["INT8"] for case, one in found["cases"].items()}
+    assert sorted(cases) == ["volume-7.nii.gz", "volume-8.nii.gz"]
+    for name, expected in cases.items():
+        alone = tmp_path / "alone" / name.split(".")[0]
+        for file in (name, name.replace("volume", "labels")):
+            alone.mkdir(parents=True, exist_ok=True)
+            (alone / file).write_bytes((volume.parent / file).read_bytes())
+        assert json.loads(run("evaluate", bundle.path, "--data", alone, "--json")[1])["scores"]["INT8"] == expected
+    shown = dict(re.findall(r"│ ([a-zA-Z ]+), mean of 2 cases *│ *([0-9.]+) ", run(*words)[1]))
+    for name, key in (("mean Dice", "mean_dice"), ("weighted Dice", "score")):
+        assert shown[name] == f"{50 * sum(one[key] for one in cases.values()):.2f}"
 
 
 def test_classification_is_scored_by_class():
