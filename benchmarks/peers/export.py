@@ -100,12 +100,11 @@ def write_tflite(saved_model: Path, images: NDArray[np.float32], target: Path) -
     target.write_bytes(converter.convert())
 
 
-def write_layers(model: Any, folder: Path) -> None:
+def write_layers(graph: Any, folder: Path) -> None:
     """The graph as plain values, for the ONNX writer in the peers' environment."""
-    from nerone.graph import from_keras
     from nerone.quantization.ptq.folding import fold
 
-    graph = fold(from_keras(model))
+    graph = fold(graph)
     weights = {f"{node.name}/{key}": value for node in graph for key, value in node.weights.items()}
     np.savez(folder / "layers.npz", **weights)
     nodes = [
@@ -126,7 +125,9 @@ def _write(model: Any, logits: Any, images: NDArray[np.float32], folder: Path, *
 
     write_xmodel(model, images, folder / "model.xmodel")
     if layers:
-        write_layers(model, folder)
+        from nerone.graph import from_keras
+
+        write_layers(from_keras(model), folder)
     signature = [tf.TensorSpec((1, *images.shape[1:]), tf.float32)]
     logits.export(folder / "saved_model", verbose=False, input_signature=signature)
     write_tflite(folder / "saved_model", images, folder / "model.tflite")

@@ -25,9 +25,10 @@ def prepare_openvino(folder: Path) -> None:
 
 
 class OnnxWriter:
-    """A NERONE graph (NHWC) as ONNX (NCHW inside, NHWC at both ends)."""
+    """A NERONE graph (NHWC) as ONNX: NCHW inside, NHWC at both ends or NCHW there too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, channels_last: bool = True) -> None:
+        self.channels_last = channels_last
         self.described = json.loads((folder / "layers.json").read_text())
         self.weights = np.load(folder / "layers.npz")
         self.nodes: list[Any] = []
@@ -42,15 +43,18 @@ class OnnxWriter:
             names[node["name"]] = self._add(node, [names[name] for name in node["inputs"]])
         source = next(node for node in self.described["nodes"] if node["op"] == "input")
         last = names[self.described["outputs"][0]]
-        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, *source["shape"]])
-        shape = self.shapes[self.described["outputs"][0]]
-        if len(shape) == 3:
+        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, *self._ends(source["shape"])])
+        shape = self._ends(self.shapes[self.described["outputs"][0]])
+        if len(shape) == 3 and self.channels_last:
             self._node("Transpose", [last], "logits", perm=[0, 2, 3, 1])
         else:
             self._node("Identity", [last], "logits")
         logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, *shape])
         graph = helper.make_graph(self.nodes, "network", [image], [logits], self.constants)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+    def _ends(self, shape: list[int]) -> list[int]:
+        return shape if self.channels_last or len(shape) < 3 else [shape[-1], *shape[:-1]]
 
     def _node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         from onnx import helper
@@ -90,6 +94,8 @@ class OnnxWriter:
 
     def _add(self, node: dict[str, Any], inputs: list[str]) -> str:
         name, op, attrs = node["name"], node["op"], node["attrs"]
+        if op == "input" and not self.channels_last:
+            return "image"
         if op == "input":
             return self._node("Transpose", ["image"], name, perm=[0, 3, 1, 2])
         if op.endswith("conv2d"):
@@ -101,6 +107,15 @@ class OnnxWriter:
             return self._node("Clip", [*inputs, *bounds], name)
         if op == "max_pool":
             return self._node("MaxPool", inputs, name, kernel_shape=list(attrs["kernel"]), **self._window(attrs))
+        if op == "avg_pool":
+            if attrs.get("global"):
+                return self._node("GlobalAveragePool", inputs, name)
+            include = int(attrs.get("count_include_pad", True))
+            window = {"kernel_shape": list(attrs["kernel"]), **self._window(attrs)}
+            return self._node("AveragePool", inputs, name, count_include_pad=include, **window)
+        if op == "dense":
+            keys = [f"{name}/{key}" for key in ("kernel", "bias") if f"{name}/{key}" in self.weights]
+            return self._node("Gemm", [*inputs, *(self._constant(key, self.weights[key]) for key in keys)], name)
         if op == "add":
             return self._node("Add", inputs, name)
         if op == "concat":

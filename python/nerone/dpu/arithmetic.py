@@ -74,15 +74,18 @@ def quantize_array(values: Array, fix_point: int, rounding: Rounding = "even") -
 
 def fake_quantize(values: Array, fix_point: int, rounding: Rounding = "even") -> NDArray[np.float32]:
     """Return float values rounded to what int8 with fix point ``fix_point`` can hold."""
-    return np.ldexp(to_grid(values, fix_point, rounding), -fix_point).astype(np.float32)
+    return np.multiply(to_grid(values, fix_point, rounding), 2.0**-fix_point).astype(np.float32)
 
 
 def to_grid(values: Array, fix_point: int, rounding: Rounding) -> NDArray[np.float64]:
     """Return the integers of `quantize_array` as float64."""
     # Scaling by a power of two is exact; float64 keeps it so for every float32 value.
-    scaled = np.ldexp(np.asarray(values, np.float64), fix_point)
-    rounded = np.rint(scaled) if rounding == "even" else np.floor(scaled + 0.5)
-    return np.clip(rounded, INT8_MIN, INT8_MAX)
+    scaled = np.asarray(np.multiply(values, 2.0**fix_point, dtype=np.float64))
+    if rounding == "even":
+        np.rint(scaled, out=scaled)
+    else:
+        np.floor(np.add(scaled, 0.5, out=scaled), out=scaled)
+    return np.clip(scaled, INT8_MIN, INT8_MAX, out=scaled)
 
 
 def is_leaky_slope(alpha: float) -> bool:

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from nerone.compat import zip
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.executor import Executor, QuantizedExecutor, device_graph, evaluate, quantized_weights
+from nerone.quantization.executor import (
+    Executor,
+    QuantizedExecutor,
+    compiled_for,
+    device_graph,
+    evaluate,
+    quantized_weights,
+)
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
@@ -51,7 +58,7 @@ def compare_with_float(
         noise = [tf.reduce_sum(tf.math.squared_difference(exact[name], rounded[name])) for name in names]
         return tf.stack([signal, noise])
 
-    compiled = tf.function(run, input_signature=[tf.TensorSpec((None, *graph[name].shape)) for name in graph.inputs])
+    compiled = compiled_for(graph, run)
     totals = np.zeros((2, len(names)))
     count = len(images[0])
     for start in range(0, count, _BATCH):

@@ -15,7 +15,15 @@ from nerone.graph import Graph, Node, Op
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.tf_ops import apply_node, fake_quantize_tf, import_tensorflow
 
-__all__ = ["Executor", "QuantizedExecutor", "device_graph", "evaluate", "quantized_weights", "split_inputs"]
+__all__ = [
+    "Executor",
+    "QuantizedExecutor",
+    "compiled_for",
+    "device_graph",
+    "evaluate",
+    "quantized_weights",
+    "split_inputs",
+]
 
 Hook = Callable[[Node, Any], Any]
 Feeds = Union[NDArray[np.float32], Sequence[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
@@ -44,10 +52,28 @@ def evaluate(
         if node.op is Op.INPUT:
             value = feeds[node.name]
         else:
-            own = (weights or {}).get(node.name, node.weights)
+            own = _outside((weights or {}).get(node.name, node.weights))
             value = apply_node(node, [values[name] for name in node.inputs], own)
         values[node.name] = value if hook is None else hook(node, value)
     return values
+
+
+def _outside(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Weights as tensors made outside the function that is being traced, whose graph would hold copies of arrays."""
+    tf = import_tensorflow()
+    with tf.init_scope():
+        return {
+            key: tf.convert_to_tensor(value) if isinstance(value, np.ndarray) else value
+            for key, value in weights.items()
+        }
+
+
+def compiled_for(graph: Graph, run: Callable[..., Any]) -> Any:
+    """Return ``run``, a function of one (N, ...) tensor per input of the graph, compiled once for every N."""
+    tf = import_tensorflow()
+    signature = [tf.TensorSpec((None, *graph[name].shape), tf.float32) for name in graph.inputs]
+    # AutoGraph takes seconds to look for control flow on tensors, of which these functions have none.
+    return tf.function(run, input_signature=signature, autograph=False)
 
 
 class Executor:
@@ -68,7 +94,6 @@ class Executor:
         weights: Mapping[str, Mapping[str, Any]] | None = None,
         hook: Hook | None = None,
     ) -> None:
-        tf = import_tensorflow()
         self.graph = graph
         self.outputs = tuple(graph.outputs if outputs is None else outputs)
 
@@ -76,8 +101,7 @@ class Executor:
             values = evaluate(graph, dict(zip(graph.inputs, feeds, strict=True)), weights=weights, hook=hook)
             return [values[name] for name in self.outputs]
 
-        signature = [tf.TensorSpec((None, *graph[name].shape), tf.float32) for name in graph.inputs]
-        self._run = tf.function(run, input_signature=signature)
+        self._run = compiled_for(graph, run)
 
     def __call__(self, feeds: Feeds, batch_size: int = _BATCH) -> list[NDArray[np.float32]]:
         """Return one array (N, ...) per output.

@@ -32,8 +32,10 @@ def min_mse_fix_point(values: Array, rounding: Rounding = "even") -> int:
     """
     data = np.asarray(values, np.float64)
     first = non_overflow_fix_point(data.min(initial=0.0), data.max(initial=0.0))
-    errors = [
-        float(np.sum(np.square(np.ldexp(to_grid(data, fix_point, rounding), -fix_point) - data)))
-        for fix_point in range(first, first + CANDIDATES)
-    ]
+    errors = []
+    for fix_point in range(first, first + CANDIDATES):
+        wrong = to_grid(data, fix_point, rounding)
+        wrong *= 2.0**-fix_point
+        wrong -= data
+        errors.append(float(np.sum(np.square(wrong, out=wrong))))
     return first + int(np.argmin(errors))

@@ -141,3 +141,17 @@ def test_kernels_are_rounded_again_only_where_their_fix_point_moved(monkeypatch)
     assert rounded == names[1:]
     for name in names:
         np.testing.assert_array_equal(found[name].weights["kernel"], again[name].weights["kernel"])
+
+
+def test_channels_of_a_depthwise_kernel_are_rounded_as_if_alone():
+    rng = np.random.default_rng(5)
+    inputs = rng.normal(size=(7, 400, 25)) * rng.uniform(0.1, 3, (7, 1, 25))
+    fit, check = (part.transpose(0, 2, 1) @ part / 200 for part in (inputs[:, :200], inputs[:, 200:]))
+    steps = rng.normal(size=(7, 25, 6)) * 40
+    together = kernel_rounding._best(steps, fit, check)
+    for group in range(7):
+        part = slice(group, group + 1)
+        alone = kernel_rounding._best(steps[part], fit[part], check[part])
+        np.testing.assert_array_equal(together[0][part], alone[0])
+        np.testing.assert_allclose(together[1][part], alone[1])
+    assert not np.array_equal(together[0], np.clip(np.rint(steps), -128, 127))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nerone.compat import zip
 from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node
-from nerone.quantization.executor import evaluate, quantized_weights
+from nerone.quantization.executor import compiled_for, evaluate, quantized_weights
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
@@ -51,7 +51,7 @@ def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray
         evaluate(graph, inputs, weights=rounded, hook=hook)
         return [shifts[name] for name in names]
 
-    shifts = dict(zip(names, tf.function(run)(*images), strict=True))
+    shifts = dict(zip(names, compiled_for(graph, run)(*images), strict=True))
     changed = []
     for node in graph:
         if node.name in shifts:

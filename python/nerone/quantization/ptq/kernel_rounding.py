@@ -8,14 +8,18 @@ one of the candidates.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nerone.compat import zip
 from nerone.dpu.arithmetic import INT8_MAX, INT8_MIN
 from nerone.graph import Graph, Node
+from nerone.quantization.blas import one_blas_thread
 from nerone.quantization.ptq.moments import Matrix, from_rows, input_moments, kernel_rows
 
 __all__ = ["Measure", "RoundedKernel", "best_fix_points", "error_measures", "round_kernel", "with_rounded_kernels"]
@@ -24,9 +28,11 @@ __all__ = ["Measure", "RoundedKernel", "best_fix_points", "error_measures", "rou
 _DAMPINGS = (0.003, 0.03)
 # Share of the error in the mean that counts where biases are corrected afterwards; they are int8 too.
 _MEAN_SHARE = 0.1
-_BLOCK = 64
+_BLOCK, _FEW = 128, 16
 # One image in so many is held out: it scores the rounding that was fitted on the others.
 _JUDGES = 4
+# Layers whose kernels are rounded at a time, each with matrices of a few dozen MB.
+_MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,7 @@ def round_kernel(node: Node, measure: Measure, fix_points: Sequence[int]) -> dic
     rows = kernel_rows(node)
     columns = rows.shape[2]
     steps = np.concatenate([np.ldexp(rows, fix_point) for fix_point in fix_points], axis=2)
-    integers, errors = np.empty_like(steps), np.empty((len(rows), steps.shape[2]))
-    for group in range(len(rows)):
-        integers[group], errors[group] = _best(steps[group], measure.fit[group], measure.check[group])
+    integers, errors = _best(steps, measure.fit, measure.check)
     found = {}
     for number, fix_point in enumerate(fix_points):
         part = slice(number * columns, (number + 1) * columns)
@@ -105,11 +109,17 @@ def best_fix_points(
     kernels rounded at these.
     """
     chosen, kernels = {name: dict(own) for name, own in fix_points.items()}, {}
-    for name, measure in measures.items():
+
+    def search(name: str) -> tuple[int, NDArray[np.float32]]:
         near = chosen[name]["kernel"]
-        tried = round_kernel(graph[name], measure, (near, near - 1, near + 1))
+        tried = round_kernel(graph[name], measures[name], (near, near - 1, near + 1))
         best = min(tried, key=lambda fix_point: tried[fix_point].error)
-        chosen[name]["kernel"], kernels[name] = best, tried[best].kernel
+        return best, tried[best].kernel
+
+    # Layers side by side, each on one thread: OpenBLAS's own threads wait for each other by spinning.
+    with one_blas_thread(), ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_THREADS)) as pool:
+        for name, (best, kernel) in zip(measures, pool.map(search, measures), strict=True):
+            chosen[name]["kernel"], kernels[name] = best, kernel
     return chosen, kernels
 
 
@@ -127,51 +137,70 @@ def with_rounded_kernels(
     known : by node a fix point and the kernel that was rounded at it; it is taken where the fix point is still that one
     """
     nodes = []
-    for node in graph:
-        if node.name in measures:
-            fix_point = fix_points[node.name]["kernel"]
-            before, kernel = known.get(node.name, (None, None))
-            if before != fix_point or kernel is None:
-                kernel = round_kernel(node, measures[node.name], (fix_point,))[fix_point].kernel
-            node = node.with_changes(weights={**node.weights, "kernel": kernel})
-        nodes.append(node)
+    with one_blas_thread():
+        for node in graph:
+            if node.name in measures:
+                fix_point = fix_points[node.name]["kernel"]
+                before, kernel = known.get(node.name, (None, None))
+                if before != fix_point or kernel is None:
+                    kernel = round_kernel(node, measures[node.name], (fix_point,))[fix_point].kernel
+                node = node.with_changes(weights={**node.weights, "kernel": kernel})
+            nodes.append(node)
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)
 
 
 def _best(steps: Matrix, fit: Matrix, check: Matrix) -> tuple[Matrix, Matrix]:
-    """Integers for (D, columns) values in steps, and the error of each column by ``check``."""
+    """Integers for (groups, D, columns) values in steps, and the error of each column by ``check``."""
     best = np.clip(np.rint(steps), INT8_MIN, INT8_MAX)
     least = _error(steps - best, check)
     # The loudest inputs first: those that follow have more freedom to make up for them.
-    order = np.argsort(-np.diag(fit), kind="stable")
+    loudness = np.diagonal(fit, axis1=1, axis2=2)
+    order = np.argsort(-loudness, axis=1, kind="stable")
+    ordered = np.take_along_axis(steps, order[:, :, None], 1)
+    last_first = order[:, ::-1]
+    backwards = fit[np.arange(len(fit))[:, None, None], last_first[:, :, None], last_first[:, None, :]]
+    mean = np.take_along_axis(loudness, order, 1).mean(axis=1)
     for damping in _DAMPINGS:
         tried = np.empty_like(steps)
-        tried[order] = _compensated(steps[order], _upper_factor(fit[np.ix_(order, order)], damping))
+        rounded = _compensated(ordered, _lower_factor(backwards, damping * mean))
+        np.put_along_axis(tried, order[:, :, None], rounded, 1)
         error = _error(steps - tried, check)
         better = error < least
-        best[:, better], least[better] = tried[:, better], error[better]
+        best, least = np.where(better[:, None], tried, best), np.where(better, error, least)
     return best, least
 
 
 def _error(wrong: Matrix, measure: Matrix) -> Matrix:
-    return np.asarray(np.sum(wrong * (measure @ wrong), axis=0))
+    product = measure @ wrong
+    product *= wrong
+    return np.asarray(product.sum(axis=1))
 
 
-def _upper_factor(measure: Matrix, damping: float) -> Matrix:
-    """Upper triangular ``R`` with ``R R' = measure + damping``."""
-    extra = max(damping * float(np.mean(np.diag(measure))), np.finfo(np.float32).tiny)
-    damped = measure + extra * np.eye(len(measure))
-    return np.asarray(np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1])
+def _lower_factor(backwards: Matrix, damping: Matrix) -> Matrix:
+    """Lower triangular ``L`` with ``L' L`` = the measure + damping; ``backwards`` is the measure from last to first."""
+    damped = backwards.copy()
+    diagonal = np.einsum("gii->gi", damped)
+    diagonal += np.maximum(damping, np.finfo(np.float32).tiny)[:, None]
+    return np.ascontiguousarray(np.linalg.cholesky(damped)[:, ::-1, ::-1].transpose(0, 2, 1))
 
 
 def _compensated(steps: Matrix, factor: Matrix) -> Matrix:
-    """Round row by row. The error ``|R' e|^2`` has one term per row, which the row's own rounding brings near zero."""
+    """Round row by row. The error ``|L e|^2`` has one term per row, which the row's own rounding brings near zero.
+
+    What the rows before a row carry into it is added in three goes, of which only the last, of few rows, is its own.
+    """
     result, errors = np.empty_like(steps), np.zeros_like(steps)
-    for start in range(0, len(steps), _BLOCK):
-        end = min(start + _BLOCK, len(steps))
-        carried = factor[:start, start:end].T @ errors[:start]
-        for row in range(start, end):
-            term = carried[row - start] + factor[start:row, row] @ errors[start:row]
-            result[row] = np.clip(np.rint(steps[row] + term / factor[row, row]), INT8_MIN, INT8_MAX)
-            errors[row] = steps[row] - result[row]
+    pivots = np.diagonal(factor, axis1=1, axis2=2)
+    for start in range(0, steps.shape[1], _BLOCK):
+        end = min(start + _BLOCK, steps.shape[1])
+        carried = factor[:, start:end, :start] @ errors[:, :start]
+        for first in range(start, end, _FEW):
+            last = min(first + _FEW, end)
+            carried[:, first - start : last - start] += factor[:, first:last, start:first] @ errors[:, start:first]
+            for row in range(first, last):
+                term = carried[:, row - start] + (factor[:, row : row + 1, first:row] @ errors[:, first:row])[:, 0]
+                term /= pivots[:, row, None]
+                term += steps[:, row]
+                np.clip(np.rint(term, out=term), INT8_MIN, INT8_MAX, out=result[:, row])
+                np.subtract(steps[:, row], result[:, row], out=errors[:, row])
     return result

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nerone.compat import zip
 from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node, Op
-from nerone.quantization.executor import evaluate
+from nerone.quantization.executor import compiled_for, evaluate
 from nerone.quantization.tf_ops import import_tensorflow
 
 __all__ = ["Matrix", "from_rows", "input_moments", "kernel_rows"]
@@ -65,7 +65,7 @@ def input_moments(graph: Graph, images: Sequence[NDArray[np.float32]]) -> dict[s
         values = evaluate(graph, dict(zip(graph.inputs, feeds, strict=True)))
         return [_moments(tf, _windows(tf, node, values[node.inputs[0]])) for node in nodes]
 
-    compiled = tf.function(run, input_signature=[tf.TensorSpec((None, *graph[name].shape)) for name in graph.inputs])
+    compiled = compiled_for(graph, run)
     totals: dict[str, Matrix] = {}
     count = len(images[0])
     for start in range(0, count, _BATCH):

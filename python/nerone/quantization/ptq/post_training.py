@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -128,10 +128,10 @@ def fix_point_floors(graph: Graph, points: Mapping[str, Any]) -> dict[str, int]:
     return {node.name: _RELU6_FLOOR for node in graph if node.op is Op.RELU6 and node.name in points}
 
 
-def weight_fix_points(graph: Graph) -> dict[str, dict[str, int]]:
-    """Return the fix points of kernels and biases with the smallest squared error."""
+def weight_fix_points(graph: Graph, keys: Container[str] = ("kernel", "bias")) -> dict[str, dict[str, int]]:
+    """Return the fix points of kernels and biases, or of some of them, with the smallest squared error."""
     return {
-        node.name: {key: min_mse_fix_point(array, "even") for key, array in node.weights.items()}
+        node.name: {key: min_mse_fix_point(array, "even") for key, array in node.weights.items() if key in keys}
         for node in graph
         if node.op in WEIGHTED
     }
@@ -167,7 +167,8 @@ def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, pro
     model = QuantizedModel(rounded, fix_points, weights, decision.float_nodes)
     if options.correct_biases:
         rounded = correct_biases(model, graph, images.first(_BIAS_IMAGES))
-    kept = {name: {**own, "kernel": weights[name]["kernel"]} for name, own in weight_fix_points(rounded).items()}
+    biases = weight_fix_points(rounded, ("bias",))
+    kept = {name: {"kernel": weights[name]["kernel"], **own} for name, own in biases.items()}
     fix_points, weights = adjust(graph, fix_points, _with_bias_range(graph, fix_points, kept), floors)
     return replace(model, graph=rounded, fix_points=fix_points, weight_fix_points=weights), found
 

@@ -16,7 +16,7 @@ from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph import Graph, Node
 from nerone.quantization.calibration.images import CalibrationSet
-from nerone.quantization.executor import evaluate
+from nerone.quantization.executor import compiled_for, evaluate
 from nerone.quantization.groups import Group, fix_point_groups, reader_energy
 from nerone.quantization.pof2s import CANDIDATES, non_overflow_fix_point
 from nerone.quantization.tf_ops import import_tensorflow
@@ -80,7 +80,7 @@ def _ranges(graph: Graph, points: Sequence[str], chunks: _Progress) -> dict[str,
         values = evaluate(graph, dict(zip(graph.inputs, feeds, strict=True)))
         return tf.stack([[tf.reduce_min(values[name]), tf.reduce_max(values[name])] for name in points])
 
-    search = _compiled(tf, graph, run)
+    search = compiled_for(graph, run)
     found = np.array([search(*batch).numpy() for batch in chunks])
     low, high = found[..., 0].min(axis=0), found[..., 1].max(axis=0)
     bad = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))
@@ -123,7 +123,7 @@ def _errors(
         evaluate(graph, dict(zip(graph.inputs, feeds, strict=True)), hook=hook)
         return tf.stack([rows[name] for _, name, _ in tasks])
 
-    search = _compiled(tf, graph, run)
+    search = compiled_for(graph, run)
     totals = np.sum([search(*batch).numpy().astype(np.float64) for batch in chunks], axis=0)
     errors = [np.zeros(CANDIDATES) for _ in groups]
     for (index, _, _), row in zip(tasks, totals, strict=True):
@@ -148,7 +148,3 @@ def _candidate_errors(tf: Any, value: Any, first: int, scale: NDArray[np.float32
         rounded = tf.quantization.fake_quant_with_min_max_args(value, -128.0 * step, 127.0 * step)
         rows.append(power(rounded - value))
     return tf.stack(rows)
-
-
-def _compiled(tf: Any, graph: Graph, run: Callable[..., Any]) -> Any:
-    return tf.function(run, input_signature=[tf.TensorSpec((None, *graph[name].shape)) for name in graph.inputs])

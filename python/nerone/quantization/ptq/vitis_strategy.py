@@ -12,7 +12,7 @@ from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph import Graph, Node, Op
 from nerone.quantization.calibration.images import CalibrationSet
-from nerone.quantization.executor import evaluate
+from nerone.quantization.executor import compiled_for, evaluate
 from nerone.quantization.ptq.search import min_mse, non_overflow
 from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
@@ -92,7 +92,7 @@ def _search_function(graph: Graph, points: Sequence[str], weights: Mapping[str, 
         evaluate(graph, dict(zip(graph.inputs, feeds, strict=True)), weights=weights, hook=hook)
         return tf.stack([fix_points[name] for name in points]), tf.stack([spans[name] for name in points])
 
-    return tf.function(run, input_signature=[tf.TensorSpec((None, *graph[name].shape)) for name in graph.inputs])
+    return compiled_for(graph, run)
 
 
 def _check(points: Sequence[str], spans: Any) -> None:

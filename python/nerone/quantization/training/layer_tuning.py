@@ -82,7 +82,7 @@ def tune_layer(
             loss = error(x, y)
         optimizer.apply(tape.gradient(loss, list(variables.values())), fraction)
 
-    run_error, run_step = tf.function(error, reduce_retracing=True), tf.function(step, reduce_retracing=True)
+    run_error, run_step = (tf.function(run, reduce_retracing=True, autograph=False) for run in (error, step))
     batches = _Batches(source, target, batch_size, seed)
     first = best = batches.mean(run_error)
     kept = {key: variable.numpy() for key, variable in variables.items()}
