@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import standard
 
 CALIBRATION_IMAGES = 16
-STANDARD_CALIBRATION_IMAGES = 4  # they have more layers
+STANDARD_CALIBRATION_IMAGES = 2  # they have more layers
 
 
 def calibration_images(shape: tuple[int, int, int], count: int) -> NDArray[np.float32]:
@@ -64,8 +64,8 @@ def _spread_classes(model: Any, images: NDArray[np.float32]) -> None:
     head.set_weights([kernel / deviation, (bias - mean) / deviation])
 
 
-def up_to_logits(model: Any) -> Any:
-    """The same network without its softmax, its upsampling in the form that peers quantize."""
+def with_resizes(model: Any) -> Any:
+    """The same network, its upsampling in the form that peers quantize."""
     import keras
     import tensorflow as tf
 
@@ -85,8 +85,14 @@ def up_to_logits(model: Any) -> Any:
             return layer
         return NearestResize(tuple(layer.output.shape[1:3]), name=layer.name)
 
-    logits = model.layers[-1].input
-    return keras.models.clone_model(keras.Model(model.inputs, logits), clone_function=replace)
+    return keras.models.clone_model(model, clone_function=replace)
+
+
+def up_to_logits(model: Any) -> Any:
+    """The network without its softmax."""
+    import keras
+
+    return keras.Model(model.inputs, model.layers[-1].input)
 
 
 def write_tflite(saved_model: Path, images: NDArray[np.float32], target: Path) -> None:
@@ -113,54 +119,67 @@ def write_layers(graph: Any, folder: Path) -> None:
     (folder / "layers.json").write_text(json.dumps({"nodes": nodes, "outputs": graph.outputs}))
 
 
-def write_xmodel(model: Any, images: NDArray[np.float32], target: Path) -> None:
+def write_xmodel(model: Any, images: NDArray[np.float32], target: Path, options: Any = None) -> None:
     from nerone.compilation import compile
     from nerone.quantization import quantize
 
-    compile(quantize(model, images), board="host", output=target)
+    compile(quantize(model, images, options=options), board="host", output=target)
 
 
-def _write(model: Any, logits: Any, images: NDArray[np.float32], folder: Path, *, layers: bool) -> None:
+def write_for_peers(model: Any, images: NDArray[np.float32], folder: Path, *, tflite: bool) -> None:
+    """The SavedModel, perhaps TFLite INT8, the images and the first output's FP32 values."""
     import tensorflow as tf
 
-    write_xmodel(model, images, folder / "model.xmodel")
-    if layers:
-        from nerone.graph import from_keras
-
-        write_layers(from_keras(model), folder)
     signature = [tf.TensorSpec((1, *images.shape[1:]), tf.float32)]
-    logits.export(folder / "saved_model", verbose=False, input_signature=signature)
-    write_tflite(folder / "saved_model", images, folder / "model.tflite")
+    model.export(folder / "saved_model", verbose=False, input_signature=signature)
+    if tflite:
+        write_tflite(folder / "saved_model", images, folder / "model.tflite")
     np.save(folder / "images.npy", images)
-    np.save(folder / "reference.npy", np.concatenate([np.asarray(logits(image[None])) for image in images]))
+    outputs = [model(image[None]) for image in images]
+    first = [np.asarray(found[0] if isinstance(found, (list, tuple)) else found) for found in outputs]
+    np.save(folder / "reference.npy", np.concatenate(first))
 
 
-def export(name: str, folder: Path) -> None:
+def export_standard(name: str, folder: Path, *, tflite: bool) -> None:
+    """Quantized without the parts of PTQ that refine values: they take most of the time and do not change speed."""
+    from nerone.quantization import QuantizeOptions
+
+    images = calibration_images(standard.NETWORKS[name].shape, STANDARD_CALIBRATION_IMAGES)
+    model = standard.build(name, images)
+    options = QuantizeOptions(compensate_kernels=False, correct_biases=False, compare_images=0)
+    write_xmodel(model, images, folder / "model.xmodel", options)
+    write_for_peers(with_resizes(model), images, folder, tflite=tflite)
+
+
+def export(name: str, folder: Path, *, tflite: bool) -> None:
     """Write everything into the folder; a finished one is kept."""
-    if (folder / "reference.npy").exists():
+    wanted = ["reference.npy", *(["model.tflite"] if tflite else [])]
+    if all((folder / file).exists() for file in wanted):
         return
     folder.mkdir(parents=True, exist_ok=True)
     if name in standard.NETWORKS:
-        images = calibration_images(standard.NETWORKS[name].shape, STANDARD_CALIBRATION_IMAGES)
-        model = standard.build(name, images)
-        _write(model, model, images, folder, layers=False)
+        export_standard(name, folder, tflite=tflite)
         return
+    from nerone.graph import from_keras
     from nerone.zoo import models
 
     task, _, variant = name.rpartition("-")
     images = calibration_images(tuple(models.build(task, variant=variant).input_shape[1:]), CALIBRATION_IMAGES)
     model = build(task, variant, images)
-    _write(model, up_to_logits(model), images, folder, layers=True)
+    write_xmodel(model, images, folder / "model.xmodel")
+    write_layers(from_keras(model), folder)
+    write_for_peers(with_resizes(up_to_logits(model)), images, folder, tflite=tflite)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", help="task-variant, such as ct-org-published, or a standard network")
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--without-tflite", action="store_true", help="its conversion takes long")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in options.models:
-        export(name, options.folder / name)
+        export(name, options.folder / name, tflite=not options.without_tflite)
 
 
 if __name__ == "__main__":
