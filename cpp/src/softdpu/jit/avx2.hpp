@@ -20,6 +20,20 @@ struct Vector {
 inline constexpr int half_pixels = lanes / 2;
 inline constexpr int half_bytes = vector_bytes / 2;
 
+// Four rows of four dwords.
+struct Dwords {
+  __m128i rows[4];
+};
+
+NERONE_AVX2 inline Dwords transposed(const Dwords& from) {
+  const __m128i low01 = _mm_unpacklo_epi32(from.rows[0], from.rows[1]);
+  const __m128i low23 = _mm_unpacklo_epi32(from.rows[2], from.rows[3]);
+  const __m128i high01 = _mm_unpackhi_epi32(from.rows[0], from.rows[1]);
+  const __m128i high23 = _mm_unpackhi_epi32(from.rows[2], from.rows[3]);
+  return {{_mm_unpacklo_epi64(low01, low23), _mm_unpackhi_epi64(low01, low23), _mm_unpacklo_epi64(high01, high23),
+           _mm_unpackhi_epi64(high01, high23)}};
+}
+
 NERONE_AVX2 inline __m256i load_half(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 NERONE_AVX2 inline Vector load(const std::uint8_t* from) { return {load_half(from), load_half(from + half_bytes)}; }
 NERONE_AVX2 inline void store(std::uint8_t* to, Vector v) {

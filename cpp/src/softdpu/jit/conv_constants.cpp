@@ -37,6 +37,12 @@ std::uint32_t dword_of(ConvConstant constant, const Requantize& requantize, int 
       return 0x7FU * each_byte;
     case ConvConstant::word_ones:
       return 0x00010001U;
+    case ConvConstant::even_ones:
+      return 0x00000001U;
+    case ConvConstant::odd_ones:
+      return 0x00010000U;
+    case ConvConstant::pair_transpose:
+      return 0x05010400U + static_cast<std::uint32_t>(dword % 2 * 2 + dword % 4 / 2 * 8) * each_byte;
   }
   return 0;
 }

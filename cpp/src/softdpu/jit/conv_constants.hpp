@@ -19,7 +19,10 @@ enum class ConvConstant {
   leaky_round,
   round,
   without_flip,
-  word_ones
+  word_ones,
+  even_ones,      // words 1, 0, 1, 0 ...
+  odd_ones,       // words 0, 1, 0, 1 ...
+  pair_transpose  // of two pixels' even channels and their odd ones, four bytes each, twice: four pixels
 };
 
 // One dword of a register that is filled with the constant.

@@ -18,6 +18,11 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   static std::unique_ptr<Generator> make(const ConvShape& shape, const ConvTile& tile);
   ~Generator() override = default;
 
+  int row_tiles() const;
+  int first_row(int tile) const;  // of the grid
+  std::ptrdiff_t input_row_bytes() const;
+  std::ptrdiff_t grid_row_bytes() const;
+
  protected:
   // A stretch of a row or of the channels: `count` times `size`.
   struct Run {
@@ -38,8 +43,12 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   virtual void load_constants() = 0;
   virtual void start_from_bias(const Tile& tile) = 0;
   virtual void start_from_sums(const Tile& tile) = 0;
+  // Loads what all taps of a run of groups read.
+  virtual void prepare_run(const GroupRun& /*run*/) {}
   virtual void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                         std::ptrdiff_t& weight_offset) = 0;
+  // Sums of a depthwise tile by pairs of taps, the bias included; only where the shape has pairs.
+  virtual void emit_pairs(const Tile& /*tile*/) {}
   // The taps of a chain of byte products; only where a run has such chains.
   virtual void emit_chain(const Tile& /*tile*/, const ByteChains& /*of*/, const std::vector<GroupTap>& /*chain*/,
                           std::ptrdiff_t& /*weight_offset*/) {}
@@ -65,7 +74,6 @@ class ConvKernel::Generator : public Xbyak::CodeGenerator {
   // Pixels of the row that are left for a vector that starts `offset` pixels into the row's last block.
   int pixels_at_edge(int offset) const;
   bool has_edge() const { return stored_width() % (row_lanes() * store_phases()) != 0; }
-  std::ptrdiff_t grid_row_bytes() const;
   std::ptrdiff_t pixel_offset(const Tap& tap, int row, int block) const;
   // Index of the register that holds a sum, and of those behind them.
   int sum_index(const Tile& tile, int phase, int channel, int row, int block) const;

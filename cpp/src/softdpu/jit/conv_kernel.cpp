@@ -12,18 +12,30 @@ using Xbyak::Reg64;
 
 namespace {
 
-constexpr int bias_slot = 8;  // on the stack
+// On the stack, behind the weights.
+constexpr int bias_slot = 8, half_bits_slot = 16, ends_slot = 24;
 
 }  // namespace
 
 ConvKernel::ConvKernel(const ConvShape& shape, const ConvTile& tile)
-    : generator_(Generator::make(shape, tile)), run_(generator_->getCode<void (*)(const ConvArguments*)>()) {}
+    : generator_(Generator::make(shape, tile)), run_(generator_->getCode<void (*)(const Call*)>()) {}
 
 ConvKernel::~ConvKernel() = default;
 
 const std::uint8_t* ConvKernel::code() const { return generator_->getCode(); }
 
 std::size_t ConvKernel::code_bytes() const { return generator_->getSize(); }
+
+int ConvKernel::tiles() const { return generator_->row_tiles(); }
+
+void ConvKernel::operator()(const ConvArguments& arguments, const Range& tiles) const {
+  if (tiles.size() <= 0) return;
+  const auto first = generator_->first_row(tiles.begin);
+  Call call{arguments, tiles.size(), tiles.size() > 1 && tiles.end == generator_->row_tiles() ? 1 : 0};
+  call.arguments.input += first * generator_->input_row_bytes();
+  call.arguments.output += first * generator_->grid_row_bytes();
+  run_(&call);
+}
 
 ConvKernel::Generator::Generator(const ConvShape& shape, const ConvTile& tile)
     : CodeGenerator(4096, Xbyak::AutoGrow), shape_(shape), plan_(tile) {}
@@ -40,6 +52,14 @@ std::unique_ptr<ConvKernel::Generator> ConvKernel::Generator::make(const ConvSha
   return generator;
 }
 
+int ConvKernel::Generator::row_tiles() const { return divide_up(shape_.grid.height, plan_.image_rows()); }
+
+int ConvKernel::Generator::first_row(int tile) const {
+  return std::min(tile * plan_.image_rows(), shape_.grid.height - plan_.image_rows());
+}
+
+std::ptrdiff_t ConvKernel::Generator::input_row_bytes() const { return shape_.grid.step_y * shape_.input.row; }
+
 std::ptrdiff_t ConvKernel::Generator::grid_row_bytes() const {
   return shape_.output.row * (shape_.upsample ? 2 : shape_.grid.row_step);
 }
@@ -54,6 +74,8 @@ void ConvKernel::Generator::emit_kernel() {
   load_constants();
   mov(input_row_, ptr[arguments_ + offsetof(ConvArguments, input)]);
   mov(output_row_, ptr[arguments_ + offsetof(ConvArguments, output)]);
+  mov(rows_left_, ptr[arguments_ + offsetof(Call, tiles)]);
+  push(qword[arguments_ + offsetof(Call, ends)]);
   const std::ptrdiff_t column_bytes = static_cast<std::ptrdiff_t>(shape_.grid.first_column) * group_channels;
   add_bytes(input_row_, column_bytes * shape_.grid.step_x);
   add_bytes(output_row_, shape_.grid.first_row * shape_.output.row + column_bytes);
@@ -61,7 +83,7 @@ void ConvKernel::Generator::emit_kernel() {
   push(qword[arguments_ + offsetof(ConvArguments, bias)]);
   push(qword[arguments_ + offsetof(ConvArguments, weights)]);
   emit_rows();
-  add(rsp, 3 * 8);
+  add(rsp, 4 * 8);
   for (auto reg = std::rbegin(saved); reg != std::rend(saved); ++reg) pop(*reg);
   vzeroupper();
   ret();
@@ -96,24 +118,28 @@ void ConvKernel::Generator::repeat(int count, const Reg64& counter, const std::f
 
 // The last tile of rows may begin inside the one before: it writes the same bytes again.
 void ConvKernel::Generator::emit_rows() {
-  const int tiles = divide_up(shape_.grid.height, plan_.image_rows());
-  const int overlap = tiles * plan_.image_rows() - shape_.grid.height;
-  repeat(tiles, rows_left_, [&] {
-    emit_channel_runs();
-    if (tiles == 1) return;
-    const std::ptrdiff_t input_step = shape_.grid.step_y * shape_.input.row;
-    add_bytes(input_row_, plan_.image_rows() * input_step);
-    add_bytes(output_row_, plan_.image_rows() * grid_row_bytes());
-    if (shape_.first_sums) add(qword[rsp + bias_slot], static_cast<int>(plan_.rows * shape_.first_sums->row));
-    if (overlap == 0) return;
+  const int overlap = row_tiles() * plan_.image_rows() - shape_.grid.height;
+  if (row_tiles() == 1) return emit_channel_runs();
+  Label next;
+  align(32);
+  L(next);
+  emit_channel_runs();
+  add_bytes(input_row_, plan_.image_rows() * input_row_bytes());
+  add_bytes(output_row_, plan_.image_rows() * grid_row_bytes());
+  if (shape_.first_sums) add(qword[rsp + bias_slot], static_cast<int>(plan_.rows * shape_.first_sums->row));
+  if (overlap != 0) {
     Label regular;
     cmp(rows_left_.cvt32(), 2);
     jne(regular);
-    add_bytes(input_row_, -overlap * input_step);
+    cmp(qword[rsp + ends_slot], 0);
+    je(regular);
+    add_bytes(input_row_, -overlap * input_row_bytes());
     add_bytes(output_row_, -overlap * grid_row_bytes());
     if (shape_.first_sums) sub(qword[rsp + bias_slot], static_cast<int>(overlap * shape_.first_sums->row));
     L(regular);
-  });
+  }
+  dec(rows_left_.cvt32());
+  jnz(next, T_NEAR);
 }
 
 void ConvKernel::Generator::emit_channel_runs() {
@@ -121,7 +147,7 @@ void ConvKernel::Generator::emit_channel_runs() {
   mov(output_block_, output_row_);
   mov(weights_, ptr[rsp]);
   mov(bias_, ptr[rsp + bias_slot]);
-  if (shape_.requantize.needs_half_bits()) mov(half_bits_, ptr[rsp + 16]);
+  if (shape_.requantize.needs_half_bits()) mov(half_bits_, ptr[rsp + half_bits_slot]);
   const Run runs[] = {{shape_.channels / plan_.channels, plan_.channels}, {1, shape_.channels % plan_.channels}};
   for (const auto& run : runs) {
     if (run.size == 0) continue;
@@ -159,6 +185,10 @@ void ConvKernel::Generator::emit_channel_block(int channels) {
 }
 
 void ConvKernel::Generator::emit_tile(const Tile& tile) {
+  if (!shape_.pair_chains.empty()) {
+    emit_pairs(tile);
+    return emit_stores(tile);
+  }
   if (shape_.first_sums) {
     start_from_sums(tile);
   } else {
@@ -182,6 +212,7 @@ void ConvKernel::Generator::emit_groups(const Tile& tile) {
 void ConvKernel::Generator::emit_run(const Tile& tile, const GroupRun& run, bool is_last) {
   const int unroll = unrolled_groups(shape_, run);
   const auto chains = chains_of(shape_, run);
+  prepare_run(run);
   repeat(run.groups / unroll, groups_left_, [&] {
     std::ptrdiff_t weight_offset = 0;
     for (const auto& chain : chains) {

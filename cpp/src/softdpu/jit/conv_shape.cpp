@@ -84,6 +84,7 @@ std::vector<GroupRun> runs_of(const ConvShape& shape) {
 }
 
 std::ptrdiff_t all_weight_bytes(const ConvShape& shape, int channels) {
+  if (!shape.pair_chains.empty()) return 2 * pairs_of(shape) * channels;
   std::ptrdiff_t sources = 0;
   for (const auto& tap : shape.grid.taps) {
     for (const int source : tap.source) sources += source >= 0 ? 1 : 0;

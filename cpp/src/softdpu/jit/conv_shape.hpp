@@ -75,8 +75,9 @@ struct ConvShape {
   int channels = 0;        // of the output
   Strides input, output;   // from row to row of the tensors (not of the grid)
   Requantize requantize;
-  bool upsample = false;       // each pixel is stored as 2x2
-  std::vector<GroupRun> runs;  // of AVX2; where there are none, all groups are one run without chains
+  bool upsample = false;         // each pixel is stored as 2x2
+  std::vector<GroupRun> runs;    // of AVX2; where there are none, all groups are one run without chains
+  std::vector<int> pair_chains;  // of a depthwise one on AVX2 (depthwise_pairs.hpp); its inputs are unflipped
 
   // A convolution may be computed in two parts. The first stores its sums, int32 [channel][pixel]; the distance from
   // one channel to the next is a quarter of the output's group stride. The second starts from such sums, whose rows and
@@ -96,6 +97,9 @@ inline int weight_bytes_of(const ConvShape& shape, const GroupRun& run) {
   if (run.chains.spread) return lanes_of(shape.isa) * group_channels;
   return words && !shape.depthwise ? 2 * group_channels : group_channels;
 }
+
+// Pairs of taps; the last one may have a single tap.
+inline int pairs_of(const ConvShape& shape) { return divide_up(static_cast<int>(shape.grid.taps.size()), 2); }
 
 // Of some output channels' weights, all groups and taps.
 std::ptrdiff_t all_weight_bytes(const ConvShape& shape, int channels);

@@ -28,32 +28,49 @@ double word_products(const ConvShape& shape, int channels, int pixels) {
   return std::max(products, instructions / per_half_cycle);
 }
 
-// Of one unrolled set of groups. The instructions of a chain of k taps: a load, perhaps a mask, for each of its pixels;
-// for each sum k products, k - 1 additions of words, a product and an addition that make dwords of them; a broadcast
-// for each weight that is not spread.
-double chain_products(const ConvShape& shape, const ByteChains& chains, int channels, int pixels) {
-  constexpr double per_half_cycle = 2.5;
-  const int loads = chains.most_input < zero_byte ? 2 : 1;
+// Of one unrolled set of groups. A chain of k taps takes for each sum k products, k - 1 additions of words, a product
+// and an addition that make dwords of them; a mask for each of its pixels that is unflipped; loads of the pixels and
+// the weights, and of the constants where no register is left for them.
+double chain_products(const ConvShape& shape, const ConvTile& tile, const ByteChains& chains, int channels,
+                      int pixels) {
+  constexpr double per_half_cycle = 2.5, vectors_per_half_cycle = 1.6, broadcast_cost = 0.15;
+  const auto registers = chain_registers(chains, tile);
+  int spare = free_registers(shape) - tile.accumulators(shape.grid.phases) - registers.used;
+  const bool loads_ones = !chains.spread && !registers.product_is_free && spare-- <= 0;
+  const bool is_masked = chains.most_input < zero_byte, loads_mask = is_masked && spare <= 0;
   double cost = 0;
   for (const int length : chains.lengths) {
-    const double sums = static_cast<double>(channels) * pixels * shape.grid.phases;
-    const double products = sums * (length + 1);
-    const double instructions =
-        loads * length * pixels + (chains.spread ? 0 : channels * shape.grid.phases * length) + sums * (2 * length + 1);
-    cost += std::max(products, instructions / per_half_cycle);
+    const double sums = static_cast<double>(channels) * pixels * shape.grid.phases, taps = length * pixels;
+    const double products = sums * (length + 1), vectors = sums * (2 * length + 1) + (is_masked ? taps : 0);
+    const double broadcasts = chains.spread ? 0 : channels * shape.grid.phases * length;
+    const double loads =
+        taps * (loads_mask ? 2 : 1) + broadcasts + (chains.spread ? sums * length : 0) + (loads_ones ? sums : 0);
+    const double instructions = vectors + broadcasts + (is_masked && !loads_mask ? 0 : taps);
+    cost += std::max({products, vectors / vectors_per_half_cycle, loads, instructions / per_half_cycle}) +
+            broadcast_cost * broadcasts;
   }
   return cost;
+}
+
+// Of depthwise pairs: for each vector of pixels a load of each tap with its mask; for each pair two instructions that
+// interleave its taps, two products and, but for the first of a chain, two sums; eight to widen a chain.
+double pair_products(const ConvShape& shape, int pixels) {
+  constexpr double per_half_cycle = 1.6;
+  const auto taps = static_cast<double>(shape.grid.taps.size()), chains = static_cast<double>(shape.pair_chains.size());
+  const double loads = shape.grid.step_x > 1 ? 3 * taps : taps;
+  return pixels * (loads + pairs_of(shape) * 6 + chains * 6) / per_half_cycle;
 }
 
 // The products of one tile.
 double products_of(const ConvShape& shape, const ConvTile& tile, int channels, int pixels) {
   const double taps = static_cast<double>(shape.grid.taps.size());
   const double sums = channels * pixels;
+  if (!shape.pair_chains.empty()) return pair_products(shape, pixels);
   double cost = 0;
   for (const auto& run : runs_of(shape)) {
     cost += run.groups * taps * pixels * (tile.fold - 1) * fold_cost;
     if (run.chains.are_used()) {
-      cost += run.groups / unrolled_groups(shape, run) * chain_products(shape, run.chains, channels, pixels);
+      cost += run.groups / unrolled_groups(shape, run) * chain_products(shape, tile, run.chains, channels, pixels);
       continue;
     }
     const double dots = shape.isa == Isa::avx2
@@ -110,7 +127,13 @@ int free_registers(const ConvShape& shape) {
   return registers - zeros - transpose - weights - permutation - interleave;
 }
 
+ChainRegisters chain_registers(const ByteChains& chains, const ConvTile& tile) {
+  const int longest = chains.longest();
+  return {tile.rows * tile.blocks * (longest + 1), longest == 1 && !chains.spread};
+}
+
 int pixel_registers(const ConvShape& shape, const ConvTile& tile) {
+  if (!shape.pair_chains.empty()) return 4;
   const int pixels = tile.rows * tile.blocks;
   int most = 0;
   for (const auto& run : runs_of(shape)) {

@@ -25,6 +25,14 @@ int free_registers(const ConvShape& shape);
 // for each tap of the longest and one for its sum.
 int pixel_registers(const ConvShape& shape, const ConvTile& tile);
 
+// Of those, what the chains of a run need; without spread weights a run whose chains have one tap each leaves the
+// register for a product free.
+struct ChainRegisters {
+  int used = 0;
+  bool product_is_free = false;
+};
+ChainRegisters chain_registers(const ByteChains& chains, const ConvTile& tile);
+
 // Whether a kernel can be generated.
 bool is_possible(const ConvShape& shape, const ConvTile& tile);
 

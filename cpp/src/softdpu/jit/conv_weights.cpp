@@ -25,6 +25,7 @@ class Packer {
   }
 
   void add_block(int first, int channels) {
+    if (!shape_.pair_chains.empty()) return add_pairs(first, channels);
     int first_group = 0;
     for (const auto& run : runs_) {
       const auto chains = chains_of(shape_, run);
@@ -46,6 +47,18 @@ class Packer {
 
  private:
   int phases() const { return shape_.grid.phases; }
+
+  void add_pairs(int first, int channels) {
+    const auto& taps = shape_.grid.taps;
+    for (int pair = 0; pair < pairs_of(shape_); ++pair) {
+      for (int channel = first; channel < first + channels; ++channel) {
+        for (const std::size_t tap : {2 * static_cast<std::size_t>(pair), 2 * static_cast<std::size_t>(pair) + 1}) {
+          const WeightPlace place{channel % group_channels, tap < taps.size() ? taps[tap].source[0] : 0, channel};
+          packed_.weights.push_back(tap < taps.size() ? weight_at(conv_, shape_, input_, place) : std::int8_t{0});
+        }
+      }
+    }
+  }
 
   void add_chain(const GroupRun& run, int first_group, const std::vector<GroupTap>& chain, int channel, int phase) {
     for (const auto& at : chain) {

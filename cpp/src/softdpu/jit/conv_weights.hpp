@@ -16,6 +16,7 @@ ChannelMap dense_channels(int channels);
 //   weights: [block of tile.channels][run][unrolled groups][chain][phase][channel of the block][tap of the chain that
 //   the
 //            phase has][weight_bytes_of]; without chains each tap is one
+//            of depthwise pairs: [group of channels][pair][channel][tap of the pair]
 //   bias:    [channel][phase]; the 128 that flipped inputs add per weight is already taken away
 // Channels are the output's positions: of a depthwise convolution those of its input, 4 to a group.
 struct ConvWeights {

@@ -7,6 +7,8 @@
 // bytes are widened to words first, channels 0 and 2 of a pixel in one register and 1 and 3 in another, and vpmaddwd
 // adds pairs of products in 32 bits.
 
+#include <optional>
+
 #include "softdpu/jit/conv_vector.hpp"
 
 namespace nerone::softdpu::jit {
@@ -20,9 +22,10 @@ class ConvKernel::YmmGenerator final : public VectorGenerator<YmmGenerator, Xbya
 
   // The trait of VectorGenerator. Constants are whole registers in memory.
   static constexpr ConvConstant constants[] = {
-      ConvConstant::zeros, ConvConstant::transpose,    ConvConstant::low_bytes,    ConvConstant::high_byte,
-      ConvConstant::most,  ConvConstant::least,        ConvConstant::leaky_factor, ConvConstant::leaky_round,
-      ConvConstant::round, ConvConstant::without_flip, ConvConstant::word_ones};
+      ConvConstant::zeros,    ConvConstant::transpose,     ConvConstant::low_bytes,    ConvConstant::high_byte,
+      ConvConstant::most,     ConvConstant::least,         ConvConstant::leaky_factor, ConvConstant::leaky_round,
+      ConvConstant::round,    ConvConstant::without_flip,  ConvConstant::word_ones,    ConvConstant::even_ones,
+      ConvConstant::odd_ones, ConvConstant::pair_transpose};
   static constexpr int constant_dwords = 8;
 
   void load(const Xbyak::Ymm& to, const Xbyak::Address& from) { vmovdqu(to, from); }
@@ -30,7 +33,9 @@ class ConvKernel::YmmGenerator final : public VectorGenerator<YmmGenerator, Xbya
   void copy(const Xbyak::Ymm& to, const Xbyak::Ymm& from) { vmovdqa(to, from); }
   Xbyak::Address constant(ConvConstant constant) const { return ptr[rip + constants_ + offset_of(constant)]; }
   Xbyak::Address zeros() const { return constant(ConvConstant::zeros); }
-  Xbyak::Address transpose() const { return constant(ConvConstant::transpose); }
+  Xbyak::Address transpose() const {
+    return constant(shape_.pair_chains.empty() ? ConvConstant::transpose : ConvConstant::pair_transpose);
+  }
   void flip(const Xbyak::Ymm& bytes) { vpxor(bytes, bytes, zeros()); }
   void limit_above(const Xbyak::Ymm& bytes) { vpminub(bytes, bytes, constant(ConvConstant::high_byte)); }
   void add_half_bits(const Xbyak::Ymm& sum, int channel);
@@ -44,14 +49,20 @@ class ConvKernel::YmmGenerator final : public VectorGenerator<YmmGenerator, Xbya
 
   // conv_ymm_taps.cpp
   void load_constants() override {}
+  void prepare_run(const GroupRun& run) override;
   void emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset, std::ptrdiff_t& weight_offset) override;
   void emit_chain(const Tile& tile, const ByteChains& of, const std::vector<GroupTap>& chain,
                   std::ptrdiff_t& weight_offset) override;
+  void emit_pairs(const Tile& tile) override;
+  void start_pairs(const Tile& tile);
+  void add_pair(const Tile& tile, int pixel, int pair, bool begins);
+  void widen_pairs(int first_sum, int pixels);
   void add_chain(int first_sum, int pixels, const std::vector<int>& elements, bool spread,
                  std::ptrdiff_t& weight_offset);
   void add_dots(int first_sum, int pixels, std::ptrdiff_t weight_offset);
   void add_word_products(int first_sum, int pixels, std::ptrdiff_t weight_offset, bool odd);
   void load_pixels(const Xbyak::Ymm& to, std::ptrdiff_t offset);
+  void load_unflipped(const Xbyak::Ymm& to, std::ptrdiff_t offset);
   void load_half(const Xbyak::Xmm& to, std::ptrdiff_t offset, int half);
   void widen(int pixel);
 
@@ -65,6 +76,8 @@ class ConvKernel::YmmGenerator final : public VectorGenerator<YmmGenerator, Xbya
   Xbyak::Ymm odd_channels(int pixel) const { return scratch(plan_.rows * plan_.blocks + pixel); }
 
   const Xbyak::Ymm weight_ = ymm15, product_ = ymm14;
+  // Of the run whose taps are generated: its constants, in registers that it leaves free.
+  std::optional<Xbyak::Ymm> ones_, without_flip_;
 };
 
 }  // namespace nerone::softdpu::jit

@@ -5,6 +5,19 @@ namespace nerone::softdpu::jit {
 using Xbyak::Xmm;
 using Xbyak::Ymm;
 
+void ConvKernel::YmmGenerator::prepare_run(const GroupRun& run) {
+  ones_.reset();
+  without_flip_.reset();
+  if (!run.chains.are_used()) return;
+  const auto registers = chain_registers(run.chains, plan_);
+  int spare = first_scratch() + registers.used;
+  const auto take = [&] { return spare < product_.getIdx() ? std::optional(Ymm(spare++)) : std::nullopt; };
+  if (!run.chains.spread) ones_ = registers.product_is_free ? product_ : take();
+  if (run.chains.most_input < zero_byte) without_flip_ = take();
+  if (ones_) vmovdqa(*ones_, constant(ConvConstant::word_ones));
+  if (without_flip_) vmovdqa(*without_flip_, constant(ConvConstant::without_flip));
+}
+
 void ConvKernel::YmmGenerator::emit_tap(const Tile& tile, const Tap& tap, std::ptrdiff_t group_offset,
                                         std::ptrdiff_t& weight_offset) {
   const int pixels = plan_.rows * tile.blocks;
@@ -39,8 +52,12 @@ void ConvKernel::YmmGenerator::emit_chain(const Tile& tile, const ByteChains& of
     const auto& at = chain[static_cast<std::size_t>(element)];
     for (int i = 0; i < pixels; ++i) {
       const Ymm to = scratch((element + 1) * pixels + i);
-      load_pixels(to, at.group * shape_.input.group + pixel_offset(*at.tap, i / tile.blocks, i % tile.blocks));
-      if (of.most_input < zero_byte) vpand(to, to, constant(ConvConstant::without_flip));
+      const auto offset = at.group * shape_.input.group + pixel_offset(*at.tap, i / tile.blocks, i % tile.blocks);
+      if (of.most_input < zero_byte) {
+        load_unflipped(to, offset);
+      } else {
+        load_pixels(to, offset);
+      }
     }
   }
   if (of.spread) vmovdqa(weight_, constant(ConvConstant::word_ones));
@@ -76,10 +93,75 @@ void ConvKernel::YmmGenerator::add_chain(int first_sum, int pixels, const std::v
   for (int i = 0; i < pixels; ++i) {
     if (spread) {
       vpmaddwd(scratch(i), scratch(i), weight_);
+    } else if (ones_) {
+      vpmaddwd(scratch(i), scratch(i), *ones_);
     } else {
       vpmaddwd(scratch(i), scratch(i), constant(ConvConstant::word_ones));
     }
     vpaddd(Ymm(first_sum + i), Ymm(first_sum + i), scratch(i));
+  }
+}
+
+// Behind the sums: a pair's pixels and the words that a chain adds up, of the lower and the upper pixels of each half.
+void ConvKernel::YmmGenerator::emit_pairs(const Tile& tile) {
+  constexpr int used = 4;
+  const int pixels = plan_.rows * tile.blocks;
+  mov(group_input_, input_);
+  const bool has_spare = first_scratch() + used < product_.getIdx();
+  without_flip_ = has_spare ? std::optional(scratch(used)) : std::nullopt;
+  if (without_flip_) vmovdqa(*without_flip_, constant(ConvConstant::without_flip));
+  start_pairs(tile);
+  int first = 0;
+  for (const int length : shape_.pair_chains) {
+    for (int pixel = 0; pixel < pixels; ++pixel) {
+      for (int pair = first; pair < first + length; ++pair) add_pair(tile, pixel, pair, pair == first);
+      widen_pairs(pixel, pixels);
+    }
+    first += length;
+  }
+}
+
+// The sums of a vector of pixels are, by their number as channels: even and odd channels of its lower pixels, even and
+// odd ones of its upper pixels.
+void ConvKernel::YmmGenerator::start_pairs(const Tile& tile) {
+  constexpr std::uint8_t even = 0b10001000, odd = 0b11011101;
+  const int pixels = plan_.rows * tile.blocks;
+  vbroadcasti128(scratch(0), ptr[bias_]);
+  for (int pixel = 0; pixel < pixels; ++pixel) {
+    for (int i = 0; i < group_channels; ++i) {
+      vpshufd(Ymm(sum_index(tile, 0, i, 0, 0) + pixel), scratch(0), i % 2 == 0 ? even : odd);
+    }
+  }
+}
+
+void ConvKernel::YmmGenerator::add_pair(const Tile& tile, int pixel, int pair, bool begins) {
+  const auto& taps = shape_.grid.taps;
+  const Ymm first = scratch(0), second = scratch(1), low = scratch(2), high = scratch(3);
+  const auto at = 2 * static_cast<std::size_t>(pair);
+  const auto offset = [&](const Tap& tap) { return pixel_offset(tap, pixel / tile.blocks, pixel % tile.blocks); };
+  load_unflipped(first, offset(taps[at]));
+  if (at + 1 < taps.size()) load_unflipped(second, offset(taps[at + 1]));
+  const Ymm& other = at + 1 < taps.size() ? second : first;
+  vpbroadcastq(weight_, ptr[weights_ + pair * 2 * group_channels]);
+  vpunpcklbw(product_, first, other);
+  vpunpckhbw(first, first, other);
+  if (begins) {
+    vpmaddubsw(low, product_, weight_);
+    return vpmaddubsw(high, first, weight_);
+  }
+  vpmaddubsw(product_, product_, weight_);
+  vpmaddubsw(first, first, weight_);
+  vpaddw(low, low, product_);
+  vpaddw(high, high, first);
+}
+
+void ConvKernel::YmmGenerator::widen_pairs(int first_sum, int pixels) {
+  for (int half = 0; half < 2; ++half) {
+    const Ymm words = scratch(2 + half), even(first_sum + 2 * half * pixels), odd(first_sum + (2 * half + 1) * pixels);
+    vpmaddwd(product_, words, constant(ConvConstant::even_ones));
+    vpmaddwd(words, words, constant(ConvConstant::odd_ones));
+    vpaddd(even, even, product_);
+    vpaddd(odd, odd, words);
   }
 }
 
@@ -112,6 +194,17 @@ void ConvKernel::YmmGenerator::load_pixels(const Ymm& to, std::ptrdiff_t offset)
   load_half(Xmm(to.getIdx()), offset, 0);
   load_half(Xmm(weight_.getIdx()), offset, 1);
   vinserti128(to, to, Xmm(weight_.getIdx()), 1);
+}
+
+// Of values that are never negative, without the sign bit.
+void ConvKernel::YmmGenerator::load_unflipped(const Ymm& to, std::ptrdiff_t offset) {
+  if (!without_flip_) {
+    load_pixels(to, offset);
+    return vpand(to, to, constant(ConvConstant::without_flip));
+  }
+  if (plan_.fold == 1 && shape_.grid.step_x == 1) return vpand(to, *without_flip_, ptr[group_input_ + offset]);
+  load_pixels(to, offset);
+  vpand(to, to, *without_flip_);
 }
 
 // Four pixels: of a row from pixel 4 * half on, or of as many rows as a half of the register has.

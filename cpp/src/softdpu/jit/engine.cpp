@@ -1,16 +1,21 @@
 #include "softdpu/jit/engine.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/aligned_buffer.hpp"
+#include "softdpu/jit/team.hpp"
 #include "softdpu/step_info.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
 
 struct JitContext final : Context {
-  AlignedBuffer arena, scratch;
+  explicit JitContext(int threads) : team(threads) {}
+
+  Team team;
+  AlignedBuffer arena, scratch;  // scratch memory of one thread behind the other's
   std::vector<const void*> operands;
   std::vector<std::unique_ptr<KernelState>> states;  // per task
 };
@@ -19,11 +24,11 @@ struct JitContext final : Context {
 void begin_with_pads(Task& task, const Memory& memory, int root) {
   const auto layout = memory.layout_of(root);
   if (layout.pads.top == 0 && layout.pads.bottom == 0 && layout.pads.side == 0) return;
-  task.run = [layout, offset = memory.offset_of(root), gaps = memory.has_padded_parts(root),
-              work = std::move(task.run)](const Frame& frame) {
+  task.prepare = [layout, offset = memory.offset_of(root), gaps = memory.has_padded_parts(root),
+                  before = std::move(task.prepare)](const Frame& frame) {
+    if (before) before(frame);
     fill_outer_rows(layout, frame.arena + offset);
     if (gaps) fill_gaps(layout, frame.arena + offset);
-    work(frame);
   };
 }
 
@@ -48,9 +53,9 @@ std::optional<Isa> isa_of(Kernels kernels) {
   return std::nullopt;
 }
 
-JitEngine::JitEngine(Isa isa, const Program& program, const KernelMaker& make_kernel)
-    : kernels_(kernels_of(isa)), inputs_(program.input_infos()), outputs_(program.output_infos()) {
-  auto graph = build_graph(program);
+JitEngine::JitEngine(Isa isa, const Program& program, const KernelMaker& make_kernel, int threads)
+    : kernels_(kernels_of(isa)), threads_(threads), inputs_(program.input_infos()), outputs_(program.output_infos()) {
+  auto graph = build_graph(program, isa);
   fuse(isa, graph);
   const Memory memory(graph);
   const NeverNegative never_negative(graph);
@@ -61,14 +66,16 @@ JitEngine::JitEngine(Isa isa, const Program& program, const KernelMaker& make_ke
     scratch_bytes_ = std::max(scratch_bytes_, tasks_.back().scratch_bytes);
     most_operands_ = std::max(most_operands_, node.inputs.size());
   }
+  scratch_bytes_ =
+      (scratch_bytes_ + AlignedBuffer::alignment - 1) / AlignedBuffer::alignment * AlignedBuffer::alignment;
   arena_bytes_ = memory.arena_bytes();
   live_bytes_ = memory.live_bytes();
 }
 
 std::unique_ptr<Context> JitEngine::make_context() const {
-  auto context = std::make_unique<JitContext>();
+  auto context = std::make_unique<JitContext>(threads_);
   context->arena = AlignedBuffer(arena_bytes_);
-  context->scratch = AlignedBuffer(scratch_bytes_);
+  context->scratch = AlignedBuffer(static_cast<std::size_t>(threads_) * scratch_bytes_);
   context->operands.resize(most_operands_);
   for (const auto& task : tasks_) {
     context->states.push_back(task.step_kernel ? task.step_kernel->make_state() : nullptr);
@@ -88,18 +95,29 @@ void JitEngine::run(Context& context, const void* const* inputs, void* const* ou
 
 void JitEngine::run_timed(Context& base, const void* const* inputs, void* const* outputs, double* seconds) const {
   auto& context = static_cast<JitContext&>(base);
-  Frame frame{context.arena.data(), inputs, outputs, context.operands.data(), context.scratch.data(), nullptr};
   StopWatch watch(seconds);
-  for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    frame.state = context.states[i].get();
-    tasks_[i].run(frame);
-    watch.split();
-  }
+  const auto work = [&](int thread) {
+    std::uint8_t* const scratch = context.scratch.data() + static_cast<std::size_t>(thread) * scratch_bytes_;
+    Frame frame{context.arena.data(), inputs, outputs, context.operands.data(), scratch, nullptr, {thread, threads_}};
+    for (std::size_t i = 0; i < tasks_.size(); ++i) {
+      const auto& task = tasks_[i];
+      frame.state = context.states[i].get();
+      if (task.prepare) {
+        if (thread == 0) task.prepare(frame);
+        context.team.wait_for_all();
+      }
+      if (task.is_shared || thread == 0) task.run(frame);
+      context.team.wait_for_all();
+      if (thread == 0) watch.split();
+    }
+  };
+  context.team.run(std::ref(work));
 }
 
-std::shared_ptr<const Engine> make_jit_engine(Isa isa, const Program& program, const KernelMaker& make_kernel) {
+std::shared_ptr<const Engine> make_jit_engine(Isa isa, const Program& program, const KernelMaker& make_kernel,
+                                              int threads) {
   if (!is_supported(isa)) return nullptr;
-  return std::make_shared<JitEngine>(isa, program, make_kernel);
+  return std::make_shared<JitEngine>(isa, program, make_kernel, threads);
 }
 
 }  // namespace nerone::softdpu::jit

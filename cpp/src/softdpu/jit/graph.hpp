@@ -65,8 +65,10 @@ struct SumNode {
   std::uint8_t low = 0, high = 255;  // bounds of the stored byte
 };
 
+// An upsampling, or a padding.
 struct UpsampleNode {
-  std::vector<int> rows, columns;  // source of each output row and column
+  std::vector<int> rows, columns;  // source of each output row and column; -1 for one that shows the fill
+  std::uint8_t fill = zero_byte;   // a stored byte
 };
 
 // Everything else, on dense tensors.
@@ -94,7 +96,7 @@ struct TensorGraph {
 };
 
 // Chooses a form for every value and a kernel for every step.
-TensorGraph build_graph(const Program& program);
+TensorGraph build_graph(const Program& program, Isa isa = Isa::avx512_vnni);
 
 // Merges nodes where one kernel does the work of two.
 void fuse(Isa isa, TensorGraph& graph);

@@ -22,8 +22,8 @@ int TensorGraph::group_in_root(int tensor) const {
   return group;
 }
 
-GraphBuilder::GraphBuilder(const Program& program)
-    : program_(program), dense_(program.values.size(), none), packed_(program.values.size(), none) {}
+GraphBuilder::GraphBuilder(const Program& program, Isa isa)
+    : program_(program), isa_(isa), dense_(program.values.size(), none), packed_(program.values.size(), none) {}
 
 TensorGraph GraphBuilder::build() {
   for (std::size_t i = 0; i < program_.inputs.size(); ++i) {
@@ -42,7 +42,8 @@ bool GraphBuilder::lower(const Step& step) {
       [&](const auto& operation) {
         using T = std::decay_t<decltype(operation)>;
         if constexpr (std::is_same_v<T, Conv> || std::is_same_v<T, Pool> || std::is_same_v<T, Eltwise> ||
-                      std::is_same_v<T, Concat> || std::is_same_v<T, Upsample> || std::is_same_v<T, Copy>) {
+                      std::is_same_v<T, Concat> || std::is_same_v<T, Upsample> || std::is_same_v<T, Pad> ||
+                      std::is_same_v<T, Copy>) {
           return lower_step(step, operation);
         } else {
           return false;
@@ -121,6 +122,6 @@ void GraphBuilder::bind_output(std::size_t value, int output) {
   add_node(program_.values[value].name, DenseNode{operation}, {from}, copy);
 }
 
-TensorGraph build_graph(const Program& program) { return GraphBuilder(program).build(); }
+TensorGraph build_graph(const Program& program, Isa isa) { return GraphBuilder(program, isa).build(); }
 
 }  // namespace nerone::softdpu::jit

@@ -3,8 +3,10 @@
 // From the steps of a program to nodes on packed tensors.
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "softdpu/jit/graph.hpp"
@@ -13,7 +15,7 @@ namespace nerone::softdpu::jit {
 
 class GraphBuilder {
  public:
-  explicit GraphBuilder(const Program& program);
+  GraphBuilder(const Program& program, Isa isa);
   TensorGraph build();
 
  private:
@@ -24,10 +26,13 @@ class GraphBuilder {
   bool lower_step(const Step& step, const Eltwise& eltwise);
   bool lower_step(const Step& step, const Concat& concat);
   bool lower_step(const Step& step, const Upsample& upsample);
+  bool lower_step(const Step& step, const Pad& pad);
   bool lower_step(const Step& step, const Copy& copy);
 
   void add_dense_step(const Step& step);
   void bind_output(std::size_t value, int output);
+  // The pixels of a value that a strided convolution reads.
+  int thinned(std::size_t value, const Conv& conv);
   bool lower_unfolded(const Step& step, const Conv& conv);
   void add_conv(const Step& step, const Conv& conv, int input);
   // Puts a concatenation's input into place: as a part of it, or by a copy.
@@ -44,8 +49,11 @@ class GraphBuilder {
   std::optional<Extents> image(std::size_t value) const;  // of an int8 image, batch 1
 
   const Program& program_;
+  Isa isa_;
   TensorGraph graph_;
   std::vector<int> dense_, packed_;  // tensor of each value
+  // Of a value without the rows and columns between the steps.
+  std::map<std::tuple<std::size_t, int, int>, int> thinned_;
 };
 
 }  // namespace nerone::softdpu::jit

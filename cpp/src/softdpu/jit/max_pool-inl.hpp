@@ -68,11 +68,12 @@ NERONE_TARGET void pool_vectors(const RowJob& job, Range columns) {
 
 }  // namespace
 
-NERONE_TARGET void max_pool(const ConstImage& input, const Image& output, const Window& window) {
+NERONE_TARGET void max_pool(const ConstImage& input, const Image& output, const Window& window,
+                            const Range& output_rows) {
   constexpr int max_vector_stride = 2;
   auto inner = inner_columns(input, output, window);
   if (window.stride_w > max_vector_stride || inner.end < inner.begin) inner.end = inner.begin;
-  for (int y = 0; y < output.height; ++y) {
+  for (int y = output_rows.begin; y < std::min(output_rows.end, output.height); ++y) {
     const auto rows = clip(y * window.stride_h - window.pad_top, window.kernel_h, input.height);
     for (int group = 0; group < output.groups; ++group) {
       const RowJob job{input, output, window, group, y, rows};

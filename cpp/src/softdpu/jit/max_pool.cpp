@@ -6,10 +6,6 @@
 namespace nerone::softdpu::jit {
 namespace {
 
-struct Range {
-  int begin = 0, end = 0;
-};
-
 // The window's part that lies inside the image.
 Range clip(int start, int kernel, int extent) { return {std::max(start, 0), std::min(start + kernel, extent)}; }
 
@@ -29,8 +25,8 @@ Range inner_columns(const ConstImage& input, const Image& output, const Window& 
 
 namespace nerone::softdpu::jit {
 
-void max_pool(Isa isa, const ConstImage& input, const Image& output, const Window& window) {
-  (isa == Isa::avx512_vnni ? avx512::max_pool : avx2::max_pool)(input, output, window);
+void max_pool(Isa isa, const ConstImage& input, const Image& output, const Window& window, const Range& rows) {
+  (isa == Isa::avx512_vnni ? avx512::max_pool : avx2::max_pool)(input, output, window, rows);
 }
 
 }  // namespace nerone::softdpu::jit

@@ -8,6 +8,7 @@
 #include "softdpu/jit/arena.hpp"
 #include "softdpu/jit/graph.hpp"
 #include "softdpu/jit/image.hpp"
+#include "softdpu/jit/range.hpp"
 #include "softdpu/step_kernel.hpp"
 
 namespace nerone::softdpu::jit {
@@ -20,6 +21,7 @@ struct Frame {
   const void** operands = nullptr;  // room for one step's inputs
   void* scratch = nullptr;          // of the step that runs
   KernelState* state = nullptr;
+  Share share;  // of the work on the image
 };
 
 // A packed tensor in the arena.

@@ -38,7 +38,9 @@ struct WrittenGroups {
     }
     return groups;
   }
-  std::vector<bool> operator()(const UpsampleNode&) const { return inputs[0]; }
+  std::vector<bool> operator()(const UpsampleNode& node) const {
+    return node.fill >= zero_byte ? inputs[0] : all(false);
+  }
   std::vector<bool> operator()(const DenseNode&) const { return {}; }
 
  private:

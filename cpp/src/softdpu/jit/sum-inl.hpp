@@ -72,9 +72,9 @@ NERONE_TARGET void sum_row(const ConstImage* inputs, const SumRule& rule, const 
 
 }  // namespace
 
-NERONE_TARGET void sum(const ConstImage* inputs, const SumRule& rule, const Image& output) {
+NERONE_TARGET void sum(const ConstImage* inputs, const SumRule& rule, const Image& output, const Range& rows) {
   const bool plain = is_plain(rule);
-  for (int y = 0; y < output.height; ++y) {
+  for (int y = rows.begin; y < std::min(rows.end, output.height); ++y) {
     for (int group = 0; group < output.groups; ++group) sum_row(inputs, rule, output, y, group, plain);
   }
 }

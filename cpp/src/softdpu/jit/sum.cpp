@@ -26,8 +26,8 @@ std::int16_t plain_offset(const SumRule& rule) {
 
 namespace nerone::softdpu::jit {
 
-void sum(Isa isa, const ConstImage* inputs, const SumRule& rule, const Image& output) {
-  (isa == Isa::avx512_vnni ? avx512::sum : avx2::sum)(inputs, rule, output);
+void sum(Isa isa, const ConstImage* inputs, const SumRule& rule, const Image& output, const Range& rows) {
+  (isa == Isa::avx512_vnni ? avx512::sum : avx2::sum)(inputs, rule, output, rows);
 }
 
 }  // namespace nerone::softdpu::jit

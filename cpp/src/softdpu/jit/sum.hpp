@@ -7,6 +7,7 @@
 
 #include "softdpu/jit/image.hpp"
 #include "softdpu/jit/isa.hpp"
+#include "softdpu/jit/range.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -20,6 +21,6 @@ struct SumRule {
 };
 
 // As many inputs as the rule has shifts.
-void sum(Isa isa, const ConstImage* inputs, const SumRule& rule, const Image& output);
+void sum(Isa isa, const ConstImage* inputs, const SumRule& rule, const Image& output, const Range& rows = every_row);
 
 }  // namespace nerone::softdpu::jit

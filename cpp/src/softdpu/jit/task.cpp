@@ -1,11 +1,13 @@
 #include "softdpu/jit/task.hpp"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
 
 #include "softdpu/jit/byte_chains.hpp"
 #include "softdpu/jit/conv_kernel.hpp"
+#include "softdpu/jit/depthwise_pairs.hpp"
 #include "softdpu/jit/max_pool.hpp"
 #include "softdpu/jit/pack.hpp"
 #include "softdpu/jit/resample.hpp"
@@ -31,7 +33,9 @@ class TaskMaker {
     const PackRule rule{pack.input_width, pack.input_channels, pack.kernel_w, pack.stride_w, pack.pad_left};
     return task(rule.kernel > 1 ? "unfold" : "pack", image_kernels(),
                 [isa = isa_, rule, from = memory_.dense(node_.inputs[0]), to = output()](const Frame& frame) {
-                  jit::pack(isa, static_cast<const std::int8_t*>(from.read(frame)), rule, to.image(frame));
+                  const auto image = to.image(frame);
+                  jit::pack(isa, static_cast<const std::int8_t*>(from.read(frame)), rule, image,
+                            frame.share.of(image.height));
                 });
   }
 
@@ -44,7 +48,8 @@ class TaskMaker {
     return task(
         "unpack", image_kernels(),
         [unpack = Unpacker(isa_, positions), from = input(0), to = memory_.dense(node_.output)](const Frame& frame) {
-          unpack(from.const_image(frame), static_cast<std::int8_t*>(to.write(frame)));
+          const auto image = from.const_image(frame);
+          unpack(image, static_cast<std::int8_t*>(to.write(frame)), frame.share.of(image.height));
         });
   }
 
@@ -62,7 +67,7 @@ class TaskMaker {
     auto result =
         task("upsampled " + kind_of(node.conv), kernel->name(), [kernel, small, large, to](const Frame& frame) {
           (*kernel)(frame.arena + small.offset, frame.arena + large.offset, frame.arena + to.offset,
-                    static_cast<std::uint8_t*>(frame.scratch));
+                    static_cast<std::uint8_t*>(frame.scratch), frame.share);
         });
     result.info.macs = node.conv.macs();
     result.info.computed_macs = kernel->macs();
@@ -75,7 +80,8 @@ class TaskMaker {
     const auto& window = pool.window;
     return task("max pool " + std::to_string(window.kernel_h) + "x" + std::to_string(window.kernel_w), image_kernels(),
                 [isa = isa_, window, from = input(0), to = output()](const Frame& frame) {
-                  max_pool(isa, from.const_image(frame), to.image(frame), window);
+                  const auto image = to.image(frame);
+                  max_pool(isa, from.const_image(frame), image, window, frame.share.of(image.height));
                 });
   }
 
@@ -87,14 +93,23 @@ class TaskMaker {
                 [isa = isa_, rule, places, to = output()](const Frame& frame) {
                   std::array<ConstImage, max_sum_inputs> inputs;
                   for (std::size_t i = 0; i < places.size(); ++i) inputs[i] = places[i].const_image(frame);
-                  sum(isa, inputs.data(), rule, to.image(frame));
+                  const auto image = to.image(frame);
+                  sum(isa, inputs.data(), rule, image, frame.share.of(image.height));
                 });
   }
 
   Task make(const UpsampleNode& node) const {
-    return task("upsample", image_kernels(), [isa = isa_, node, from = input(0), to = output()](const Frame& frame) {
-      resample(isa, from.const_image(frame), node.rows, node.columns, to.image(frame));
-    });
+    const bool pads = std::min(*std::min_element(node.rows.begin(), node.rows.end()),
+                               *std::min_element(node.columns.begin(), node.columns.end())) < 0;
+    const bool enlarges = node.rows.size() >= static_cast<std::size_t>(tensor(node_.inputs[0]).height());
+    return task(pads       ? "pad"
+                : enlarges ? "upsample"
+                           : "subsample",
+                image_kernels(), [isa = isa_, node, from = input(0), to = output()](const Frame& frame) {
+                  const auto image = to.image(frame);
+                  resample(isa, from.const_image(frame), node.rows, node.columns, image, node.fill,
+                           frame.share.of(image.height));
+                });
   }
 
   Task make(const DenseNode& node) const {
@@ -106,6 +121,7 @@ class TaskMaker {
       kernel->run(frame.state, frame.operands, to.write(frame), frame.scratch);
     });
     result.step_kernel = kernel;
+    result.is_shared = false;
     result.scratch_bytes = kernel->scratch_bytes();
     return result;
   }
@@ -129,7 +145,10 @@ class TaskMaker {
   Task task(std::string kind, std::string kernel, std::function<void(const Frame&)> run) const {
     std::int64_t bytes = bytes_of(node_.output);
     for (const int index : node_.inputs) bytes += bytes_of(index);
-    return {{node_.name, std::move(kind), std::move(kernel), 0, bytes, 0}, std::move(run), nullptr};
+    Task result;
+    result.info = {node_.name, std::move(kind), std::move(kernel), 0, bytes, 0};
+    result.run = std::move(run);
+    return result;
   }
 
   const TensorGraph& graph_;
@@ -153,6 +172,7 @@ std::string name_of(const ConvTile& tile) {
 
 // " bytes3" for chains of three taps, for each run that has chains.
 std::string products_in(const ConvShape& shape) {
+  if (!shape.pair_chains.empty()) return " pairs" + std::to_string(shape.pair_chains.size());
   std::string text;
   for (const auto& run : shape.runs) {
     text += run.chains.are_used() ? (run.chains.spread ? " spread" : " bytes") + std::to_string(run.chains.longest())
@@ -178,6 +198,8 @@ std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requanti
     shape.output = {out.row_bytes, out.group_bytes};
     shape.requantize = rule;
     shape.upsample = node.upsample;
+    shape.pair_chains =
+        pair_chains_of(node.conv, shape, tensor(node_.inputs[0]).channels, never_negative_.of(node_.inputs[0]));
     const ProductPlanner planner(node.conv, shape, tensor(node_.inputs[0]).channels,
                                  never_negative_.of(node_.inputs[0]));
     for (const auto& part : split_columns(shape)) shapes.push_back(planner.with_fastest(part));
@@ -198,7 +220,8 @@ Task TaskMaker::make_winograd(const ConvNode& node) const {
   const auto kernel = std::make_shared<const WinogradConv>(node.conv, from.shape, to.shape, channels);
   auto result =
       task(kind_of(node.conv), std::string(products_of(isa_)) + " winograd", [kernel, from, to](const Frame& frame) {
-        (*kernel)(frame.arena + from.offset, frame.arena + to.offset, static_cast<std::uint8_t*>(frame.scratch));
+        (*kernel)(frame.arena + from.offset, frame.arena + to.offset, static_cast<std::uint8_t*>(frame.scratch),
+                  frame.share);
       });
   result.info.macs = node.conv.macs();
   result.info.computed_macs = kernel->macs();
@@ -230,7 +253,8 @@ Task TaskMaker::make(const ConvNode& node) const {
       task(kind_of(conv) + (node.upsample ? " + upsample" : ""), kernel, [grids, from, to](const Frame& frame) {
         for (const auto& grid : *grids) {
           (*grid.kernel)({frame.arena + from.offset, frame.arena + to.offset, grid.weights.weights.data(),
-                          grid.weights.bias.data(), grid.weights.half_bits.data()});
+                          grid.weights.bias.data(), grid.weights.half_bits.data()},
+                         frame.share.of(grid.kernel->tiles()));
         }
       });
   result.info.macs = result.info.computed_macs = conv.macs();

@@ -11,10 +11,13 @@
 
 namespace nerone::softdpu::jit {
 
-// One step of a plan, ready to run.
+// One step of a plan, ready to run. Each of the threads that share an image calls run() with its share, and all of them
+// begin together; a step that cannot be shared is run by the first one alone.
 struct Task {
   StepInfo info;
   std::function<void(const Frame&)> run;
+  std::function<void(const Frame&)> prepare;  // by one thread, before any runs; perhaps none
+  bool is_shared = true;
   std::shared_ptr<const StepKernel>
       step_kernel;  // of a step without a kernel on packed tensors: needs state and scratch
   std::size_t scratch_bytes = 0;

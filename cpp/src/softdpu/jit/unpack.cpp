@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "softdpu/jit/avx2.hpp"
@@ -23,6 +24,9 @@ bool Unpacker::has_two_groups() const {
 }
 
 Unpacker::Unpacker(Isa isa, std::vector<int> positions) : positions_(std::move(positions)) {
+  bool in_order = positions_.size() % group_channels == 0;
+  for (std::size_t i = 0; i < positions_.size(); ++i) in_order = in_order && positions_[i] == static_cast<int>(i);
+  if (in_order) method_ = Method::blocks;
   static const bool has_byte_permutation = __builtin_cpu_supports("avx512vbmi") != 0;
   if (!has_two_groups()) return;
   method_ = isa == Isa::avx512_vnni && has_byte_permutation ? Method::vectors : Method::shuffled;
@@ -75,6 +79,37 @@ NERONE_AVX2 void Unpacker::unpack_shuffled(const ConstImage& input, int y, std::
   unpack_pixels(input, y, x, to);
 }
 
+NERONE_AVX2 void Unpacker::unpack_blocks(const ConstImage& input, int y, std::int8_t* to) const {
+  constexpr int size = 4;  // of a block, in groups and in pixels
+  const __m128i flip = _mm_set1_epi8(static_cast<char>(zero_byte));
+  const auto channels = static_cast<std::ptrdiff_t>(positions_.size());
+  const auto groups = static_cast<int>(channels / group_channels);
+  for (int x = 0; x < input.width; x += size, to += size * channels) {
+    const int pixels = std::min(size, input.width - x);
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(x) * group_channels;
+    int group = 0;
+    for (; group + size <= groups && pixels == size; group += size) {
+      avx2::Dwords dwords;
+      for (int i = 0; i < size; ++i) {
+        const auto* from = reinterpret_cast<const __m128i*>(input.row(y, group + i) + at);
+        dwords.rows[i] = _mm_xor_si128(_mm_loadu_si128(from), flip);
+      }
+      dwords = avx2::transposed(dwords);
+      for (int i = 0; i < size; ++i) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * channels + group * group_channels), dwords.rows[i]);
+      }
+    }
+    for (; group < groups; ++group) {
+      for (int i = 0; i < pixels; ++i) {
+        std::uint32_t pixel = 0;
+        std::memcpy(&pixel, input.row(y, group) + at + i * group_channels, sizeof pixel);
+        pixel ^= zero_byte * 0x01010101U;
+        std::memcpy(to + i * channels + group * group_channels, &pixel, sizeof pixel);
+      }
+    }
+  }
+}
+
 void Unpacker::unpack_pixels(const ConstImage& input, int y, int begin, std::int8_t* to) const {
   const std::size_t channels = positions_.size();
   for (std::size_t c = 0; c < channels; ++c) {
@@ -86,15 +121,20 @@ void Unpacker::unpack_pixels(const ConstImage& input, int y, int begin, std::int
   }
 }
 
-void Unpacker::operator()(const ConstImage& input, std::int8_t* output) const {
+void Unpacker::operator()(const ConstImage& input, std::int8_t* output, const Range& rows) const {
   const auto row_bytes = static_cast<std::ptrdiff_t>(input.width) * static_cast<std::ptrdiff_t>(positions_.size());
-  for (int y = 0; y < input.height; ++y, output += row_bytes) {
+  const int end = std::min(rows.end, input.height);
+  output += rows.begin * row_bytes;
+  for (int y = rows.begin; y < end; ++y, output += row_bytes) {
     switch (method_) {
       case Method::vectors:
         unpack_vectors(input, y, output);
         break;
       case Method::shuffled:
-        unpack_shuffled(input, y, output, (input.height - y) * row_bytes);
+        unpack_shuffled(input, y, output, (end - y) * row_bytes);
+        break;
+      case Method::blocks:
+        unpack_blocks(input, y, output);
         break;
       case Method::pixels:
         unpack_pixels(input, y, 0, output);

@@ -172,7 +172,10 @@ std::string UpsampledConv::name() const {
 }
 
 void UpsampledConv::operator()(const std::uint8_t* small, const std::uint8_t* large, std::uint8_t* output,
-                               std::uint8_t* scratch) const {
+                               std::uint8_t* scratch, const Share& share) const {
+  const auto bands = share.of(images_.small.height / band_rows_);
+  if (bands.size() == 0) return;
+  const int first_row = bands.begin * band_rows_, end_row = bands.end * band_rows_, height = images_.small.height;
   std::uint8_t* const plane_rows = scratch;
   std::uint8_t* const carried = plane_rows + summer_.planes_bytes();
   const std::size_t row_bytes = this->row_bytes();
@@ -186,29 +189,32 @@ void UpsampledConv::operator()(const std::uint8_t* small, const std::uint8_t* la
   };
   summer_.begin(plane_rows);
   std::memset(carried, 0, static_cast<std::size_t>(blocks_) * summer_.carried_bytes());
-  for (int row = 0; row < images_.small.height; ++row) {
+  // The row before the first one leaves what that one needs; the row behind the last one finishes a large row.
+  for (int row = std::max(first_row - 1, 0); row < std::min(end_row + 1, height); ++row) {
     // The first row of a band finishes the last large row of the band before.
     const int in_band = row % band_rows_;
-    const bool begins = in_band == 0 && row > 0;
-    std::uint8_t* const even = (begins ? next_band : band) + static_cast<std::size_t>(2 * in_band) * row_bytes;
+    const bool begins = in_band == 0 && row > first_row, is_before = row < first_row;
+    std::uint8_t* const even =
+        (begins || is_before ? next_band : band) + static_cast<std::size_t>(2 * in_band) * row_bytes;
     std::uint8_t* const odd = begins ? band + band_bytes - row_bytes : even - row_bytes;
     for (int block = 0; block < blocks_; ++block) {
       const auto& weights = plane_weights_[static_cast<std::size_t>(block)];
       multiply_({small + row * images_.small.row_bytes, plane_rows + vector_bytes, weights.weights.data(),
                  weights.bias.data(), nullptr});
       const auto offset = block * block_channels_ * summer_.sums_stride();
-      summer_.add_row(plane_rows, carried + block * summer_.carried_bytes(), row > 0 ? odd + offset : nullptr,
+      summer_.add_row(plane_rows, carried + block * summer_.carried_bytes(), row > first_row ? odd + offset : nullptr,
                       even + offset);
     }
     if (!begins) continue;
     finish(row);
     std::swap(band, next_band);
   }
+  if (end_row < height) return;
   for (int block = 0; block < blocks_; ++block) {
     summer_.finish(carried + block * summer_.carried_bytes(),
                    band + band_bytes - row_bytes + block * block_channels_ * summer_.sums_stride());
   }
-  finish(images_.small.height);
+  finish(height);
 }
 
 }  // namespace nerone::softdpu::jit

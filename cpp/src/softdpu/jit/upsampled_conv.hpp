@@ -8,6 +8,7 @@
 #include "softdpu/jit/conv_kernel.hpp"
 #include "softdpu/jit/conv_weights.hpp"
 #include "softdpu/jit/image.hpp"
+#include "softdpu/jit/range.hpp"
 #include "softdpu/jit/sum_planes.hpp"
 
 namespace nerone::softdpu::jit {
@@ -34,8 +35,10 @@ class UpsampledConv {
 
   UpsampledConv(const Conv& conv, const Images& images, const Channels& channels, Isa isa = Isa::avx512_vnni);
 
-  void operator()(const std::uint8_t* small, const std::uint8_t* large, std::uint8_t* output,
-                  std::uint8_t* scratch) const;
+  // A thread's share of the image's bands of rows. Threads write to different rows; each multiplies one small row more
+  // at an edge between two shares.
+  void operator()(const std::uint8_t* small, const std::uint8_t* large, std::uint8_t* output, std::uint8_t* scratch,
+                  const Share& share = {}) const;
 
   std::size_t scratch_bytes() const;
   std::size_t weight_bytes() const;

@@ -347,12 +347,13 @@ void WinogradConv::fill_gap(const Half& half, int group, std::uint8_t* output) c
   }
 }
 
-void WinogradConv::operator()(const std::uint8_t* input, std::uint8_t* output, std::uint8_t* scratch) const {
+void WinogradConv::operator()(const std::uint8_t* input, std::uint8_t* output, std::uint8_t* scratch,
+                              const Share& share) const {
   std::uint8_t* const m = scratch + chunk_pairs_ * products_.pair_bytes();
-  const int all = divide_up(halves(), halves_per_pair);
+  const auto part = share.of(divide_up(halves(), halves_per_pair));
   const auto words = weights_.size() / static_cast<std::size_t>(out_groups_);
-  for (int first = 0; first < all; first += chunk_pairs_) {
-    const int pairs = std::min(chunk_pairs_, all - first);
+  for (int first = part.begin; first < part.end; first += chunk_pairs_) {
+    const int pairs = std::min(chunk_pairs_, part.end - first);
     transform_inputs(input, first, pairs, scratch);
     for (int group = 0; group < out_groups_; ++group) {
       products_(scratch, weights_.data() + static_cast<std::size_t>(group) * words,

@@ -18,6 +18,7 @@
 
 #include "softdpu/jit/conv_weights.hpp"
 #include "softdpu/jit/image.hpp"
+#include "softdpu/jit/range.hpp"
 
 namespace nerone::softdpu::jit {
 
@@ -61,7 +62,9 @@ class WinogradConv {
   // The images have no data; `channels` says which channel a byte of the input holds.
   WinogradConv(const Conv& conv, const Image& input, const Image& output, const ChannelMap& channels);
 
-  void operator()(const std::uint8_t* input, std::uint8_t* output, std::uint8_t* scratch) const;
+  // A thread's share of the image's tiles; threads write to different pixels.
+  void operator()(const std::uint8_t* input, std::uint8_t* output, std::uint8_t* scratch,
+                  const Share& share = {}) const;
 
   std::size_t scratch_bytes() const;
   std::size_t weight_bytes() const { return weights_.size() * sizeof(weights_[0]); }

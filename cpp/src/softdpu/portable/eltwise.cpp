@@ -8,14 +8,35 @@ namespace nerone::softdpu::portable {
 
 namespace {
 
+constexpr std::int64_t chunk = 2048;  // few enough for the first-level cache
+
+// Whether an input is one value per channel, which every pixel takes.
+bool is_vector(const Eltwise& eltwise, const Shape& strides) {
+  const std::size_t last = strides.size() - 1;
+  bool repeats = eltwise.output_shape[last] > 0 && (strides[last] == 1 || eltwise.output_shape[last] == 1);
+  for (std::size_t axis = 0; axis < last; ++axis) {
+    repeats = repeats && (strides[axis] == 0 || eltwise.output_shape[axis] == 1);
+  }
+  return repeats;
+}
+
+// Whether an input has the output's shape.
+bool is_whole(const Eltwise& eltwise, const Shape& strides) {
+  std::int64_t step = 1;
+  for (std::size_t axis = strides.size(); axis-- > 0; step *= eltwise.output_shape[axis]) {
+    if (eltwise.output_shape[axis] != 1 && strides[axis] != step) return false;
+  }
+  return true;
+}
+
 class EltwiseKernel final : public StepKernel {
  public:
   EltwiseKernel(const Eltwise& eltwise, const Narrow& narrow)
-      : eltwise_(eltwise), count_(eltwise.element_count()), narrow_(narrow) {}
+      : eltwise_(eltwise), count_(eltwise.element_count()), narrow_(narrow) {
+    for (const auto& strides : eltwise.input_strides) is_whole_.push_back(is_whole(eltwise, strides));
+  }
 
   void run(KernelState*, const void* const* inputs, void* output, void*) const override {
-    // Few enough for the first-level cache.
-    constexpr std::int64_t chunk = 2048;
     std::int32_t results[chunk];
     for (std::int64_t first = 0; first < count_; first += chunk) {
       const auto size = std::min(chunk, count_ - first);
@@ -29,7 +50,14 @@ class EltwiseKernel final : public StepKernel {
     const bool is_add = eltwise_.kind == Eltwise::Kind::add;
     std::fill_n(results, size, is_add ? 0 : 1);
     for (std::size_t i = 0; i < eltwise_.input_strides.size(); ++i) {
-      const auto* input = static_cast<const std::int8_t*>(inputs[i]) + first;
+      const auto* input = static_cast<const std::int8_t*>(inputs[i]);
+      std::int8_t repeated[chunk];
+      if (is_whole_[i]) {
+        input += first;
+      } else {
+        repeat(input, first, size, repeated);
+        input = repeated;
+      }
       if (is_add) {
         accumulate_shifted(input, size, std::min(eltwise_.input_shifts[i], 31), results);
       } else {
@@ -38,9 +66,21 @@ class EltwiseKernel final : public StepKernel {
     }
   }
 
+  // Elements of the output from `first` on, of a vector of its channels.
+  void repeat(const std::int8_t* vector, std::int64_t first, std::int64_t size, std::int8_t* to) const {
+    const auto channels = eltwise_.output_shape.back();
+    for (std::int64_t channel = first % channels; size > 0; channel = 0) {
+      const auto length = std::min(channels - channel, size);
+      std::copy_n(vector + channel, length, to);
+      to += length;
+      size -= length;
+    }
+  }
+
   Eltwise eltwise_;
   std::int64_t count_;
   Narrow narrow_;
+  std::vector<bool> is_whole_;  // by input; the others are vectors
 };
 
 }  // namespace
@@ -49,7 +89,10 @@ std::unique_ptr<StepKernel> make_eltwise(const Eltwise& eltwise) {
   // Four factors reach 2^28.
   const bool fits = eltwise.kind == Eltwise::Kind::add || eltwise.input_strides.size() <= 4;
   const auto narrowed = narrow(eltwise.activation, eltwise.shift);
-  if (eltwise.broadcasts || !fits || !narrowed) return nullptr;
+  if (!fits || !narrowed || eltwise.output_shape.empty()) return nullptr;
+  for (const auto& strides : eltwise.input_strides) {
+    if (!is_whole(eltwise, strides) && !is_vector(eltwise, strides)) return nullptr;
+  }
   return std::make_unique<EltwiseKernel>(eltwise, *narrowed);
 }
 

@@ -7,6 +7,7 @@
 #include "random_conv.hpp"
 #include "softdpu/jit/byte_chains.hpp"
 #include "softdpu/jit/conv_weights.hpp"
+#include "softdpu/jit/depthwise_pairs.hpp"
 
 namespace nerone::softdpu::jit {
 namespace {
@@ -65,6 +66,11 @@ ConvTile random_tile(Random& random, const ConvShape& shape) {
 ConvShape with_random_products(const Case& one, const ConvShape& shape, Random& random) {
   const auto channels = dense_channels(static_cast<int>(one.conv.input.channels));
   const std::vector<bool> never_negative(static_cast<std::size_t>(shape.input_groups), one.never_negative);
+  if (shape.depthwise && test::chance(random, 0.7)) {
+    ConvShape paired = shape;
+    paired.pair_chains = pair_chains_of(one.conv, shape, channels, never_negative);
+    return is_possible(paired, choose_tile(paired)) ? paired : shape;
+  }
   if (test::chance(random, 0.3)) return with_fastest_products(one.conv, shape, channels, never_negative);
   if (shape.isa != Isa::avx2 || shape.depthwise) return shape;
   ConvShape chained = shape;
@@ -101,7 +107,12 @@ void run_kernels(const Case& one, PackedImage& input, PackedImage& output, bool 
       const auto weights = pack_weights(one.conv, shape, tile,
                                         dense_channels(static_cast<int>(one.conv.input.channels)), one.requantization);
       const ConvKernel kernel(shape, tile);
-      kernel({in.data, out.data, weights.weights.data(), weights.bias.data(), weights.half_bits.data()});
+      // As threads do that share the image.
+      const int threads = test::pick(random, 1, 3);
+      for (int i = 0; i < threads; ++i) {
+        kernel({in.data, out.data, weights.weights.data(), weights.bias.data(), weights.half_bits.data()},
+               Share{i, threads}.of(kernel.tiles()));
+      }
     }
   }
 }

@@ -49,8 +49,8 @@ using JitEngineTest = test::ForEachIsa;
 NERONE_FOR_EACH_ISA(JitEngineTest);
 
 void expect_equal_engines(Isa isa, const std::shared_ptr<const Program>& program, test::Random& random,
-                          const std::string& what) {
-  const JitEngine engine(isa, *program, make_portable_kernel);
+                          const std::string& what, int threads = 1) {
+  const JitEngine engine(isa, *program, make_portable_kernel, threads);
   const auto reference = make_scalar_engine(program);
   const auto context = engine.make_context();
   const auto reference_context = reference->make_context();
@@ -60,10 +60,12 @@ void expect_equal_engines(Isa isa, const std::shared_ptr<const Program>& program
     const auto got = run(engine, *context, inputs), expected = run(*reference, *reference_context, inputs);
     for (std::size_t i = 0; i < got.size(); ++i) {
       ASSERT_TRUE(got[i] == expected[i]) << what << ", output " << engine.outputs()[i].name << ", round " << round
-                                         << ", seed " << test::seed_of_run();
+                                         << ", " << threads << " threads, seed " << test::seed_of_run();
     }
   }
-  EXPECT_LE(engine.arena_bytes(), 2 * engine.live_bytes());
+  if (threads == 1) {
+    EXPECT_LE(engine.arena_bytes(), 2 * engine.live_bytes());
+  }
 }
 
 TEST_P(JitEngineTest, RandomProgramsEqualTheReference) {
@@ -71,6 +73,15 @@ TEST_P(JitEngineTest, RandomProgramsEqualTheReference) {
   for (int i = 0; i < test::cases_of_run(300) && !HasFailure(); ++i) {
     const auto program = std::make_shared<Program>(test::random_program(random, test::pick(random, 1, 14)));
     expect_equal_engines(isa(), program, random, "program " + std::to_string(i));
+  }
+}
+
+TEST_P(JitEngineTest, ThreadsThatShareAnImageComputeTheSame) {
+  test::Random random(test::seed_of_run());
+  for (int i = 0; i < test::cases_of_run(60) && !HasFailure(); ++i) {
+    const auto program = std::make_shared<Program>(test::random_program(random, test::pick(random, 1, 14)));
+    for (const int threads : {2, 3})
+      expect_equal_engines(isa(), program, random, "program " + std::to_string(i), threads);
   }
 }
 
@@ -95,8 +106,11 @@ std::vector<std::shared_ptr<const Program>> golden_programs() {
 TEST_P(JitEngineTest, RealModelsEqualTheReference) {
   if (!std::filesystem::exists(golden_models())) GTEST_SKIP() << "no golden models beside the repository";
   test::Random random(test::seed_of_run());
-  for (const auto& program : golden_programs())
-    expect_equal_engines(isa(), program, random, program->values.back().name);
+  for (const auto& program : golden_programs()) {
+    for (const int threads : {1, 2}) {
+      expect_equal_engines(isa(), program, random, program->values.back().name, threads);
+    }
+  }
 }
 
 TEST_P(JitEngineTest, RealModelsNeedNoDenseSteps) {

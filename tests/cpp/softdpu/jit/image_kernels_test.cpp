@@ -108,24 +108,38 @@ TEST_P(ImageKernels, ResampleTakesTheNamedPixels) {
       columns.push_back(out.width == extents.width * factor ? x / factor
                                                             : pick(random_, 0, static_cast<int>(extents.width) - 1));
     }
+    // As a padding has them: before and behind the image.
+    for (int pad = chance(random_, 0.5) ? 0 : pick(random_, 0, 2); pad > 0; --pad) {
+      rows.insert(chance(random_, 0.5) ? rows.begin() : rows.end(), -1);
+      columns.insert(chance(random_, 0.5) ? columns.begin() : columns.end(), -1);
+      ++out.height;
+      ++out.width;
+    }
+    const auto fill = static_cast<std::int8_t>(pick(random_, -128, 127));
     const auto image = random_image(extents);
     std::vector<std::int8_t> expected;
     for (const int y : rows) {
       for (const int x : columns) {
+        if (y < 0 || x < 0) {
+          expected.insert(expected.end(), static_cast<std::size_t>(extents.channels), fill);
+          continue;
+        }
         const auto from = image.begin() + (y * extents.width + x) * extents.channels;
         expected.insert(expected.end(), from, from + extents.channels);
       }
     }
     PackedImage input(extents, random_pads(), side()), output(out, random_pads(), side());
     input.set(image.data());
-    resample(isa(), input.const_image(), rows, columns, output.image());
+    const auto fill_byte = static_cast<std::uint8_t>(static_cast<std::uint8_t>(fill) ^ zero_byte);
+    resample(isa(), input.const_image(), rows, columns, output.image(), fill_byte);
     ASSERT_TRUE(output.equals(expected.data())) << "factor " << factor << ", seed " << test::seed_of_run();
   }
 }
 
 TEST_P(ImageKernels, PackUnfoldsTheWindow) {
   for (int i = 0; i < cases_; ++i) {
-    const auto extents = random_extents();
+    auto extents = random_extents();
+    if (chance(random_, 0.3)) extents.channels = 16 * pick(random_, 1, 3);
     PackRule rule{static_cast<int>(extents.width), static_cast<int>(extents.channels)};
     if (chance(random_, 0.6)) {
       rule.kernel = pick(random_, 1, 5);
@@ -161,11 +175,13 @@ TEST_P(ImageKernels, PackUnfoldsTheWindow) {
 
 TEST_P(ImageKernels, UnpackWritesOnlyItsBytes) {
   for (int i = 0; i < cases_; ++i) {
-    const auto extents = random_extents();
+    auto extents = random_extents();
+    const bool whole_groups = chance(random_, 0.5);
+    if (whole_groups) extents.channels = group_channels * pick(random_, 1, 10);
     const auto image = random_image(extents);
     std::vector<int> positions(static_cast<std::size_t>(extents.channels));
     for (std::size_t c = 0; c < positions.size(); ++c) positions[c] = static_cast<int>(c);
-    std::shuffle(positions.begin(), positions.end(), random_);
+    if (!whole_groups) std::shuffle(positions.begin(), positions.end(), random_);
     PackedImage input(extents, random_pads(), side());
     input.set(image.data());
     std::vector<std::int8_t> output(image.size() + 64, 99);

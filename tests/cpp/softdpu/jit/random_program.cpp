@@ -59,7 +59,7 @@ class Maker {
 
   void add_step() {
     const auto from = source();
-    switch (pick(random_, 0, 11)) {
+    switch (pick(random_, 0, 13)) {
       case 0:
       case 1:
       case 2:
@@ -77,6 +77,10 @@ class Maker {
         return push(Copy{program_.values[from].size_bytes()}, {from}, extents(from), program_.values[from].fix_point);
       case 9:
         return add_hard_sigmoid(from);
+      case 10:
+        return add_pad(from);
+      case 11:
+        return add_gate(from);
       default:
         return add_decoder(from);
     }
@@ -167,6 +171,51 @@ class Maker {
     for (std::int64_t i = 0; i < upsample.output.height; ++i) upsample.rows.push_back({i / factor, i / factor, 0.0F});
     for (std::int64_t i = 0; i < upsample.output.width; ++i) upsample.columns.push_back({i / factor, i / factor, 0.0F});
     push(upsample, {from}, upsample.output, pick(random_, 0, 6));
+  }
+
+  // Each channel times its maximum, as a squeeze-and-excitation block scales channels.
+  void add_gate(std::size_t from) {
+    const auto whole = extents(from);
+    Pool pool;
+    pool.kind = Pool::Kind::max;
+    pool.input = whole;
+    pool.output = {whole.batch, 1, 1, whole.channels};
+    pool.window.kernel_h = static_cast<int>(whole.height);
+    pool.window.kernel_w = static_cast<int>(whole.width);
+    push(pool, {from}, pool.output, program_.values[from].fix_point);
+    Eltwise gate;
+    gate.kind = Eltwise::Kind::multiply;
+    gate.output_shape = program_.values[from].shape;
+    gate.input_strides = {
+        {whole.height * whole.width * whole.channels, whole.width * whole.channels, whole.channels, 1}, {0, 0, 0, 1}};
+    gate.input_shifts = {0, 0};
+    gate.shift = pick(random_, -1, 9);
+    gate.broadcasts = true;
+    gate.activation.kind = chance(random_, 0.5) ? Activation::Kind::relu : Activation::Kind::none;
+    push(gate, {from, program_.steps.back().output}, whole, pick(random_, 0, 6));
+  }
+
+  // A constant around the image, or the image mirrored by a pixel.
+  void add_pad(std::size_t from) {
+    Pad pad;
+    auto out = extents(from);
+    const bool mirrors = chance(random_, 0.3);
+    pad.constant = static_cast<std::int8_t>(chance(random_, 0.5) ? 0 : pick(random_, -128, 127));
+    pad.input_shape = program_.values[from].shape;
+    for (std::size_t axis = 0; axis < pad.input_shape.size(); ++axis) {
+      const auto extent = static_cast<int>(pad.input_shape[axis]);
+      const bool pads = axis == 1 || axis == 2 || (axis == 3 && chance(random_, 0.1));
+      const int before = pads ? pick(random_, 0, mirrors ? 1 : 3) : 0, after = pads ? pick(random_, 0, 1) : 0;
+      std::vector<std::int64_t> sources;
+      for (int at = -before; at < extent + after; ++at) {
+        const int mirrored = at < 0 ? -at - 1 : 2 * extent - at - 1;
+        sources.push_back(at >= 0 && at < extent ? at : mirrors ? mirrored : -1);
+      }
+      pad.output_shape.push_back(static_cast<std::int64_t>(sources.size()));
+      pad.sources.push_back(std::move(sources));
+    }
+    out = {out.batch, pad.output_shape[1], pad.output_shape[2], pad.output_shape[3]};
+    push(pad, {from}, out, program_.values[from].fix_point);
   }
 
   // Enlarged by two, beside what has that size already, under a 3x3 convolution.

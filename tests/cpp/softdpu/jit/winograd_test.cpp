@@ -44,7 +44,8 @@ void check(const Conv& conv, Random& random) {
     test::GuardedBuffer scratch(kernel.scratch_bytes(), side);
     // Twice: the scratch memory holds what the first run, or another step, left there.
     for (int run = 0; run < 2; ++run) {
-      kernel(input.image().data, output.image().data, scratch.data());
+      const int threads = test::pick(random, 1, 3);
+      for (int i = 0; i < threads; ++i) kernel(input.image().data, output.image().data, scratch.data(), {i, threads});
       ASSERT_TRUE(output.equals(expected.data())) << test::describe(conv);
     }
   }

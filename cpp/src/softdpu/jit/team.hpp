@@ -1,0 +1,44 @@
+#pragma once
+
+// Threads that share the work on one image: the caller's and some of their own, which sleep between images.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace nerone::softdpu::jit {
+
+class Team {
+ public:
+  explicit Team(int threads);
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  int threads() const { return static_cast<int>(helpers_.size()) + 1; }
+
+  // Every thread calls work with its number, the caller with 0; returns when all have. One call at a time. With more
+  // than one thread an exception in the work ends the process.
+  void run(const std::function<void(int)>& work);
+
+  // Within the work: returns when all threads have called it.
+  void wait_for_all();
+
+ private:
+  void share(const std::function<void(int)>& work) noexcept;
+  void help(int thread) noexcept;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  const std::function<void(int)>* work_ = nullptr;
+  std::uint64_t round_ = 0;
+  bool ends_ = false;
+  std::atomic<std::uint32_t> arrived_{0}, meeting_{0};
+  std::vector<std::thread> helpers_;
+};
+
+}  // namespace nerone::softdpu::jit
