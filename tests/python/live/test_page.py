@@ -28,6 +28,7 @@ def test_frames_advance_and_charts_fill(page: Any) -> None:
     page.wait_for_function("Number(document.getElementById('chart-fps').dataset.points) >= 2")
     page.wait_for_function("parseFloat(document.getElementById('fps').textContent) > 1")
     assert page.text_content("#watts") == "n/a"
+    assert page.text_content("#drop-text").startswith("Drop scans on the page")
     assert "device" in page.text_content("#stages")
     page.screenshot(path=SCREENSHOTS / "viewer.png")
     assert page.problems == []

@@ -187,6 +187,7 @@ def test_classes_have_probabilities(browser: Any, tmp_path: Path) -> None:
     try:
         rows = page.eval_on_selector_all("#probabilities li", "all => all.map(e => e.textContent)")
         assert rows == ["b60.0 %", "e20.0 %", "g6.0 %", "d5.0 %", "f4.0 %"]
+        assert page.text_content("#drop-text").startswith("Drop pictures on the page")
         assert not page.is_visible("#class-controls")
         assert not page.is_visible("#mode")
         widths = page.eval_on_selector_all(
