@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from compilation.small_models import Maker
+from nerone.bundle.checks import sha256
 from nerone.cli.main import main
 from nerone.deployment import deploy
 from nerone.graph import Op
@@ -37,6 +40,16 @@ def bundle(tmp_path):
         class_names=["background", "liver", "bone"],
         output=tmp_path / "net.nerone",
     )
+
+
+def calibrated_from_0_to_3(bundle):
+    """Let the report of a bundle say that the values of its calibration images were 0 to 3."""
+    report, manifest = bundle.path / "report.json", bundle.path / "bundle.json"
+    values, declared = json.loads(report.read_text()), json.loads(manifest.read_text())
+    values["quantization"] = {"calibration": {"values": {"low": [0, 1], "high": [2, 3]}}}
+    report.write_text(json.dumps(values))
+    declared["checksums"]["report.json"] = sha256(report)
+    manifest.write_text(json.dumps(declared))
 
 
 @pytest.fixture

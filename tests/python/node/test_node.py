@@ -13,7 +13,7 @@ import threading
 import pydicom
 import pytest
 
-from cli.conftest import bundle, classifier, refused, run
+from cli.conftest import bundle, calibrated_from_0_to_3, classifier, refused, run
 from nerone.errors import ConfigurationError
 from node.support import series, store
 from waiting import PATIENT_S, wait_for
@@ -95,6 +95,15 @@ def start(bundle, tmp_path):
 
 def states(node: Node) -> dict[str, str]:
     return {uid: state for uid, state, _ in node.spool.series()}
+
+
+def test_a_series_unlike_the_calibration_images_is_logged(start, receiver, bundle, caplog):
+    calibrated_from_0_to_3(bundle)
+    node, images = start(receiver().peer), series()
+    store(node.port, images)
+    wait_for(lambda: list(states(node).values()) == ["done"])
+    (said,) = [one.getMessage() for one in caplog.records if "calibration images" in one.getMessage()]
+    assert said.startswith(f"series {images[0].SeriesInstanceUID}: its values run from ")
 
 
 def test_one_segmentation_for_each_series(start, receiver, bundle, run, tmp_path):

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli.conftest import calibrated_from_0_to_3
 from data.dicom_files import write_series
 from data.files import write_nifti
-from nerone.bundle.checks import sha256
 from nerone.runtime.prediction.files import predict_files
 from nerone.runtime.prediction.options import RunOptions
 from serving.test_serving import ask
@@ -74,22 +74,8 @@ def test_nifti_gives_the_mask_of_a_run(start, bundle, tmp_path, packed):
     assert headers["Content-Disposition"] == 'attachment; filename="mask.nii.gz"'
 
 
-@pytest.fixture
-def of_another_scale(bundle):
-    """The bundle, with a report that says its calibration images had values from 0 to 3."""
-    report = bundle.path / "report.json"
-    values = json.loads(report.read_text())
-    values["quantization"] = {"calibration": {"values": {"low": [0, 1], "high": [2, 3]}}}
-    report.write_text(json.dumps(values))
-    manifest = bundle.path / "bundle.json"
-    declared = json.loads(manifest.read_text())
-    declared["checksums"]["report.json"] = sha256(report)
-    manifest.write_text(json.dumps(declared))
-    return bundle
-
-
-def test_a_scan_of_another_scale_is_noted(start, of_another_scale, tmp_path, caplog):
-    bundle = of_another_scale
+def test_a_scan_of_another_scale_is_noted(start, bundle, tmp_path, caplog):
+    calibrated_from_0_to_3(bundle)
     scan = tmp_path / "scan" / "a.nii.gz"
     write_nifti(scan, volume(), AFFINE)
     written = plain(bundle, scan, tmp_path / "o")
@@ -99,8 +85,9 @@ def test_a_scan_of_another_scale_is_noted(start, of_another_scale, tmp_path, cap
     assert [record.getMessage() for record in caplog.records] == [f"a scan: {note}" for note in written.notes]
 
 
-def test_images_of_another_scale_are_noted_and_logged_once(start, of_another_scale, caplog):
-    running = start(of_another_scale.path)
+def test_images_of_another_scale_are_noted_and_logged_once(start, bundle, caplog):
+    calibrated_from_0_to_3(bundle)
+    running = start(bundle.path)
 
     def notes(image):
         said = {"inputs": [{"name": "image", "datatype": "INT16", "shape": list(image.shape), "data": image.tolist()}]}
