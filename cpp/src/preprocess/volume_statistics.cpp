@@ -31,7 +31,7 @@ struct Gathered {
 
   std::array<double, 2> pair(const Measured& point) const {
     if (!point.percentile) return moments_pair(point, moments, count);
-    std::vector<float> scratch(values.size());
+    std::vector<float> scratch(values.size() + 16);
     return percentile_pair(point, values.data(), values.size(), scratch.data());
   }
 };

@@ -10,7 +10,7 @@ namespace nerone::kernels {
 std::size_t collect(DType dtype, const void* pixels, std::size_t count, bool skip_zeros, float* out);
 
 // The value at position percent / 100 * (count - 1) of the sorted values, linearly between neighbours, computed in
-// double and rounded to float; 0 where count is 0. `scratch` needs room for count floats.
+// double and rounded to float; 0 where count is 0. Values are finite. `scratch` needs room for count + 16 floats.
 struct PercentilePair {
   float low;
   float high;
