@@ -90,7 +90,7 @@ void combine_rows(benchmark::State& state) {
 BENCHMARK(combine_rows<kernels::combine_rows>);
 BENCHMARK(combine_rows<kernels::scalar::combine_rows>);
 
-template <auto Kernel>
+// Of four rows.
 void combine_columns(benchmark::State& state) {
   const std::size_t width = 512;
   const auto count = static_cast<std::size_t>(state.range(0));
@@ -98,15 +98,18 @@ void combine_columns(benchmark::State& state) {
   std::vector<std::int32_t> first(count);
   for (std::size_t x = 0; x < count; ++x) first[x] = static_cast<std::int32_t>(x * (width - 4) / count);
   const std::vector<float> weights(4 * count, 0.25F);
-  std::vector<float> out(count);
+  std::vector<float> out(kernels::row_batch * count);
+  std::vector<float> scratch(kernels::row_batch * row.size());
+  const float* const rows[] = {row.data(), row.data(), row.data(), row.data()};
+  float* const to[] = {out.data(), out.data() + count, out.data() + 2 * count, out.data() + 3 * count};
   for (auto _ : state) {
-    Kernel(row.data(), first.data(), weights.data(), count, 4, nullptr, count, out.data());
+    kernels::combine_columns(rows, kernels::row_batch, first.data(), weights.data(), count, 4, nullptr, count, to,
+                             scratch.data());
     benchmark::ClobberMemory();
   }
-  count_bytes(state, (row.size() + count) * 4);
+  count_bytes(state, kernels::row_batch * (row.size() + count) * 4);
 }
-BENCHMARK(combine_columns<kernels::combine_columns>)->Arg(100)->Arg(330)->Arg(900);
-BENCHMARK(combine_columns<kernels::scalar::combine_columns>)->Arg(330);
+BENCHMARK(combine_columns)->Arg(100)->Arg(330)->Arg(900);
 
 template <auto Kernel>
 void add_moments(benchmark::State& state) {
@@ -124,7 +127,7 @@ BENCHMARK(add_moments<kernels::scalar::add_moments>);
 template <auto Kernel>
 void percentiles(benchmark::State& state) {
   const auto values = noise<float>(256 * 256);
-  std::vector<float> scratch(values.size());
+  std::vector<float> scratch(values.size() + 16);
   for (auto _ : state) benchmark::DoNotOptimize(Kernel(values.data(), values.size(), 1.0, 99.0, scratch.data()));
   count_bytes(state, values.size() * 4);
 }

@@ -18,8 +18,6 @@ constexpr std::size_t constants_tile = 16;
 
 std::size_t extent(int value) { return static_cast<std::size_t>(value); }
 
-float* floats(AlignedBuffer& buffer) { return reinterpret_cast<float*>(buffer.data()); }
-
 AlignedBuffer float_buffer(std::size_t count) { return AlignedBuffer(count * sizeof(float)); }
 
 bool in_order(const Stage& stage) {
@@ -59,9 +57,11 @@ Execution::Execution(Plan plan, const Layout& layout) : plan_(std::move(plan)), 
                       is_halving(stage.columns, stage.in.width));
   }
   row_pitch_ = width + kernels::row_margin;
-  rows_ = float_buffer(row_pitch_ * channels);
-  split_ = float_buffer(row_pitch_ * channels);
+  channels_ = channels;
+  rows_ = float_buffer(kernels::row_batch * row_pitch_ * channels);
+  split_ = float_buffer(kernels::row_batch * row_pitch_ * channels);
   wide_ = float_buffer(2 * row_pitch_ * channels);
+  columns_ = float_buffer(kernels::row_batch * row_pitch_);
   planes_ = {float_buffer(planes), float_buffer(plan_.stages.size() > 2 ? planes : 0)};
   measured_ = float_buffer(measured);
   tiles_ = float_buffer(points * 4 * constants_tile * channels);
@@ -97,15 +97,25 @@ void Execution::run_stage(std::size_t number, const Source& source, const Sink& 
   if (run_direct(number, source, sink)) return;
   const std::size_t height = extent(stage.out.height);
   const std::size_t width = extent(stage.out.width);
-  Rows rows{};
+  std::array<Rows, kernels::row_batch> rows{};
   Prefetch prefetch(source);
-  for (std::size_t y = 0; y < height; ++y) {
-    prefetch.before(stage.moves ? extent(stage.rows.first[y]) : y, stage.select);
-    for (std::size_t c = 0; c < extent(stage.out.channels); ++c) {
-      rows[c] = sink.planes != nullptr ? sink.planes + (c * height + y) * width : floats(rows_) + c * row_pitch_;
+  for (std::size_t from = 0; from < height; from += kernels::row_batch) {
+    const std::size_t count = std::min(kernels::row_batch, height - from);
+    for (std::size_t r = 0; r < count; ++r) {
+      const std::size_t y = from + r;
+      prefetch.before(stage.moves ? extent(stage.rows.first[y]) : y, stage.select);
+      for (std::size_t c = 0; c < extent(stage.out.channels); ++c) {
+        rows[r][c] = sink.planes != nullptr ? sink.planes + (c * height + y) * width
+                                            : floats(rows_) + (r * channels_ + c) * row_pitch_;
+      }
+      if (stage.moves) {
+        move_rows(stage, source, y, r, rows[r]);
+      } else {
+        produce(stage, source, y, rows[r]);
+      }
     }
-    produce(number, source, y, rows);
-    emit(stage, y, rows, sink);
+    if (stage.moves && !stage.columns.identity) move_columns(number, count, rows);
+    for (std::size_t r = 0; r < count; ++r) emit(stage, from + r, rows[r], sink);
   }
 }
 
@@ -205,7 +215,7 @@ void Execution::tile_constants(std::size_t channels) {
 
 void Execution::split_row(const Source& source, std::size_t y) {
   Rows rows{};
-  for (std::size_t c = 0; c < source.channels; ++c) rows[c] = floats(split_) + c * row_pitch_;
+  for (std::size_t c = 0; c < source.channels; ++c) rows[c] = split(0, c);
   if (source.interleaved) {
     const void* row = source.row(0, y);
     kernels::combine_rows(source.dtype, &row, &one, 1, 0.0F, source.width * source.channels, floats(wide_));
@@ -218,17 +228,17 @@ void Execution::split_row(const Source& source, std::size_t y) {
   }
 }
 
-void Execution::produce(std::size_t number, const Source& source, std::size_t y, const Rows& rows) {
-  const Stage& stage = plan_.stages[number];
-  if (stage.moves) return move(number, source, y, rows);
+void Execution::produce(const Stage& stage, const Source& source, std::size_t y, const Rows& rows) {
   split_row(source, y);
-  const auto split = [&](std::size_t c) { return floats(split_) + stage.select[c] * row_pitch_; };
   if (stage.grey) {
-    const void* three[3] = {split(0), split(1), split(2)};
+    const void* three[3] = {split(0, stage.select[0]), split(0, stage.select[1]), split(0, stage.select[2])};
     kernels::combine_rows(DType::float32, three, stage.grey->data(), 3, 0.0F, source.width, rows[0]);
     return;
   }
-  for (std::size_t c = 0; c < stage.select.size(); ++c) std::copy(split(c), split(c) + source.width, rows[c]);
+  for (std::size_t c = 0; c < stage.select.size(); ++c) {
+    const float* row = split(0, stage.select[c]);
+    std::copy(row, row + source.width, rows[c]);
+  }
 }
 
 std::size_t Execution::gather_taps(const Stage& stage, const Source& source, std::size_t plane, std::size_t y) {
@@ -247,33 +257,45 @@ std::size_t Execution::gather_taps(const Stage& stage, const Source& source, std
   return 1;
 }
 
-void Execution::move(std::size_t number, const Source& source, std::size_t y, const Rows& rows) {
-  const Stage& stage = plan_.stages[number];
+void Execution::move_rows(const Stage& stage, const Source& source, std::size_t y, std::size_t r, const Rows& rows) {
   const float constant = stage.rows.pad[y] * stage.pad_value;
-  const float* constants = stage.columns.padded ? column_constants_[number].data() : nullptr;
-  const auto columns = [&](const float* row, float* out) {
-    if (stage.columns.identity) {
-      if (row != out) std::copy(row, row + source.width, out);
-      return;
-    }
-    kernels::combine_columns(row, stage.columns.first.data(), stage.columns.weights.data(), stage.columns.count(),
-                             stage.columns.taps, constants, stage.columns.count(), out);
-  };
   if (source.interleaved) {
     const std::size_t taps = gather_taps(stage, source, 0, y);
     kernels::combine_rows(source.dtype, tap_rows_.data(), tap_weights_.data(), taps, constant,
                           source.width * source.channels, floats(wide_));
-    Rows split{};
-    for (std::size_t c = 0; c < source.channels; ++c) split[c] = floats(split_) + c * row_pitch_;
-    kernels::split_channels(floats(wide_), source.channels, source.width, split.data());
-    for (std::size_t c = 0; c < stage.select.size(); ++c) columns(split[stage.select[c]], rows[c]);
+    Rows channels{};
+    for (std::size_t c = 0; c < source.channels; ++c) channels[c] = split(r, c);
+    kernels::split_channels(floats(wide_), source.channels, source.width, channels.data());
+    for (std::size_t c = 0; stage.columns.identity && c < stage.select.size(); ++c) {
+      std::copy(channels[stage.select[c]], channels[stage.select[c]] + source.width, rows[c]);
+    }
     return;
   }
+  // Columns that nothing is made of are left out.
+  const auto begin = static_cast<std::size_t>(stage.columns.first.front());
+  const std::size_t end = static_cast<std::size_t>(stage.columns.first.back()) + stage.columns.taps;
+  const std::size_t width = std::min(end, source.width) - begin;
   for (std::size_t c = 0; c < stage.select.size(); ++c) {
     const std::size_t taps = gather_taps(stage, source, stage.select[c], y);
-    float* row = stage.columns.identity ? rows[c] : floats(split_);
-    kernels::combine_rows(source.dtype, tap_rows_.data(), tap_weights_.data(), taps, constant, source.width, row);
-    columns(row, rows[c]);
+    for (std::size_t k = 0; k < taps; ++k) {
+      tap_rows_[k] = static_cast<const std::uint8_t*>(tap_rows_[k]) + begin * size_of(source.dtype);
+    }
+    float* row = stage.columns.identity ? rows[c] : split(r, stage.select[c]);
+    kernels::combine_rows(source.dtype, tap_rows_.data(), tap_weights_.data(), taps, constant, width, row + begin);
+  }
+}
+
+void Execution::move_columns(std::size_t number, std::size_t row_count,
+                             const std::array<Rows, kernels::row_batch>& rows) {
+  const Stage& stage = plan_.stages[number];
+  const Band& band = stage.columns;
+  const float* constants = band.padded ? column_constants_[number].data() : nullptr;
+  std::array<const float*, kernels::row_batch> from{};
+  std::array<float*, kernels::row_batch> to{};
+  for (std::size_t c = 0; c < stage.select.size(); ++c) {
+    for (std::size_t r = 0; r < row_count; ++r) from[r] = split(r, stage.select[c]), to[r] = rows[r][c];
+    kernels::combine_columns(from.data(), row_count, band.first.data(), band.weights.data(), band.count(), band.taps,
+                             constants, band.count(), to.data(), floats(columns_));
   }
 }
 

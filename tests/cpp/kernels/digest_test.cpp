@@ -51,9 +51,14 @@ TEST(Digest, CombinedRowsAndColumns) {
       column_weights[x] = static_cast<float>(x) / 700.0F;
       column_weights[700 + x] = 1.0F - column_weights[x];
     }
-    std::vector<float> got(700);
-    combine_columns(combined.data(), first.data(), column_weights.data(), 700, 2, nullptr, 700, got.data());
-    EXPECT_EQ(digest(got), 4675968032900847376U);
+    std::vector<std::vector<float>> got(row_batch, std::vector<float>(700));
+    std::vector<const float*> from(row_batch, combined.data());
+    std::vector<float*> to;
+    for (auto& row : got) to.push_back(row.data());
+    std::vector<float> scratch(row_batch * combined.size());
+    combine_columns(from.data(), row_batch, first.data(), column_weights.data(), 700, 2, nullptr, 700, to.data(),
+                    scratch.data());
+    for (const auto& row : got) EXPECT_EQ(digest(row), 4675968032900847376U);
   });
 }
 
