@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/affine.hpp"
 
@@ -50,6 +51,25 @@ HWY_INLINE Floats load_pixels<float>(FloatTag d, const float* pixels) {
   return limit(d, hn::IfThenElseZero(hn::Eq(x, x), x));
 }
 
+// Vector p of pixels. On NEON the four vectors of a block of bytes come from one load.
+template <typename T>
+HWY_INLINE Floats load_pixels(FloatTag d, const T* pixels, std::size_t p) {
+#if HWY_ARCH_ARM_A64
+  if constexpr (sizeof(T) == 1) {
+    using Wide = std::conditional_t<std::is_signed_v<T>, std::int16_t, std::uint16_t>;
+    const hn::Full128<T> d_bytes;
+    const hn::Half<decltype(d_bytes)> d_half;
+    const hn::Full128<Wide> d_wide;
+    const hn::Half<decltype(d_wide)> d_wide_half;
+    const auto bytes = hn::LoadU(d_bytes, pixels + p / parts * block);
+    const auto wide = hn::PromoteTo(d_wide, p % 4 < 2 ? hn::LowerHalf(d_half, bytes) : hn::UpperHalf(d_half, bytes));
+    const auto quarter = p % 2 == 0 ? hn::LowerHalf(d_wide_half, wide) : hn::UpperHalf(d_wide_half, wide);
+    return hn::ConvertTo(d, hn::PromoteTo(hn::Rebind<std::int32_t, FloatTag>(), quarter));
+  }
+#endif
+  return load_pixels(d, pixels + p * lanes);
+}
+
 HWY_INLINE Floats apply(FloatTag d, const Affine& a, Floats x) {
   const auto clamped = a.clamps ? hn::Min(hn::Max(x, hn::Set(d, a.low)), hn::Set(d, a.high)) : x;
   const auto y = hn::Add(hn::Mul(clamped, hn::Set(d, a.scale)), hn::Set(d, a.offset));
@@ -70,6 +90,9 @@ HWY_INLINE Ints round_half_up(FloatTag d, Floats x) {
   // Too small a value converts to the smallest integer, which is right; too great a one would too, which is not.
   const auto limited = hn::Min(y, hn::Set(d, 127.5F));
   return Ints{_mm512_cvt_roundps_epi32(limited.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+#elif HWY_ARCH_ARM_A64
+  // Rounds down and saturates to 32 bits at once; what follows saturates to 8.
+  return Ints{vcvtmq_s32_f32(y.raw)};
 #else
   const hn::Rebind<std::int32_t, FloatTag> di;
   const auto saturated = hn::Min(hn::Max(hn::Floor(y), hn::Set(d, -128.0F)), hn::Set(d, 127.0F));
@@ -117,9 +140,15 @@ HWY_INLINE void store_four_blocks(FloatTag d, Part&& part, std::int8_t* to) {
   const auto high = _mm512_packs_epi32(round_half_up(d, part(2)).raw, round_half_up(d, part(3)).raw);
   _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high)));
 #else
-  for (std::size_t b = 0; b < 4; ++b) {
-    const auto bytes = quantize_block(d, [&](std::size_t p) NERONE_INLINE { return part(b * parts + p); });
-    hn::StoreU(bytes, ByteTag(), to + b * block);
+  // Two blocks before the first store, behind which a compiler would not move the second one's loads.
+  for (std::size_t b = 0; b < 4; b += 2) {
+    const auto bytes = [&](std::size_t at) NERONE_INLINE {
+      return quantize_block(d, [&](std::size_t p) NERONE_INLINE { return part(at * parts + p); });
+    };
+    const auto first = bytes(b);
+    const auto second = bytes(b + 1);
+    hn::StoreU(first, ByteTag(), to + b * block);
+    hn::StoreU(second, ByteTag(), to + (b + 1) * block);
   }
 #endif
 }

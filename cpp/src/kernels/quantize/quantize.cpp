@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/dispatch.hpp"
 #include "kernels/scalar.hpp"
@@ -17,17 +19,46 @@
 HWY_BEFORE_NAMESPACE();
 namespace nerone::kernels::HWY_NAMESPACE {
 
-template <typename T, std::size_t Channels>
-std::size_t planes_of(const void* const* planes, std::size_t count, const Chain& chain,
-                      std::int8_t* HWY_RESTRICT destination) {
+// One step that keeps no zeros, its constants in registers. An end that does not clamp is infinite.
+template <bool Clamps>
+struct SingleStep {
+  explicit SingleStep(const Affine& a)
+      : low(hn::Set(FloatTag(), a.clamps ? a.low : -infinity)),
+        high(hn::Set(FloatTag(), a.clamps ? a.high : infinity)),
+        scale(hn::Set(FloatTag(), a.scale)),
+        offset(hn::Set(FloatTag(), a.offset)) {}
+
+  HWY_INLINE Floats operator()(Floats x) const {
+    if constexpr (Clamps) x = hn::Min(hn::Max(x, low), high);
+    return hn::Add(hn::Mul(x, scale), offset);
+  }
+
+  static constexpr float infinity = std::numeric_limits<float>::infinity();
+  Floats low, high, scale, offset;
+};
+
+bool has_single_steps(const Chain& chain) {
+  bool single = chain.steps == 1;
+  for (std::size_t c = 0; single && c < chain.channels; ++c) single = !chain.affine[c].keep_zero;
+  return single;
+}
+
+bool clamps_any(const Chain& chain) {
+  return std::any_of(chain.affine, chain.affine + chain.channels, [](const Affine& a) { return a.clamps; });
+}
+
+// Planes, `map(c, x)` giving the values of channel c.
+template <typename T, std::size_t Channels, typename Map>
+HWY_INLINE std::size_t planes_mapped(const void* const* planes, std::size_t count,
+                                     std::int8_t* HWY_RESTRICT destination, Map&& map) {
   const FloatTag d;
   const ByteTag d8;
+  const T* from[Channels];
+  for (std::size_t c = 0; c < Channels; ++c) from[c] = static_cast<const T*>(planes[c]);
   std::size_t i = 0;
   for (; i + block <= count; i += block) {
     const auto bytes = [&](std::size_t c) NERONE_INLINE {
-      const T* pixels = static_cast<const T*>(planes[c]) + i;
-      return quantize_block(
-          d, [&](std::size_t p) NERONE_INLINE { return apply(d, chain, c, load_pixels(d, pixels + p * lanes)); });
+      return quantize_block(d, [&](std::size_t p) NERONE_INLINE { return map(c, load_pixels(d, from[c] + i, p)); });
     };
     std::int8_t* to = destination + i * Channels;
     if constexpr (Channels == 2) {
@@ -39,6 +70,25 @@ std::size_t planes_of(const void* const* planes, std::size_t count, const Chain&
     }
   }
   return i;
+}
+
+template <typename T, std::size_t... Channel>
+std::size_t planes_of(const void* const* planes, std::size_t count, const Chain& chain,
+                      std::int8_t* HWY_RESTRICT destination, std::index_sequence<Channel...>) {
+  constexpr std::size_t channels = sizeof...(Channel);
+  const FloatTag d;
+  if (!has_single_steps(chain)) {
+    return planes_mapped<T, channels>(planes, count, destination,
+                                      [&](std::size_t c, Floats x) NERONE_INLINE { return apply(d, chain, c, x); });
+  }
+  if (clamps_any(chain)) {
+    const SingleStep<true> steps[] = {SingleStep<true>(chain.affine[Channel])...};
+    return planes_mapped<T, channels>(planes, count, destination,
+                                      [&](std::size_t c, Floats x) NERONE_INLINE { return steps[c](x); });
+  }
+  const SingleStep<false> steps[] = {SingleStep<false>(chain.affine[Channel])...};
+  return planes_mapped<T, channels>(planes, count, destination,
+                                    [&](std::size_t c, Floats x) NERONE_INLINE { return steps[c](x); });
 }
 
 template <typename T>
@@ -59,21 +109,15 @@ std::size_t planes_of_any(const void* const* planes, std::size_t count, const Ch
   return i;
 }
 
-// Values, `load(i)` giving those from pixel i on, through one step that keeps no zeros: its constants stay in
-// registers.
+// Values, `load(i, p)` giving the vector p of those from pixel i on, through one step.
 template <bool Clamps, typename Load>
-std::size_t single_step(std::size_t count, const Affine& step, std::int8_t* HWY_RESTRICT destination, Load&& load) {
+std::size_t single_step(std::size_t count, const Affine& affine, std::int8_t* HWY_RESTRICT destination, Load&& load) {
   const FloatTag d;
-  const auto low = hn::Set(d, step.low);
-  const auto high = hn::Set(d, step.high);
-  const auto scale = hn::Set(d, step.scale);
-  const auto offset = hn::Set(d, step.offset);
+  const SingleStep<Clamps> step(affine);
   std::size_t i = 0;
-  const auto part = [&](std::size_t p) NERONE_INLINE {
-    auto x = load(i + p * lanes);
-    if constexpr (Clamps) x = hn::Min(hn::Max(x, low), high);
-    return hn::Add(hn::Mul(x, scale), offset);
-  };
+  // A copy, which no store through `destination` can change.
+  const std::decay_t<Load> fetch = load;
+  const auto part = [&](std::size_t p) NERONE_INLINE { return step(fetch(i, p)); };
   for (; i + 4 * block <= count; i += 4 * block) store_four_blocks(d, part, destination + i);
   for (; i + block <= count; i += block) hn::StoreU(quantize_block(d, part), ByteTag(), destination + i);
   return i;
@@ -81,14 +125,13 @@ std::size_t single_step(std::size_t count, const Affine& step, std::int8_t* HWY_
 
 template <typename Load>
 std::size_t one_plane(std::size_t count, const Chain& chain, std::int8_t* HWY_RESTRICT destination, Load&& load) {
-  const Affine* step = chain.affine;
-  if (chain.steps == 1 && !step->keep_zero) {
-    return step->clamps ? single_step<true>(count, *step, destination, load)
-                        : single_step<false>(count, *step, destination, load);
+  if (has_single_steps(chain)) {
+    return clamps_any(chain) ? single_step<true>(count, *chain.affine, destination, load)
+                             : single_step<false>(count, *chain.affine, destination, load);
   }
   const FloatTag d;
   std::size_t i = 0;
-  const auto part = [&](std::size_t p) NERONE_INLINE { return apply(d, chain, 0, load(i + p * lanes)); };
+  const auto part = [&](std::size_t p) NERONE_INLINE { return apply(d, chain, 0, load(i, p)); };
   for (; i + block <= count; i += block) hn::StoreU(quantize_block(d, part), ByteTag(), destination + i);
   return i;
 }
@@ -99,18 +142,18 @@ void planes_typed(const void* const* planes, std::size_t count, const Chain& cha
   std::size_t i = 0;
   switch (chain.channels) {
     case 1:
-      i = one_plane(count, chain, destination, [&](std::size_t at) NERONE_INLINE {
-        return load_pixels(FloatTag(), static_cast<const T*>(planes[0]) + at);
-      });
+      i = one_plane(count, chain, destination,
+                    [pixels = static_cast<const T*>(planes[0])](std::size_t at, std::size_t p)
+                        NERONE_INLINE { return load_pixels(FloatTag(), pixels + at, p); });
       break;
     case 2:
-      i = planes_of<T, 2>(planes, count, chain, destination);
+      i = planes_of<T>(planes, count, chain, destination, std::make_index_sequence<2>());
       break;
     case 3:
-      i = planes_of<T, 3>(planes, count, chain, destination);
+      i = planes_of<T>(planes, count, chain, destination, std::make_index_sequence<3>());
       break;
     case 4:
-      i = planes_of<T, 4>(planes, count, chain, destination);
+      i = planes_of<T>(planes, count, chain, destination, std::make_index_sequence<4>());
       break;
     default:
       i = planes_of_any<T>(planes, count, chain, destination);
@@ -202,7 +245,8 @@ std::size_t halved_typed(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::
   const FloatTag d;
   const auto fetch = [ahead_bytes](const T* pixels)
                          NERONE_INLINE { hwy::Prefetch(reinterpret_cast<const char*>(pixels) + ahead_bytes); };
-  return one_plane(count, chain, destination, [&](std::size_t at) NERONE_INLINE {
+  return one_plane(count, chain, destination, [=](std::size_t start, std::size_t p) NERONE_INLINE {
+    const std::size_t at = start + p * lanes;
     fetch(a + 2 * at);
     fetch(b + 2 * at);
     const auto sum = hn::Add(pair_sums(a + 2 * at), pair_sums(b + 2 * at));
