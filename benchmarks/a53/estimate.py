@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,25 +161,33 @@ def executions(
         ),
         *(stage, str(bundle), str(frames), task.image, task.output, str(task.spacing_mm)),
     ]
-    counts: Counter[tuple[int, str]] = Counter()
-    entered = re.compile(r"Trace \d+: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/[0-9a-f]+/[0-9a-f]+\] ?(.*)")
-    instruction = re.compile(r"0x([0-9a-f]+):  ([0-9a-f]{8}) ")
-    block: list[str] | None = None
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
     assert process.stderr is not None
-    for line in process.stderr:
-        if found := entered.match(line):
+    counts = read_log(process.stderr, blocks)
+    if process.wait() != 0:
+        raise SystemExit(f"estimate.py: '{' '.join(command)}' ended with {process.returncode}")
+    return counts
+
+
+_ENTERED = re.compile(r"Trace \d+: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/[0-9a-f]+/[0-9a-f]+\] ?(.*)")
+_INSTRUCTION = re.compile(r"0x([0-9a-f]+):  ([0-9a-f]{8}) ")
+
+
+def read_log(lines: Iterable[str], blocks: dict[int, list[str]]) -> Counter[tuple[int, str]]:
+    """Count how often qemu's log enters each (block's address, function); add the blocks' instructions."""
+    counts: Counter[tuple[int, str]] = Counter()
+    block: list[str] | None = None
+    for line in lines:
+        if found := _ENTERED.match(line):
             counts[int(found[1], 16), found[2]] += 1
         elif line.startswith("IN:"):
             block = []
-        elif block is not None and (found := instruction.match(line)):
+        elif block is not None and (found := _INSTRUCTION.match(line)):
             if not block:
                 blocks[int(found[1], 16)] = block
             block.append(found[2])
         else:
             block = None
-    if process.wait() != 0:
-        raise SystemExit(f"estimate.py: '{' '.join(command)}' ended with {process.returncode}")
     return counts
 
 
@@ -218,7 +227,7 @@ def table(rows: list[tuple[Task, str, Cost]]) -> str:
         "| task | stage | instructions a frame | cycles a frame | ms a frame | cores at the DPU's rate |",
         "|---|---|---|---|---|---|",
     ]
-    for task in TASKS:
+    for task in dict.fromkeys(known for known, _, _ in rows):
         mine = [(stage, cost) for known, stage, cost in rows if known == task]
         for stage, cost in mine:
             lines.append(_line(f"{task.preset}, {task.note}", stage, cost.instructions, cost.cycles, task.fps))
