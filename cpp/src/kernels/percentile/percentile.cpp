@@ -42,6 +42,14 @@ std::size_t collect_typed(const T* HWY_RESTRICT pixels, std::size_t count, bool 
   const FloatTag d;
   std::size_t kept = 0;
   std::size_t i = 0;
+  // Side by side, so that no vector waits for its own limits.
+  constexpr std::size_t vectors = 4;
+  for (; !skip_zeros && i + vectors * lanes <= count; i += vectors * lanes) {
+    Floats x[vectors];
+    for (std::size_t v = 0; v < vectors; ++v) x[v] = load_pixels(d, pixels + i + v * lanes);
+    for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(x[v], d, out + i + v * lanes);
+    kept += vectors * lanes;
+  }
   for (; i + lanes <= count; i += lanes) {
     const auto x = load_pixels(d, pixels + i);
     if (skip_zeros) {
