@@ -15,6 +15,7 @@ __all__ = [
     "ShapeError",
     "TimeoutError",
     "printable",
+    "printable_line",
 ]
 
 
@@ -34,6 +35,17 @@ def printable(text: str) -> str:
     return "".join(c if _is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def printable_line(text: str) -> str:
+    """Return :func:`printable` text on one line: a line break in a name becomes the replacement character too.
+
+    Examples
+    --------
+    >>> printable_line("scan" + chr(10) + "all is well.nii").isprintable()
+    True
+    """
+    return printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}").replace("\t", " ")
+
+
 def _is_harmless(character: str) -> bool:
     return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
 
@@ -42,8 +54,8 @@ class Error(Exception):
     """Root of all errors of NERONE. The message says what, what was got, what was expected and what to do."""
 
     def __str__(self) -> str:
-        # A trace, a log and a page show it as they find it.
-        return printable(super().__str__())
+        # A trace, a log and a page show it as they find it: on one line, which a name in it cannot end.
+        return printable(" ".join(super().__str__().splitlines()))
 
 
 class ShapeError(Error, ValueError):

@@ -145,7 +145,8 @@ def _show(values: Any, lines: list[str], as_json: bool) -> None:
     if as_json:
         print_json(values)
     else:
-        print("\n".join(lines))
+        for line in lines:
+            print(line)
 
 
 def _words(value: Any) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nerone.cli.terminal import cleaned_streams, console
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, printable_line
 
 __all__ = [
     "chosen",
@@ -63,7 +63,8 @@ def print_json(values: Any) -> None:
     """Write values as JSON to stdout."""
     from nerone.bundle.checks import json_ready
 
-    print(json.dumps(json_ready(values), indent=1))
+    for line in json.dumps(json_ready(values), indent=1).splitlines():
+        print(line)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
@@ -71,12 +72,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns)
+    table = Table(*map(printable_line, columns))
     for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))  # [data] is no markup
+        # [data] is no markup, and a line break would begin another row.
+        table.add_row(*(Text("" if value is None else printable_line(str(value))) for value in row))
     screen = console(width=None if sys.stdout.isatty() else 200)
     if title:  # a line of its own: as the table's title it would wrap at the table's width
-        screen.print(Text(title, style="italic"))
+        screen.print(Text(printable_line(title), style="italic"))
     screen.print(table)
 
 

@@ -40,7 +40,7 @@ def register(application: typer.Typer) -> None:
 def plain_lines(findings: list[Finding], *, as_json: bool = False) -> list[str]:
     """Return the findings without the packages that draw tables."""
     if as_json:
-        return [json.dumps([asdict(finding) for finding in findings], indent=1)]
+        return json.dumps([asdict(finding) for finding in findings], indent=1).splitlines()
     told = [(f"{one.what}: {one.state}: {one.detail}", one.remedy) for one in findings]
     return [f"{line}; {remedy}" if remedy else line for line, remedy in told]
 

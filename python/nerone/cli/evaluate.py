@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import chosen, file_argument, print_json, print_left_out, print_table, progress_bars
 from nerone.compat import zip
+from nerone.errors import printable_line
 
 if TYPE_CHECKING:
     import typer
@@ -122,6 +123,10 @@ def _make_folder(target: Path) -> None:
         raise write_error(target, error) from error
 
 
+def _cell(value: Any) -> Any:
+    return printable_line(value) if isinstance(value, str) else value
+
+
 def _write_csv(target: Path, scores: dict[str, dict[str, Any]], cases: dict[str, dict[str, dict[str, Any]]]) -> None:
     import csv
 
@@ -133,7 +138,7 @@ def _write_csv(target: Path, scores: dict[str, dict[str, Any]], cases: dict[str,
             writer.writerow(("network", "measure", "class", "score", "case"))
             for case, of_networks in {"": scores, **cases}.items():
                 for network, found in of_networks.items():
-                    writer.writerows((network, *row, case) for row in _rows_of(found))
+                    writer.writerows(map(_cell, (network, *row, case)) for row in _rows_of(found))
     except OSError as error:
         raise write_error(target, error) from error
 

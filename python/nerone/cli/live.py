@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nerone.cli.console import chosen, file_argument
 from nerone.cli.terminal import console
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, printable_line
 
 if TYPE_CHECKING:
     import typer
@@ -123,7 +123,8 @@ def _status(session: Session, bundle: Bundle) -> Table:
 
     numbers = session.statistics()
     latency = numbers["latency_ms"]
-    table = Table(title=f"{session.source.name}: {numbers['backend']}, {numbers['threads']} threads", show_header=False)
+    title = printable_line(f"{session.source.name}: {numbers['backend']}, {numbers['threads']} threads")
+    table = Table(title=title, show_header=False)
     shown = session.shown
     watts, p50, p99 = numbers["watts"], latency["p50"], latency["p99"]
     use = numbers["utilisation"]
@@ -138,7 +139,7 @@ def _status(session: Session, bundle: Bundle) -> Table:
         "error": session.error or "-",
     }
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, printable_line(value))
     return table
 
 

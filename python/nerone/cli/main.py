@@ -89,7 +89,8 @@ def _doctor(options: list[str]) -> int:
     from nerone.deployment.doctor import examine
 
     findings = examine()
-    print("\n".join(plain_lines(findings, as_json="--json" in options)))
+    for line in plain_lines(findings, as_json="--json" in options):
+        print(line)
     return finish(findings)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from nerone.errors import printable
+from nerone.errors import printable, printable_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,13 +16,17 @@ __all__ = ["cleaned_streams", "console", "trusted_streams"]
 
 
 class _Cleaned:
-    """A text stream that takes the terminal commands out of what is written to it."""
+    """A text stream that takes the terminal commands out of what is written to it.
+
+    What is written at once is one line, as print and logging do: line breaks within it are those of a name.
+    """
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        self.stream.write(printable(text))
+        end = "\n" if text.endswith("\n") else ""
+        self.stream.write(printable_line(text[: len(text) - len(end)]) + end)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -40,7 +44,7 @@ def _replaced(out: Any, err: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cleaned_streams() -> Iterator[None]:
-    """Clean what the block writes to stdout and stderr; JSON stays as it is, as it is ASCII."""
+    """Clean what the block writes to stdout and stderr; what has several lines is written line by line."""
     yield from _replaced(_Cleaned(sys.stdout), _Cleaned(sys.stderr))
 
 

@@ -17,6 +17,7 @@ from nerone.data.frame import Frame
 from nerone.data.itk import ITK_ENDINGS, is_itk, read_itk
 from nerone.data.nifti import is_nifti, read_nifti
 from nerone.data.pictures import is_picture, read_picture
+from nerone.data.reading import nothing_left
 from nerone.data.sources import Source, find_sources
 from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.runtime.preprocessing import Preprocessing
@@ -265,7 +266,6 @@ def labelled_frames(path: Path | str, *, skip_bad: bool = False, steps: Preproce
             raise error
         skipped.append((source.path, str(error)))
     if not pairs:
-        raise ConfigurationError(
-            f"nothing in '{path}' has labels; expected labels-N.nii.gz, *_seg.nii.gz, masks or class folders"
-        )
+        nothing = f"nothing in '{path}' has labels; expected labels-N.nii.gz, *_seg.nii.gz, masks or class folders"
+        raise ConfigurationError(nothing_left(nothing, skipped))
     return LabelledFrames(tuple(pairs), skip_bad, skipped)

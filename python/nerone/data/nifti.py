@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ __all__ = ["MAX_CHANNELS", "MaskStream", "is_nifti", "nifti_slices", "open_nifti
 
 # The Medical Segmentation Decathlon's brain scans have four; more are a series in time.
 MAX_CHANNELS = 8
+# Behind the voxels of a file.
+_MOST_REST_BYTES = 1 << 20
 
 
 def is_nifti(path: Path) -> bool:
@@ -24,7 +28,7 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
-def open_nifti(path: Path, *, keep_open: bool = False) -> Any:
+def open_nifti(path: Path) -> Any:
     """Open a NIfTI file of three axes, or of four with channels last, without reading its voxels.
 
     Raises
@@ -37,7 +41,7 @@ def open_nifti(path: Path, *, keep_open: bool = False) -> Any:
     import nibabel
 
     with named_errors(path, "NIfTI"):
-        image = nibabel.load(path, keep_file_open=keep_open) if keep_open else nibabel.load(path)
+        image = nibabel.load(path)
     shape = image.shape
     if len(shape) < 3 or any(n != 1 for n in shape[4:]) or min(shape) < 1:
         raise ShapeError(
@@ -51,6 +55,19 @@ def open_nifti(path: Path, *, keep_open: bool = False) -> Any:
     return image
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Give a file of :func:`open_nifti` to read; a gzipped one is read to its end, where its check sum stands."""
+    image = open_nifti(path)
+    gzipped = path.suffix.lower() == ".gz"
+    with named_errors(path, "NIfTI"), path.open("rb") as file, contextlib.ExitStack() as stack:
+        stream: Any = stack.enter_context(gzip.GzipFile(fileobj=file, mode="rb")) if gzipped else file
+        yield type(image).from_stream(stream)
+        for _ in range(_MOST_REST_BYTES >> 16):
+            if not stream.read(1 << 16):
+                break
+
+
 def nifti_slices(path: Path) -> Iterator[NDArray[Any]]:
     """Yield the slices (X, Y) or (X, Y, C) of a volume along its third axis, one in memory.
 
@@ -59,8 +76,7 @@ def nifti_slices(path: Path) -> Iterator[NDArray[Any]]:
     ConfigurationError, ShapeError
         as :func:`read_nifti`.
     """
-    image = open_nifti(path, keep_open=True)
-    with named_errors(path, "NIfTI"):
+    with _opened(path) as image:
         for index in range(int(image.shape[2])):
             data = np.asanyarray(image.dataobj[:, :, index])
             _check_numbers(data, path)
@@ -85,12 +101,11 @@ def read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     Raises
     ------
     ConfigurationError
-        If the file is missing, damaged or cut short, or holds no numbers.
+        If the file is missing, damaged or cut short, its check sum included, or holds no numbers.
     ShapeError
         As :func:`open_nifti`.
     """
-    image = open_nifti(path)
-    with named_errors(path, "NIfTI"):
+    with _opened(path) as image:
         data = np.asanyarray(image.dataobj)
     _check_numbers(data, path)
     channels = data.shape[3:4] if data.ndim > 3 and data.shape[3] > 1 else ()
@@ -108,8 +123,6 @@ class MaskStream:
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> None:
-        import gzip
-
         import nibabel
 
         header = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), shape), affine).header

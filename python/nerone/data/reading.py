@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from nerone.errors import ConfigurationError, Error, printable
 
-__all__ = ["named_errors", "one_line", "with_named_errors"]
+__all__ = ["named_errors", "nothing_left", "one_line", "with_named_errors"]
 
 _T = TypeVar("_T")
 _LONGEST = 200
@@ -19,6 +19,14 @@ def one_line(error: BaseException) -> str:
     """Return what an error says, on one line, without control characters, of bounded length."""
     text = " ".join(printable(str(error)).split())
     return (text[: _LONGEST - 3] + "..." if len(text) > _LONGEST else text) or type(error).__name__
+
+
+def nothing_left(what: str, skipped: Sequence[tuple[Path, str]]) -> str:
+    """Return a sentence that nothing is left to work on, with why the last file was left out."""
+    if not skipped:
+        return what
+    count = "" if len(skipped) == 1 else f"{len(skipped)} files were left out, the last one because "
+    return f"{what}: {count}{skipped[-1][1]}"
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from nerone.data import bccd, brats, prostate_3t
 from nerone.data.geometry import GeometryNotes
 from nerone.data.labelled import LabelledFrame, LabelledFrames, labelled_frames
 from nerone.data.prepared import prepared_frames
+from nerone.data.reading import nothing_left
 from nerone.data.value_range import ValueNotes
 from nerone.errors import ConfigurationError
 from nerone.evaluation.float_model import float_model
@@ -234,9 +235,9 @@ def evaluate(
             seen(scored)
         if progress is not None:
             progress("evaluating", result.frames, max(total, result.frames))
-    if not result.frames:
-        raise ConfigurationError("no labelled frame was left to evaluate")
     result.skipped = [*getattr(found, "skipped", []), *(unfit or [])]
+    if not result.frames:
+        raise ConfigurationError(nothing_left("no labelled frame was left to evaluate", result.skipped))
     result.notes = [*geometry.notes, *unusual.all_notes()]
     return result
 

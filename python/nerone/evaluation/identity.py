@@ -16,6 +16,7 @@ from nerone.backends.pynq import PynqLoop
 from nerone.bundle.bundle import Bundle
 from nerone.data.frame import Frame
 from nerone.data.prepared import source_statistics
+from nerone.data.reading import nothing_left
 from nerone.data.sources import find_sources
 from nerone.errors import ConfigurationError, Error
 from nerone.evaluation.evaluate import XmodelNetwork
@@ -147,5 +148,5 @@ def compare_paths(
                     raise
                 report.skipped.append((source.path, str(error)))
     if not report.frames:
-        raise ConfigurationError(f"'{data}' holds no frame to compare")
+        raise ConfigurationError(nothing_left(f"'{data}' holds no frame to compare", report.skipped))
     return report

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, printable_line
 
 __all__ = ["Report", "Table", "write_report"]
 
@@ -70,6 +70,10 @@ class Report:
         return self.folder / "report.html"
 
 
+def _escaped(text: str) -> str:
+    return html.escape(printable_line(text))
+
+
 def _kind_of(row: Sequence[str]) -> str:
     if any("(simulated)" in cell for cell in row):
         return "simulated"
@@ -77,18 +81,18 @@ def _kind_of(row: Sequence[str]) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in table.columns)
+    head = "".join(f"<th>{_escaped(name)}</th>" for name in table.columns)
     lines = []
     for _, members in itertools.groupby(table.rows, key=lambda row: row[0]):
         group = list(members)
         for number, row in enumerate(group):
-            first = f'<td class="group" rowspan="{len(group)}">{html.escape(row[0])}</td>' if number == 0 else ""
-            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
+            first = f'<td class="group" rowspan="{len(group)}">{_escaped(row[0])}</td>' if number == 0 else ""
+            cells = "".join(f"<td>{_escaped(cell)}</td>" for cell in row[1:])
             classes = " ".join(name for name in ("first" if number == 0 else "", _kind_of(row)) if name)
             lines.append(f'<tr class="{classes}">{first}{cells}</tr>')
-    note = f'<p class="note">{html.escape(table.note)}</p>' if table.note else ""
+    note = f'<p class="note">{_escaped(table.note)}</p>' if table.note else ""
     return (
-        f'<h2 id="{table.name}">{html.escape(table.title)}</h2><div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f'<h2 id="{table.name}">{_escaped(table.title)}</h2><div class="wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>{note}"
     )
 
@@ -96,14 +100,14 @@ def _table(table: Table) -> str:
 def _list(title: str, items: Sequence[str]) -> str:
     if not items:
         return ""
-    return f"<h2>{html.escape(title)}</h2><ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>"
+    return f"<h2>{_escaped(title)}</h2><ul>{''.join(f'<li>{_escaped(item)}</li>' for item in items)}</ul>"
 
 
 def _page(report: Report) -> str:
     parts = [_table(table) for table in report.tables]
     for title, path in report.pictures:
-        name = html.escape(title)
-        parts.append(f'<h2 id="{path.stem}">{name}</h2><img src="{html.escape(path.name)}" alt="{name}">')
+        name = _escaped(title)
+        parts.append(f'<h2 id="{path.stem}">{name}</h2><img src="{_escaped(path.name)}" alt="{name}">')
     parts.append(_list("Not measured", report.problems))
     parts.append(_list(f"Left out: {len(report.skipped)} files", [f"{path}: {why}" for path, why in report.skipped]))
     volumes = len({path for path, _ in report.notes})
@@ -112,12 +116,12 @@ def _page(report: Report) -> str:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     links = [(table.name, table.title.split(":")[0]) for table in report.tables]
     links += [(path.stem, title.split(",")[0]) for title, path in report.pictures]
-    menu = "".join(f'<a href="#{name}">{html.escape(title)}</a> ' for name, title in links)
+    menu = "".join(f'<a href="#{name}">{_escaped(title)}</a> ' for name, title in links)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>NERONE: the paper, reproduced</title><style>{_STYLE}</style>"
         "<h1>The paper's tables and figures on this machine</h1>"
-        f'<p class="facts">Measured on {html.escape(machine)}, in {report.seconds / 60:.1f} minutes. Every number in '
+        f'<p class="facts">Measured on {_escaped(machine)}, in {report.seconds / 60:.1f} minutes. Every number in '
         'the columns "here" was measured in this run, or brought from a board; where neither was possible, it says so. '
         "Not for medical use.</p>"
         f"<nav>{menu}</nav>{''.join(parts)}</html>"
@@ -135,7 +139,7 @@ def write_report(report: Report) -> Path:
     try:
         for table in report.tables:
             with (report.folder / f"{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([table.columns, *table.rows])
+                csv.writer(file).writerows([map(printable_line, row) for row in (table.columns, *table.rows)])
         report.page.write_text(_page(report), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"the report cannot be written to '{report.folder}': {error}") from error

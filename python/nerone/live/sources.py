@@ -233,10 +233,13 @@ def open_source(
     truths: Truths = no_truths,
     statistics: VolumeStatistics = no_statistics,
     steps: Preprocessing | None = None,
+    *,
+    whole: bool = False,
 ) -> LiveSource:
     """Open a file or folder of scans or pictures; ``truths`` and ``statistics`` as for :class:`ScanSource`.
 
-    With ``steps`` volumes are turned to the orientation that they declare.
+    With ``steps`` volumes are turned to the orientation that they declare. With ``whole`` every frame is read once, so that a file
+    whose end is missing is refused here, not while it is played.
 
     Of a folder, files that cannot be opened are frames that say so.
 
@@ -245,6 +248,9 @@ def open_source(
     ConfigurationError : it is missing, empty, of no readable kind, or a file that is damaged
     """
     sources, skipped = find_sources(path, skip_bad=path.is_dir(), steps=steps)
+    for source in sources if whole else ():
+        for _ in source.read():
+            pass
     sources += [damaged_source(file, reason) for file, reason in skipped]
     opened = ScanSource(path.name, sources, truths, statistics)
     if len(sources) == 1:

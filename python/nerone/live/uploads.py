@@ -107,7 +107,7 @@ class _Store:
         try:
             _check_unpacked(self._files)
             place = self._files[0] if len(self._files) == 1 else self._folder
-            source = open_source(place, no_truths, self._statistics, self._steps)
+            source = open_source(place, no_truths, self._statistics, self._steps, whole=True)
         except Error as error:
             raise ConfigurationError(self._in_their_names(str(error))) from error
         more = f" and {len(self._files) - 1} more" if len(self._files) > 1 else ""

@@ -88,6 +88,16 @@ def test_unreadable_pictures_and_volumes(refused, run, bundle, volume, tmp_path)
     assert "text.txt" in refused("run", bundle.path, tmp_path / "text.txt", "-o", tmp_path / "o")
 
 
+def test_a_run_that_leaves_everything_out_fails(refused, bundle, volume, tmp_path):
+    whole = volume.read_bytes()
+    for cut in (8, 200):  # the check sum, and voxels
+        volume.write_bytes(whole[:-cut])
+        for words in (["run", bundle.path, volume, "-o", tmp_path / "o"], ["evaluate", bundle.path, "--data", volume]):
+            assert "volume-7.nii.gz" in refused(*words, "--skip-bad")
+        assert "volume-7.nii.gz" in refused("evaluate", bundle.path, "--data", volume, "--paths", "--skip-bad")
+    assert not (tmp_path / "o").exists() or list((tmp_path / "o").iterdir()) == []
+
+
 def test_a_picture_with_other_channels(refused, bundle, tmp_path):
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "rgb.png")
     assert "3 channels" in refused("run", bundle.path, tmp_path / "rgb.png", "-o", tmp_path / "o")

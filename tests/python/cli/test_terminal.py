@@ -26,13 +26,14 @@ from nerone.graph import Op
 from paths import REPOSITORY
 from waiting import PATIENT_S
 
-# Sets a window's title, clears the screen, links, colours, rings, turns the writing's direction.
-EVIL = "e\x1b]0;owned\x07\x1b[2J\x1b]8;;http://x\x1b\\\x1b[31m\x9b1m\r\u202e\x7f"
+# Sets a window's title, clears the screen, links, colours, rings, turns the writing's direction, and forges lines.
+EVIL = "e\x1b]0;owned\x07\x1b[2J\x1b]8;;http://x\x1b\\\x1b[31m\x9b1m\r\u202e\x7f\n§"
 
 
 def assert_harmless(*texts):
     for text in texts:
         assert text == printable(text)
+        assert not any(line.strip(" │┃").startswith("§") for line in text.splitlines())
 
 
 def evil_model(shape, *, flat):
@@ -274,7 +275,7 @@ def test_help_keeps_its_colours(monkeypatch):
 
 def test_a_console_writes_past_the_cleaning_once(capsys):
     with cleaned_streams(), cleaned_streams():
-        console().print(EVIL)
+        console().print(EVIL.partition("\n")[0])
     assert_harmless(capsys.readouterr().out)
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 from data.files import write_nifti, write_picture
 from nerone.data.frame import plain
 from nerone.data.labelled import labelled_frames
+from nerone.data.nifti import read_nifti
 from nerone.data.sources import frames
-from nerone.errors import ConfigurationError, ShapeError
+from nerone.errors import ConfigurationError, Error, ShapeError
 from nerone.runtime.preprocessing import Clip, Preprocessing
 from nerone.runtime.preprocessing.numpy_steps import apply
 from paths import shared
@@ -200,3 +201,22 @@ def test_real_scans(shared_data: Path) -> None:
     assert counts == {"ct_totalseg": 132, "brain_tcga_lgg": 310, "prostate_prostatex": 38, "bccd": 345}
     brain = next(iter(frames(shared_data / "brain_tcga_lgg" / "TCGA-FG-6692")))
     assert brain.image.shape == (240, 240, 4)
+
+
+def test_a_gzipped_volume_is_checked_by_its_own_sum(tmp_path: Path) -> None:
+    values = np.random.default_rng(8).integers(-900, 900, (16, 16, 6)).astype(np.int16)
+    file = write_nifti(tmp_path / "scan.nii.gz", values)
+    whole, rng = file.read_bytes(), np.random.default_rng(9)
+    damaged = [whole[:-1], whole[:-8], whole[: len(whole) // 2]]
+    for place in rng.integers(20, len(whole), 40):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << rng.integers(8)
+        damaged.append(bytes(flipped))
+    for data in damaged:
+        file.write_bytes(data)
+        with pytest.raises(Error, match=r"scan\.nii\.gz"):
+            list(frames(file))
+        with pytest.raises(Error, match=r"scan\.nii\.gz"):
+            read_nifti(file)
+    file.write_bytes(whole + bytes(600))  # padding of a tape
+    np.testing.assert_array_equal(read_nifti(file)[0], values)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.python.live.conftest import Running, write_volume
 
 from paths import shared
@@ -96,6 +97,24 @@ def test_a_dicom_series_is_sorted_and_shown_in_hounsfield_units(live: Running) -
     assert len(uploads_left() - before) == 1
     live.session.close()
     assert uploads_left() == before
+
+
+def test_what_ends_early_is_refused_before_it_is_played(live: Running, tmp_path: Path) -> None:
+    volume = write_volume(tmp_path / "a.nii.gz", slices=4).read_bytes()
+    slices = [(f"{number}.dcm", dicom_slice(number)) for number in range(4)]
+    picture = io.BytesIO()
+    Image.fromarray(np.random.default_rng(3).integers(0, 255, (40, 40, 3)).astype(np.uint8)).save(picture, "png")
+    for files in (
+        [("a.nii.gz", volume[:-8])],
+        [("a.nii.gz", volume[:-300])],
+        [*slices[:3], ("3.dcm", slices[3][1][:-100])],
+        [("a.png", picture.getvalue()[:-200]), ("b.png", picture.getvalue())],
+    ):
+        status, text = send(live, files)
+        assert status == 400, (files[0][0], text)
+        assert "\n" not in text.strip()
+        assert any(name in text for name, _ in files), text
+    assert send(live, [("a.nii.gz", volume)])[0] == 200
 
 
 def test_the_name_of_an_upload_is_text_only(live: Running, tmp_path: Path) -> None:

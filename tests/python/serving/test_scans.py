@@ -147,6 +147,7 @@ def test_bad_scans_are_named_and_leave_nothing(start, bundle, classifier, tmp_pa
         "damaged or encrypted": (whole[:200] + bytes(50) + whole[250:], 400),
         "cannot be read as NIfTI": (nifti.read_bytes()[:30], 400),
         "damaged": (nifti.read_bytes()[:1200], 400),
+        "end-of-stream": (nifti.read_bytes()[:-8], 400),
         "2 scans": (zipped(files, again=nifti.read_bytes()), 400),
         "slices are missing": (zipped([*files[:2], *_far(tmp_path)]), 400),
         "100000 bytes": (bytes(100_001), 413),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from nerone.errors import DeviceError, printable
+from nerone.errors import DeviceError, printable_line
 
 __all__ = ["Feeder", "Limits", "collect", "decoded", "typed"]
 
@@ -147,11 +147,11 @@ def other_form(host: str) -> DeviceError:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return printable(value)
+        return printable_line(value)
     if isinstance(value, list):
         return [_clean(one) for one in value]
     if isinstance(value, dict):
-        return {printable(name): _clean(one) for name, one in value.items()}
+        return {printable_line(name): _clean(one) for name, one in value.items()}
     return value
 
 

@@ -11,9 +11,10 @@ from typing import Literal
 
 from nerone.bundle.bundle import Bundle
 from nerone.bundle.writing import replacing_file, write_error
+from nerone.data.reading import nothing_left
 from nerone.data.sources import find_sources
 from nerone.data.value_range import ValueNotes
-from nerone.errors import Error
+from nerone.errors import ConfigurationError, Error, printable_line
 from nerone.runtime.prediction.case_runner import CaseRunner, Progress, Written, open_pipeline
 from nerone.runtime.prediction.cases import in_shard, plan_cases
 from nerone.runtime.prediction.manifest import Manifest
@@ -52,7 +53,7 @@ def predict_files(
     Raises
     ------
     ConfigurationError, ShapeError, DtypeError
-        naming the file.
+        naming the file; of all that were left out the last one, where nothing is left.
     """
     options = options or RunOptions(device=device, backend=backend, skip_bad=skip_bad)
     sources, skipped = find_sources(scans, skip_bad=options.skip_bad, steps=bundle.preprocessing)
@@ -87,6 +88,8 @@ def predict_files(
                 skipped.append((case.source.path, str(error)))
             except OSError as error:
                 raise write_error(Path(output), error) from error
+    if cases and not written:
+        raise ConfigurationError(nothing_left(f"nothing in '{scans}' could be run", skipped))
     if bundle.output.kind == "classification":
         _write_table(work, written)
     return _noted(written, work.values), skipped
@@ -110,7 +113,7 @@ def _write_table(work: CaseRunner, written: list[Written]) -> None:
     try:
         with replacing_file(table) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
-            rows.writerow(["image", "class", *work.bundle.output.class_names])
-            rows.writerows(work.rows)
+            rows.writerow(map(printable_line, ["image", "class", *work.bundle.output.class_names]))
+            rows.writerows(map(printable_line, row) for row in work.rows)
     except OSError as error:
         raise write_error(table, error) from error

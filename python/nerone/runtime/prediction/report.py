@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nerone.bundle.writing import replacing_file, write_error
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, printable_line
 from nerone.runtime.prediction.case_runner import Written
 
 __all__ = ["check_report", "write_report"]
@@ -53,7 +53,8 @@ def write_report(path: str | Path, written: Sequence[Written]) -> Path:
             else:
                 table = csv.DictWriter(file, ["source", "target", "class", "pixels", "volume_ml", "dice", "seconds"])
                 table.writeheader()
-                table.writerows(rows)
+                names = ("source", "target", "class")
+                table.writerows({**row, **{name: printable_line(row[name]) for name in names}} for row in rows)
     except OSError as error:
         raise write_error(target, error) from error
     return target
