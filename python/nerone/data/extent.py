@@ -11,11 +11,11 @@ from nerone.data.pictures import is_picture
 from nerone.data.reading import named_errors
 from nerone.errors import ConfigurationError
 
-__all__ = ["MAX_DEFLATED_BYTES", "check_deflated", "unpacked_bytes"]
+__all__ = ["DEFLATED", "MAX_DEFLATED_BYTES", "check_deflated", "unpacked_bytes"]
 
 # No image of one file comes near; pydicom inflates a deflated file as a whole before it looks at it.
 MAX_DEFLATED_BYTES = 1 << 30
-_DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.8.1")
+DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.8.1")
 
 
 def unpacked_bytes(path: Path) -> int:
@@ -66,7 +66,7 @@ def check_deflated(path: Path) -> None:
         if start[128:] != b"DICM":
             return
         meta = pydicom.filereader.read_file_meta_info(path)
-        if str(meta.get("TransferSyntaxUID", "")) not in _DEFLATED:
+        if str(meta.get("TransferSyntaxUID", "")) not in DEFLATED:
             return
         file.seek(132 + 12 + int(meta.get("FileMetaInformationGroupLength", 0)))
         inflate, size = zlib.decompressobj(-zlib.MAX_WBITS), 0

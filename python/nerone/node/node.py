@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nerone.bundle.bundle import Bundle
+from nerone.data.extent import DEFLATED
 from nerone.errors import ConfigurationError, DeviceError, Error
+from nerone.node.limits import Limits
 from nerone.node.segmenting import segmentations
 from nerone.node.sending import Peer, check_title, send
 from nerone.node.spool import Spool
@@ -23,6 +25,8 @@ _LOG = logging.getLogger("nerone.node")
 _SUCCESS, _OUT_OF_RESOURCES, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000
 # A step of the loop; what waits for a series is its silence.
 _STEP_S = 0.1
+# For an association's request, from the connection on, and for its release.
+_SILENCE_S = 10
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,9 @@ class Node:
         self._entity = AE(ae_title=self.options.title)
         _add_contexts(self._entity)
         self._entity.require_calling_aet = list(self.options.allow)
+        # Counted and timed by Limits: one that says nothing is no association that others wait for.
+        self._entity.maximum_associations, self._entity.acse_timeout = 1000, _SILENCE_S
+        self._limits = Limits()
         try:
             self._server: Any = self._listen()
         except BaseException:
@@ -113,11 +120,18 @@ class Node:
 
         place = (self.options.host, self.options.port)
         try:
-            return self._entity.start_server(place, block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)])
+            handlers = [
+                (evt.EVT_C_STORE, self._store),
+                (evt.EVT_CONN_OPEN, self._limits.opened),
+                (evt.EVT_CONN_CLOSE, self._limits.closed),
+            ]
+            server = self._entity.start_server(place, block=False, evt_handlers=handlers)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen at {place[0]}:{place[1]}: {error.strerror or error}; choose another --host or --port"
             ) from error
+        self._limits.guard(server)
+        return server
 
     @property
     def port(self) -> int:
@@ -145,6 +159,7 @@ class Node:
         """Answer C-STORE: success means that the instance is on the disk and in the queue."""
         import pydicom
 
+        self._limits.ended(event.assoc)
         try:
             data = event.encoded_dataset()
             header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
@@ -209,6 +224,8 @@ class Node:
 def _add_contexts(entity: Any) -> None:
     from pynetdicom import ALL_TRANSFER_SYNTAXES, sop_class
 
+    # A few deflated bytes may unpack to any number.
+    syntaxes = [syntax for syntax in ALL_TRANSFER_SYNTAXES if syntax not in DEFLATED]
     for name in (
         "CTImageStorage",
         "EnhancedCTImageStorage",
@@ -218,5 +235,5 @@ def _add_contexts(entity: Any) -> None:
         "LegacyConvertedEnhancedMRImageStorage",
         "PositronEmissionTomographyImageStorage",
     ):
-        entity.add_supported_context(getattr(sop_class, name), ALL_TRANSFER_SYNTAXES)
+        entity.add_supported_context(getattr(sop_class, name), syntaxes)
     entity.add_supported_context(sop_class.Verification)

@@ -138,6 +138,9 @@ def _members(archive: Path) -> Iterator[Path]:
             members = [one for one in opened.infolist() if not one.is_dir()]
             if len(members) > _MAX_FILES:
                 raise ConfigurationError(f"the archive has {len(members)} files; at most {_MAX_FILES} are read")
+            # Others, such as LZMA, take as much memory as their header asks for.
+            if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in members):
+                raise ConfigurationError("the archive is packed in another way than deflated; send a plain zip")
             size = 0
             for number, member in enumerate(members):
                 target = archive.with_name(f"{archive.name}-{number:05d}")

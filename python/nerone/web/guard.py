@@ -107,6 +107,8 @@ class Guard:
             raise
         except Error as error:
             return self._said(400, str(error))
+        except web.RequestPayloadError:
+            return self._said(400, "The request's body is not encoded as its headers say; send it again.")
         except ConnectionError:
             raise
         except OSError as error:

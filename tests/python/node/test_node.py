@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ pynetdicom = pytest.importorskip("pynetdicom", reason="pynetdicom is not install
 hd = pytest.importorskip("highdicom", reason="highdicom is not installed")
 
 from nerone.node import Node, NodeOptions, Peer  # noqa: E402
+from nerone.node import node as node_module  # noqa: E402
 from nerone.node import spool as spool_module  # noqa: E402
 from nerone.node.spool import Spool  # noqa: E402
 
@@ -300,6 +302,30 @@ def test_only_allowed_titles_and_readable_instances(start, receiver):
     del images[0].SeriesInstanceUID
     assert store(node.port, images[:1], "FRIEND") == [0xC000]
     assert states(node) == {}
+
+
+def test_connections_that_say_nothing_end(start, receiver, monkeypatch):
+    monkeypatch.setattr(node_module, "_SILENCE_S", 0.5)
+    node = start(receiver().peer)
+    silent = [socket.create_connection(("127.0.0.1", node.port), PATIENT_S) for _ in range(20)]
+    wait_for(lambda: store(node.port, series()) == [0] * 4)
+    for one in silent:
+        assert one.recv(1) == b""
+        one.close()
+
+
+def test_messages_are_bounded(start, receiver):
+    node = start(receiver().peer)
+    with socket.create_connection(("127.0.0.1", node.port), PATIENT_S) as liar:
+        liar.sendall(b"\x01\x00\xff\xff\xff\xff")
+        assert liar.recv(1) == b""
+    images = series()
+    node._limits._max_bytes = 300  # less than one instance
+    assert store(node.port, images[:1]) == [-1]
+    node._limits._max_bytes = 1 << 20
+    assert store(node.port, images) == [0] * 4
+    images[0].file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"  # deflated
+    assert store(node.port, images[:1]) == []
 
 
 def test_series_that_are_done_are_forgotten_in_time(start, receiver):

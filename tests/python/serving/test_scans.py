@@ -36,9 +36,9 @@ def series(tmp_path) -> Path:
     return write_series(tmp_path / "series", volume(), AFFINE)
 
 
-def zipped(files, **names: bytes) -> bytes:
+def zipped(files, method=zipfile.ZIP_DEFLATED, **names: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for number, path in enumerate(files):
             archive.writestr(f"../{number}", path.read_bytes())
         for name, data in names.items():
@@ -148,6 +148,7 @@ def test_bad_scans_are_named_and_leave_nothing(start, bundle, classifier, tmp_pa
         "cannot be read as NIfTI": (nifti.read_bytes()[:30], 400),
         "damaged": (nifti.read_bytes()[:1200], 400),
         "end-of-stream": (nifti.read_bytes()[:-8], 400),
+        "another way": (zipped([], zipfile.ZIP_LZMA, scan=nifti.read_bytes()), 400),
         "2 scans": (zipped(files, again=nifti.read_bytes()), 400),
         "slices are missing": (zipped([*files[:2], *_far(tmp_path)]), 400),
         "100000 bytes": (bytes(100_001), 413),

@@ -338,6 +338,8 @@ def test_other_refusals_are_named(start, path, images):
     status, text = post(running.address, b"{" + b" " * 2000)
     assert (status, "1000 bytes" in text) == (413, True)
     assert post(running.address, b"{}", length="999999")[0] == 400
+    status, text, _ = ask(running.address, "POST", "/v2/models/net/infer", b"no gzip", Content_Encoding="gzip")
+    assert (status, "not encoded" in json.loads(text)["error"]) == (400, True)
     assert ask(running.address, "GET", "/v2/models/net/infer")[0] == 405
     assert ask(running.address, "GET", "/v2/models/net/versions/9")[0] == 404
     assert ask(running.address, "GET", "/v2", Host="elsewhere.example")[0] == 403
