@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from nerone import ownership
@@ -19,6 +19,7 @@ from nerone.errors import ConfigurationError
 
 __all__ = [
     "SCRATCH_NAME",
+    "check_not_read",
     "check_target",
     "reason",
     "recover_folder",
@@ -47,6 +48,20 @@ def reason(error: OSError) -> str:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return "a file is where a folder should be"
     return (error.strerror or str(error)).lower()
+
+
+def check_not_read(target: Path, read: Iterable[Path]) -> None:
+    """Refuse to write over a file that is read for it.
+
+    Raises
+    ------
+    ConfigurationError
+        where the target is one of the files.
+    """
+    for path in read:
+        with contextlib.suppress(OSError):
+            if target.samefile(path):
+                raise ConfigurationError(f"'{target}' would be written over while it is read; name another output")
 
 
 @contextlib.contextmanager

@@ -75,5 +75,5 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise ConfigurationError(f"the configuration '{file}' cannot be read: {said}") from error
-    except toml.TOMLDecodeError as error:
+    except (toml.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"the configuration '{file}' is no TOML: {error}") from error

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nerone.bundle.writing import check_not_read
 from nerone.compat import dataclass
 from nerone.compilation import CompiledModel
 from nerone.compilation import compile as compile_model
@@ -75,6 +76,8 @@ def compile_file(
     """
     board, vendor = target.board, vendor or VendorRun()
     check_output(output)
+    if isinstance(model, (str, Path)):
+        check_not_read(Path(output), [Path(model)])
     own = vendor.compiler == OWN
     if own and board.is_host:
         raise ConfigurationError(f"--compiler nerone compiles for a board; name one: {board_names(host=False)}")

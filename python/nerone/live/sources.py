@@ -238,8 +238,8 @@ def open_source(
 ) -> LiveSource:
     """Open a file or folder of scans or pictures; ``truths`` and ``statistics`` as for :class:`ScanSource`.
 
-    With ``steps`` volumes are turned to the orientation that they declare. With ``whole`` every frame is read once, so that a file
-    whose end is missing is refused here, not while it is played.
+    With ``steps`` volumes are turned to the orientation that they declare. With ``whole`` every frame is read once, so
+    that a file whose end is missing is refused here, not while it is played.
 
     Of a folder, files that cannot be opened are frames that say so.
 

@@ -98,6 +98,27 @@ def test_a_run_that_leaves_everything_out_fails(refused, bundle, volume, tmp_pat
     assert not (tmp_path / "o").exists() or list((tmp_path / "o").iterdir()) == []
 
 
+def test_what_is_read_is_not_written_over(refused, bundle, quantized_file, volume, tmp_path):
+    array = tmp_path / "in.npy"
+    np.save(array, np.zeros((1, 16, 16, 1), np.int8))
+    for file, words in (
+        (volume, ["run", bundle.path, volume, "-o", volume]),
+        (array, ["run", bundle.path, "--raw-input", array, "--raw-output", array]),
+        (quantized_file, ["compile", quantized_file, "-o", quantized_file]),
+    ):
+        before = file.read_bytes()
+        assert "written over" in refused(*words)
+        assert file.read_bytes() == before
+
+
+def test_paths_and_settings_that_no_system_takes(refused, bundle, tmp_path):
+    assert "too long" in refused("run", bundle.path, "a" * 5000, "-o", tmp_path / "o")
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 5000)
+    assert "is no TOML" in refused(
+        "run", bundle.path, tmp_path, "-o", tmp_path / "o", "--config", tmp_path / "deep.toml"
+    )
+
+
 def test_a_picture_with_other_channels(refused, bundle, tmp_path):
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "rgb.png")
     assert "3 channels" in refused("run", bundle.path, tmp_path / "rgb.png", "-o", tmp_path / "o")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.bundle.bundle import Bundle
-from nerone.bundle.writing import write_error
+from nerone.bundle.writing import check_not_read, write_error
 from nerone.errors import ConfigurationError, DtypeError, ShapeError
 from nerone.runtime.model import Model
 
@@ -33,6 +33,7 @@ def run_raw(path: str | Path, source: str | Path, target: str | Path, *, device:
         one sentence with what is wrong.
     """
     model_path = Bundle.open(path).host_model_path if Path(path).is_dir() else Path(path)
+    check_not_read(Path(target), [Path(source), model_path])
     images = _load(Path(source))
     if images.dtype == np.int8:
         run: Any = Model.load(model_path, device=device, until="dpu").run

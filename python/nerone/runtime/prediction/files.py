@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from nerone.bundle.bundle import Bundle
-from nerone.bundle.writing import replacing_file, write_error
+from nerone.bundle.writing import check_not_read, replacing_file, write_error
 from nerone.data.reading import nothing_left
 from nerone.data.sources import find_sources
 from nerone.data.value_range import ValueNotes
@@ -59,6 +59,8 @@ def predict_files(
     sources, skipped = find_sources(scans, skip_bad=options.skip_bad, steps=bundle.preprocessing)
     root = Path(scans) if Path(scans).is_dir() else Path(scans).parent
     single = Path(output) if len(sources) == 1 and Path(scans).is_file() else None
+    if single is not None:
+        check_not_read(single, [Path(scans)])
     cases = [case for case in plan_cases(sources, root, Path(output)) if in_shard(case, options.shard)]
     manifest = Manifest(Path(output), bundle, options) if options.keeps_manifest else None
     if manifest is not None and (options.shard is None or options.shard[0] == 1):
