@@ -23,6 +23,8 @@ __all__ = ["Report", "Sample", "growth", "soak"]
 # Rounds before memory and descriptors count: caches, thread pools and arenas have their size then.
 _WARM_UP = 0.3
 _SETTLING_S = 2.0
+# A round in so many has the faults that start processes.
+_RARELY = 20
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Report:
 
     Attributes
     ----------
-    rounds : int, every fault once in each
+    rounds : int, every fault once in each, those that start processes in one of twenty
     faults : mapping of fault to the times that it was done
     seconds : float
     peak_bytes : int, resident
@@ -96,7 +98,7 @@ def growth(values: list[int]) -> float:
 
 def soak(seconds: float, seed: int, least_rounds: int = 8) -> Report:
     """Do every fault, in a new order each round, until the time is over."""
-    from tests.soak.faults import FAULTS
+    from tests.soak.faults import RARE_FAULTS, faults_here
     from tests.soak.place import Place
 
     rng, samples, done = random.Random(seed), [], Counter[str]()
@@ -108,7 +110,8 @@ def soak(seconds: float, seed: int, least_rounds: int = 8) -> Report:
             place = Place(Path(name))
             try:
                 while time.monotonic() - start < seconds or len(samples) < least_rounds:
-                    for fault in rng.sample(FAULTS, len(FAULTS)):
+                    rare = RARE_FAULTS if len(samples) % _RARELY == _RARELY // 2 else ()
+                    for fault in rng.sample([*faults_here(place), *rare], len(faults_here(place)) + len(rare)):
                         fault(place, rng)
                         done[fault.__name__] += 1
                     samples.append(_settled(samples[-1:]))

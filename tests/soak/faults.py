@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
+import socket
 import struct
 import tempfile
+import threading
 import uuid
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from tests.soak.place import Place, full_disk, raw
 from nerone.errors import DeviceError, Error
 from waiting import wait_for
 
-__all__ = ["FAULTS"]
+__all__ = ["FAULTS", "RARE_FAULTS", "faults_here"]
 
 _PATIENT_S = 120.0
 
@@ -29,7 +32,7 @@ def right_masks(place: Place, rng: random.Random) -> None:
         np.testing.assert_array_equal(mask, place.masks[turn])
 
 
-def killed_runners(place: Place, rng: random.Random) -> None:
+def late_runners(place: Place, rng: random.Random) -> None:
     """A simulated device that answers later than it may: its runners are given up and replaced."""
     from nerone.runtime.pipeline import Pipeline
 
@@ -47,6 +50,65 @@ def killed_runners(place: Place, rng: random.Random) -> None:
         late.close()
 
 
+def raising_device(place: Place, rng: random.Random) -> None:
+    """A device that raises in the middle of its jobs: those frames fail by its words, the others are answered."""
+    from nerone.runtime.pipeline import Pipeline
+
+    assert place.misbehaving is not None
+    with Pipeline(
+        place.bundle, threads=2, result="raw", device=str(place.misbehaving), kernels="throws at times"
+    ) as broken:
+        outcomes = list(broken.map((place.images[turn % 8] for turn in range(24)), on_error="yield"))
+    failed = [str(one) for one in outcomes if isinstance(one, Exception)]
+    assert len(outcomes) == 24
+    assert all("on fire" in said for said in failed), failed
+    assert len(failed) in (5, 6), failed  # each of the two runners raises in every fourth job
+
+
+def killed_server(place: Place, rng: random.Random) -> None:
+    """`nerone serve` in a process of its own, killed in the middle of its requests: clients hear of it, the next one
+    answers, and nothing that it stored stays.
+    """
+    with place.other_server() as port:
+        assert _infer(place, 0, port)[0] == 200
+        half = socket.create_connection(("127.0.0.1", port))
+        half.sendall(b"POST /v2/models/net/scan HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nx")
+    with half:
+        half.settimeout(_PATIENT_S)
+        came = b""
+        with contextlib.suppress(ConnectionError):
+            came = half.recv(100)
+        assert came == b"", came
+    with place.other_server() as port:
+        assert _infer(place, 1, port)[0] == 200
+        assert not list(Path(tempfile.gettempdir()).glob("nerone-scan-*"))
+
+
+def killed_reader(place: Place, rng: random.Random) -> None:
+    """The process that reads an HDF5 file, killed while it does."""
+    from nerone.errors import ModelError
+    from nerone.graph import h5_apart
+    from nerone.graph.load import load
+
+    start = h5_apart.start_reader
+
+    def killed(*words: Any) -> Any:
+        reader = start(*words)
+        threading.Timer(rng.random() * 0.1, reader.kill).start()
+        return reader
+
+    h5_apart.start_reader = killed
+    said = ""
+    try:
+        load(place.h5)
+    except ModelError as error:
+        said = str(error)
+    finally:
+        h5_apart.start_reader = start
+    assert "net.h5" in said, said
+    assert load(place.h5).nodes
+
+
 def dropped_pipeline(place: Place, rng: random.Random) -> None:
     """A caller that leaves in the middle of its frames."""
     from nerone.runtime.pipeline import Pipeline
@@ -57,10 +119,10 @@ def dropped_pipeline(place: Place, rng: random.Random) -> None:
     del results, other
 
 
-def _infer(place: Place, turn: int) -> tuple[int, Any]:
+def _infer(place: Place, turn: int, port: int | None = None) -> tuple[int, Any]:
     image = place.images[turn]
     tensor = {"name": "image", "shape": [*image.shape], "datatype": "INT16", "data": image.ravel().tolist()}
-    connection = http.client.HTTPConnection("127.0.0.1", place.serve_port, timeout=_PATIENT_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port or place.serve_port, timeout=_PATIENT_S)
     connection.request("POST", "/v2/models/net/infer", json.dumps({"inputs": [tensor]}))
     answer = connection.getresponse()
     body = json.loads(answer.read())
@@ -168,7 +230,8 @@ def failing_engine(place: Place, rng: random.Random) -> None:
 
 FAULTS = (
     right_masks,
-    killed_runners,
+    late_runners,
+    raising_device,
     dropped_pipeline,
     served,
     half_requests,
@@ -177,3 +240,10 @@ FAULTS = (
     full_disk_for_masks,
     failing_engine,
 )
+# A process has to start for each of them.
+RARE_FAULTS = (killed_server, killed_reader)
+
+
+def faults_here(place: Place) -> tuple[Any, ...]:
+    """Return the faults of every round that this machine has: a device that raises is built with the C++ tests."""
+    return tuple(fault for fault in FAULTS if fault is not raising_device or place.misbehaving is not None)

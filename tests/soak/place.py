@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import resource
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 __all__ = ["Place", "full_disk", "raw"]
+
+ROOT = Path(__file__).resolve().parents[2]
 
 _PATIENT_S = 120.0
 # A connection that is kept alive says nothing for longer.
@@ -47,6 +54,8 @@ class Place:
         strict = {"headers_s": 0.5, "stall_s": 0.5, "max_connections": 64}
         self.served = Running([self.bundle], Access(port=0, **strict), threads=2)
         self.volume = write_volume(folder / "scan.nii.gz", slices=3)
+        self.misbehaving = next((ROOT / "build").glob("*/tests/cpp/vart/libnerone_misbehaving_runner.so"), None)
+        self.h5 = write_h5(folder / "net.h5")
         self.live = start(folder, open_source(self.volume), Access(port=0, **strict))
         for loop in (self.served.loop, self.live.loop):
             # Pools of their full size after the first rounds: later threads are a leak then.
@@ -59,6 +68,19 @@ class Place:
         stop(self.live)
         self.served.stop()
         self.pipeline.close()
+
+    @contextlib.contextmanager
+    def other_server(self) -> Iterator[int]:
+        """Run `nerone serve` in a process of its own and give its port; it is killed in the end."""
+        program = "import sys; from nerone.cli.main import main; sys.exit(main(sys.argv[1:]))"
+        words = [sys.executable, "-c", program, "serve", str(self.bundle), "--port", "0", "--power", "none"]
+        temporary = {**os.environ, "TMPDIR": tempfile.gettempdir()}
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=temporary) as server:
+            try:
+                assert server.stdout is not None
+                yield int(server.stdout.readline().split(b" at http://")[1].split()[0].rsplit(b":", 1)[1])
+            finally:
+                server.kill()
 
     @property
     def serve_port(self) -> int:
@@ -83,6 +105,22 @@ def raw(port: int, data: bytes, *, reads: int | None = None) -> bytes:
                 break
             came += part
     return came
+
+
+def write_h5(path: Path) -> Path:
+    """Write a Keras 2 file of one activation."""
+    import h5py
+
+    given = {"name": "given", "batch_input_shape": [None, 4, 4, 1], "dtype": "float32"}
+    layers = [
+        {"class_name": "InputLayer", "config": given},
+        {"class_name": "Activation", "config": {"name": "act", "activation": "relu", "dtype": "float32"}},
+    ]
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
+        file.attrs["keras_version"] = "2.9.0"
+        file.create_group("model_weights").attrs["layer_names"] = [b"given", b"act"]
+    return path
 
 
 @contextlib.contextmanager

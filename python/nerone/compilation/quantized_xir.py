@@ -16,6 +16,7 @@ from nerone.compilation.quantized_xir_nodes import XirNodes
 from nerone.compilation.xir_attrs import Attrs, Pads, constant_array, window_pads
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Graph, Node, Op
+from nerone.graph.model_errors import model_errors
 from nerone.quantization.model import QuantizedModel
 
 __all__ = ["from_quantized_xir", "load_quantized_xir"]
@@ -60,7 +61,8 @@ def load_quantized_xir(path: str | Path) -> QuantizedModel:
 
     if not Path(path).is_file():
         raise ConfigurationError(f"there is no model '{path}'; check the path")
-    return from_quantized_xir(_core.read_xmodel(str(path)))
+    with model_errors(Path(path)):
+        return from_quantized_xir(_core.read_xmodel(str(path)))
 
 
 def from_quantized_xir(xir: Mapping[str, Any]) -> QuantizedModel:

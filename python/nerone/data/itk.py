@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from nerone.errors import ConfigurationError, ShapeError
 __all__ = ["ITK_ENDINGS", "is_itk", "itk_affine", "itk_grid", "read_itk"]
 
 
+_MOST_HEADER_BYTES = 1 << 20
+
 ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 
 
@@ -21,11 +24,33 @@ def is_itk(path: Path) -> bool:
     return path.name.lower().endswith(ITK_ENDINGS)
 
 
+def _check_data_file(path: Path) -> None:
+    """Refuse a header whose voxels lie outside its folder, or in several files, of which ITK misses none."""
+    with path.open("rb") as file:
+        header = file.read(_MOST_HEADER_BYTES)
+    if path.suffix.lower() in (".nrrd", ".nhdr"):
+        header = re.split(rb"\r?\n\r?\n", header, maxsplit=1)[0]
+        names = re.findall(rb"(?im)^[ \t]*data ?file[ \t]*:=?(.*)$", header)
+    else:
+        names = re.findall(rb"(?im)^.*ElementDataFile[^=:\n]*[=:](.*)$", header)[:1] or [b""]
+    for name in names:
+        text = name.decode("utf-8", "replace").strip()
+        if text.upper() == "LOCAL":
+            continue
+        place = PurePath(text)
+        inside = not place.is_absolute() and ".." not in place.parts and "\0" not in text
+        if not inside or not (path.parent / place).is_file():
+            raise ConfigurationError(
+                f"'{path}' has its voxels in '{text}', which is no file in its folder; store the volume in one file"
+            )
+
+
 def _opened(path: Path) -> Any:
     import SimpleITK
 
     if not path.is_file():
         raise ConfigurationError(f"'{path}' does not exist")
+    _check_data_file(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -69,7 +94,7 @@ def read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     Raises
     ------
     ConfigurationError
-        If the file is missing, damaged or cut short.
+        If the file is missing, damaged or cut short, or its voxels lie outside its folder.
     ShapeError
         If it has other than three axes, or several values in a voxel.
     """

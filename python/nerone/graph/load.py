@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nerone.errors import ConfigurationError, Error, ModelError
+from nerone.errors import ConfigurationError, ModelError
 from nerone.graph.graph import Graph
 from nerone.graph.h5_model import H5Model, from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_archive import from_keras_archive
 from nerone.graph.keras_model import from_keras
+from nerone.graph.model_errors import model_errors
 from nerone.graph.onnx_model import from_onnx
 from nerone.graph.pytorch_model import CHECKPOINT_ADVICE, CHECKPOINTS, from_pt2, from_pytorch, is_pytorch
 
@@ -71,14 +72,8 @@ def load(path: str | Path, *, input_shape: InputShape = None) -> Graph:
         raise ConfigurationError(
             f"cannot read '{file}': expected a .keras, .h5, .onnx or .pt2 model, got '{suffix or 'no suffix'}'{advice}"
         )
-    try:
+    with model_errors(file):
         return reader(file, input_shape)
-    except Error:
-        raise
-    except Exception as error:
-        # Files come from strangers: whatever a reader stumbles over is the file's fault.
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise ModelError(f"'{file}' cannot be imported ({reason}); export the model again") from error
 
 
 def _load_h5(file: Path, input_shape: InputShape) -> Graph:

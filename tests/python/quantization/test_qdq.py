@@ -294,3 +294,30 @@ def test_float_models_and_quantized_ones_are_not_mistaken(tmp_path):
     assert already_quantized(plain) is None
     with pytest.raises(ModelError, match="not quantized"):
         load_qdq(plain)
+
+
+def test_what_does_not_fit_is_refused_with_the_files_name(tmp_path):
+    whole = onnx.load(residual().save(tmp_path / "net.onnx"))
+
+    def changed(change):
+        model = onnx.ModelProto()
+        model.CopyFrom(whole)
+        change(model.graph)
+        onnx.save(model, tmp_path / "odd.onnx")
+
+    def cut(graph):
+        kernel = next(one for one in graph.initializer if len(one.dims) == 4)
+        kernel.raw_data = kernel.raw_data[:-7]
+
+    def three_pads(graph):
+        conv = next(node for node in graph.node if node.op_type == "Conv")
+        del conv.attribute[0].ints[-1]
+
+    def one_input(graph):
+        add = next(node for node in graph.node if node.op_type == "Add")
+        del add.input[1:]
+
+    for change in (cut, three_pads, one_input):
+        changed(change)
+        with pytest.raises(ModelError, match=r"odd\.onnx|ONNX node"):
+            load_qdq(tmp_path / "odd.onnx")

@@ -224,6 +224,24 @@ def test_report(bundles, tmp_path):
     assert text.startswith("5 frames, ")
 
 
+def test_names_forge_no_lines_and_nothing_left_is_an_error(bundles, tmp_path):
+    bundle, scans = bundles("ct-org"), tmp_path / "scans"
+    scans.mkdir()
+    (scans / "x\nforged\x1b[2J.npy").write_bytes(b"no array")
+    said = refusal(bundle.path, scans, "--skip-bad", "-o", tmp_path / "out")
+    assert said.isprintable()
+    assert "could be run" in said
+    np.save(scans / "good.npy", np.zeros((16, 16), np.int16))
+    done = run(bundle.path, scans, "--skip-bad", "-o", tmp_path / "out", code=1)
+    report, left_out = done.stdout.decode().splitlines()
+    assert report.startswith("1 frames")
+    assert left_out.isprintable()
+    assert left_out.startswith("left out ")
+    shown = run(bundle.path, scans, "--skip-bad", "--json", "-o", tmp_path / "out", code=1).stdout
+    assert shown.isascii()
+    assert "\n" in json.loads(shown)["skipped"][0]["file"]
+
+
 def test_bad_files_are_left_out_where_that_is_asked_for(bundles, tmp_path):
     np.save(tmp_path / "b.npy", preset_images("ct-org", 1))
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")

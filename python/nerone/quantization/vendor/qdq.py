@@ -12,6 +12,7 @@ from nerone.dpu.arithmetic import HARD_SIGMOID_SCALE, average_pool_ratio
 from nerone.errors import ConfigurationError, ModelError
 from nerone.graph import Graph, Node, Op, from_onnx
 from nerone.graph.input_shapes import InputShape
+from nerone.graph.model_errors import model_errors
 from nerone.graph.onnx_qdq import FixPoints
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
@@ -41,6 +42,11 @@ def load_qdq(path: str | Path, *, input_shape: InputShape = None) -> QuantizedMo
     file = Path(path)
     if not file.is_file():
         raise ConfigurationError(f"no model file '{file}'; check the path")
+    with model_errors(file):
+        return _imported(file, input_shape)
+
+
+def _imported(file: Path, input_shape: InputShape) -> QuantizedModel:
     stored = FixPoints()
     graph = from_onnx(file, input_shape=input_shape, fix_points=stored)
     if not stored.values:

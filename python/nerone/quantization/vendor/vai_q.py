@@ -16,6 +16,7 @@ from nerone.graph.h5_model import H5Model, from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.layer_spec import LayerSpec
 from nerone.graph.layer_table import add_layer
+from nerone.graph.model_errors import model_errors
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
@@ -43,7 +44,11 @@ def load_vai_q(path: str | Path, *, input_shape: InputShape = None, model: H5Mod
     file = Path(path)
     if not file.is_file():
         raise ConfigurationError(f"no model file '{file}'; check the path")
-    content = model or read_h5(file)
+    with model_errors(file):
+        return _imported(file, input_shape, model or read_h5(file))
+
+
+def _imported(file: Path, input_shape: InputShape, content: H5Model) -> QuantizedModel:
     reader = _Reader()
     graph = from_h5(file, input_shape=input_shape, emit=reader.emit, model=content)
     if not reader.fix_points:

@@ -65,7 +65,7 @@ def spacing_pair(spacing_mm: Spacing) -> tuple[float, float] | None:
         values = (
             tuple(float(v) for v in spacing_mm) if not isinstance(spacing_mm, (int, float)) else (float(spacing_mm),)
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = ()
     pair = values * 2 if len(values) == 1 else values
     if len(pair) != 2 or not all(0.0 < v < float("inf") for v in pair):
