@@ -7,10 +7,10 @@ JOBS ?= $(shell nproc)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 SAMPLE := $(filter sample,$(NERONE_TESTS))
 
-.PHONY: help setup develop demo test test-cpp test-python bench fuzz soak lint format asan tsan arm64 wheels fresh docs clean
+.PHONY: help setup develop demo test test-cpp test-python bench fuzz fuzz-cpp soak lint format asan tsan arm64 wheels fresh docs clean
 
 help:
-	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | soak [MINUTES=10] | lint | format | asan | tsan | arm64 | wheels | fresh | docs | clean"
+	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | fuzz-cpp [MINUTES=10] | soak [MINUTES=10] | lint | format | asan | tsan | arm64 | wheels | fresh | docs | clean"
 
 packages:
 	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/system_packages.txt
@@ -45,7 +45,13 @@ bench: develop
 fuzz: develop
 	$(BIN)/python -m tests.fuzz.campaign $(DOORS) --minutes $(or $(MINUTES),10)
 
+# The C++ doors under the sanitizers, with libFuzzer where there is clang: MINUTES= each.
+fuzz-cpp: packages
+	scripts/fuzz_cpp.sh $$(( $(or $(MINUTES),10) * 60 )) $(DOORS)
+
 soak: develop
+	cmake --preset test
+	cmake --build --preset test --parallel $(JOBS) --target nerone_misbehaving_runner
 	$(BIN)/python -m tests.soak.campaign --minutes $(or $(MINUTES),10)
 
 lint: develop

@@ -23,8 +23,13 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 
 if(NERONE_SANITIZE)
-  add_compile_options(-fsanitize=${NERONE_SANITIZE} -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=${NERONE_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${NERONE_SANITIZE})
+endif()
+
+if(NERONE_BUILD_FUZZERS AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  # Coverage, for libFuzzer; the sources are kept clean of gcc's warnings, not of clang's.
+  add_compile_options(-fsanitize=fuzzer-no-link -Wno-error)
 endif()
 
 # What a library lacks that is opened at run time shall show when it is linked; the sanitizers' come later.

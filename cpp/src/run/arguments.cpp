@@ -14,10 +14,11 @@ namespace {
 constexpr int most_threads = 1024;
 constexpr int most_extent = 16384;
 constexpr int most_channels = 64;
+constexpr std::size_t most_characters = 64;  // of what a regular expression reads: it takes stack for each
 
 int whole(const std::string& option, const std::string& text, int low, int high) {
   int value = -1;
-  if (std::regex_match(text, std::regex("\\d{1,9}"))) value = std::stoi(text);
+  if (text.size() <= most_characters && std::regex_match(text, std::regex("\\d{1,9}"))) value = std::stoi(text);
   if (value < low || value > high) {
     throw ConfigurationError(option + " is '" + text + "'; expected a whole number from " + std::to_string(low) +
                              " to " + std::to_string(high));
@@ -28,7 +29,7 @@ int whole(const std::string& option, const std::string& text, int low, int high)
 preprocess::Spacing spacing_of(const std::string& text) {
   std::smatch parts;
   const std::string number = "(\\d{1,6}(?:\\.\\d{1,12})?)";
-  if (std::regex_match(text, parts, std::regex(number + "(?:," + number + ")?"))) {
+  if (text.size() <= most_characters && std::regex_match(text, parts, std::regex(number + "(?:," + number + ")?"))) {
     const double row = std::stod(parts[1]), column = parts[2].matched ? std::stod(parts[2]) : row;
     if (row > 0 && column > 0) return {row, column};
   }
@@ -50,7 +51,8 @@ std::size_t RawFormat::frame_bytes() const {
 
 RawFormat parse_raw_format(const std::string& text) {
   std::smatch parts;
-  if (std::regex_match(text, parts, std::regex("(\\d{1,5})x(\\d{1,5})(?:x(\\d{1,2}))?:(\\w+)"))) {
+  if (text.size() <= most_characters &&
+      std::regex_match(text, parts, std::regex("(\\d{1,5})x(\\d{1,5})(?:x(\\d{1,2}))?:(\\w+)"))) {
     RawFormat format;
     format.height = std::stoi(parts[1]);
     format.width = std::stoi(parts[2]);
@@ -90,7 +92,7 @@ Arguments parse_arguments(int count, const char* const* values) {
       {"--camera-size",
        [&](const auto& o, const auto& text) {
          std::smatch parts;
-         if (!std::regex_match(text, parts, std::regex("(\\d+)x(\\d+)"))) {
+         if (text.size() > most_characters || !std::regex_match(text, parts, std::regex("(\\d+)x(\\d+)"))) {
            throw ConfigurationError(o + " is '" + text + "'; expected WIDTHxHEIGHT, such as 640x480");
          }
          arguments.camera_width = whole(o, parts[1], 1, most_extent);

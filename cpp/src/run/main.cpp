@@ -1,7 +1,9 @@
 #include <cstdio>
 #include <exception>
+#include <new>
 
 #include "run/arguments.hpp"
+#include "run/printable.hpp"
 #include "run/run.hpp"
 
 int main(int count, char** values) {
@@ -12,8 +14,10 @@ int main(int count, char** values) {
       return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 2 : 0;
     }
     return nerone::run::run(arguments);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "nerone-run: out of memory; take fewer workers or smaller images\n");
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "nerone-run: %s\n", error.what());
+    std::fprintf(stderr, "nerone-run: %s\n", nerone::run::printable_line(error.what()).c_str());
   } catch (...) {
     std::fprintf(stderr, "nerone-run: something failed that gives no reason; please report it\n");
   }

@@ -11,7 +11,8 @@ namespace nerone::run {
 namespace {
 
 constexpr char magic[] = "\x93NUMPY";
-constexpr std::size_t most_header_bytes = 1 << 16;
+// Of plain arrays; std::regex takes stack for each character.
+constexpr std::size_t most_header_bytes = 1024;
 constexpr std::int64_t most_image_bytes = std::int64_t{1} << 31;
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "run/npy.hpp"
 #include "run/png.hpp"
+#include "run/printable.hpp"
 
 namespace nerone::run {
 
@@ -19,8 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // RFC 4180, with the line ends of Python's csv.
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+std::string quoted(const std::string& name) {
+  const auto text = printable_line(name);
+  if (text.find_first_of(",\"") == std::string::npos) return text;
   std::string result = "\"";
   for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
   return result + "\"";

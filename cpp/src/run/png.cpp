@@ -81,6 +81,13 @@ Picture read_png(const std::filesystem::path& path) {
   picture.width = static_cast<int>(png_get_image_width(reader.png, reader.info));
   picture.channels = channels == 1 ? 0 : channels;
   const auto row_bytes = png_get_rowbytes(reader.png, reader.info);
+  // Deflate makes a byte of 1,032 at most: what is larger cannot come out of this file.
+  constexpr std::uintmax_t most_of_a_byte = 1032;
+  const auto wanted = std::uintmax_t{row_bytes} * static_cast<std::uintmax_t>(picture.height);
+  if (const auto size = std::filesystem::file_size(path); wanted / most_of_a_byte > size) {
+    reader.problem = std::to_string(size) + " bytes cannot hold " + std::to_string(wanted);
+    refuse();
+  }
   picture.bytes.resize(row_bytes * static_cast<std::size_t>(picture.height));
   std::vector<png_bytep> rows;
   for (int y = 0; y < picture.height; ++y) {

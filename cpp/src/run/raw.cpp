@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <nerone/error.hpp>
 
@@ -46,7 +47,7 @@ class Stream final : public Source {
 
  private:
   RawFormat format_;
-  int number_ = 0;
+  std::int64_t number_ = 0;
 };
 
 }  // namespace
@@ -61,6 +62,10 @@ RawFile::RawFile(const std::filesystem::path& path, const RawFormat& format)
   if (size == 0 || size % frame != 0) {
     throw ConfigurationError(place + " has " + std::to_string(size) + " bytes, no multiple of a frame's " +
                              std::to_string(frame) + "; check --raw");
+  }
+  if (size / frame > INT_MAX) {
+    throw ConfigurationError(place + " holds " + std::to_string(size / frame) + " frames, more than " +
+                             std::to_string(INT_MAX) + "; check --raw");
   }
   count_ = static_cast<int>(size / frame);
 }

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "run/printable.hpp"
+
 namespace nerone::run {
 
 namespace {
@@ -49,7 +51,7 @@ struct StepJson {
   }
 };
 
-std::string text(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string text(const Json& json) { return json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n"; }
 
 }  // namespace
 
@@ -66,7 +68,9 @@ std::string text_of(const Report& report) {
   }
   if (report.interrupted) result += ", stopped before the end";
   result += "\n";
-  for (const auto& [file, reason] : report.skipped) result += "left out " + file + ": " + reason + "\n";
+  for (const auto& [file, reason] : report.skipped) {
+    result += printable_line("left out " + file + ": " + reason) + "\n";
+  }
   return result;
 }
 

@@ -128,7 +128,7 @@ class Writer {
 };
 
 void submit_all(Source& source, pipeline::Pipeline& pipeline, Writer& writer, const Arguments& arguments) {
-  for (int count = 0; (arguments.frames == 0 || count < arguments.frames) && !writer.failed(); ++count) {
+  for (std::int64_t count = 0; (arguments.frames == 0 || count < arguments.frames) && !writer.failed(); ++count) {
     auto frame = source.next();
     if (!frame) return;
     Origin origin{frame->stem, frame->place, frame->picture.height, frame->picture.width};
@@ -182,6 +182,9 @@ int run(const Arguments& arguments) {
   report.interrupted = stop_requested() && !source->is_live();
   report.files = output.files();
   report.skipped.insert(report.skipped.end(), source->skipped().begin(), source->skipped().end());
+  if (report.stats.completed == 0 && !report.skipped.empty()) {
+    throw ConfigurationError("nothing in '" + arguments.input + "' could be run: " + report.skipped.back().second);
+  }
   print(arguments.json ? json_of(report, bundle, arguments) : text_of(report),
         arguments.output == "-" ? stderr : stdout);
   return report.interrupted || !report.skipped.empty() ? 1 : 0;

@@ -22,6 +22,7 @@ from typing import Any
 from nerone.compilation.board_time import board_time_of
 from nerone.dpu.boards import Board, Dpu, find_board
 from nerone.errors import ConfigurationError
+from nerone.graph.model_errors import model_errors
 
 __all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph", "layer_times", "values_per_image"]
 
@@ -124,7 +125,8 @@ def estimate(
     if watts is not None and not 0 < watts < math.inf:
         raise ConfigurationError(f"{watts} W is no power; give what a meter shows while the board runs")
     graph = _core.read_xmodel(str(path))
-    return _by_instructions(graph, target, vitis_ai, estimate_graph(graph, target, vitis_ai, watts))
+    with model_errors(path, "compile it again"):
+        return _by_instructions(graph, target, vitis_ai, estimate_graph(graph, target, vitis_ai, watts))
 
 
 def _by_instructions(graph: Mapping[str, Any], board: Board, vitis_ai: str | None, by_layers: Estimate) -> Estimate:

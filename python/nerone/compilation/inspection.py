@@ -10,6 +10,7 @@ from typing import Any
 
 from nerone.dpu.fingerprints import boards_of_fingerprint, fingerprint_text
 from nerone.dpu.ops import NO_XIR_OP
+from nerone.graph.model_errors import model_errors
 
 __all__ = ["inspect_xmodel"]
 
@@ -40,7 +41,11 @@ def inspect_xmodel(path: str | Path) -> dict[str, Any]:
     """
     from nerone import _core
 
-    graph = _core.read_xmodel(str(path), any_family=True)
+    with model_errors(path, "compile it again"):
+        return _described(path, _core.read_xmodel(str(path), any_family=True))
+
+
+def _described(path: str | Path, graph: Mapping[str, Any]) -> dict[str, Any]:
     ops: dict[str, Mapping[str, Any]] = {op["name"]: op for op in graph["ops"]}
     children = graph["root"]["children"]
     where = {name: child for child in children for name in _all_ops(child)}

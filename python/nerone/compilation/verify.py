@@ -20,6 +20,7 @@ from nerone import _core
 from nerone.compat import zip
 from nerone.compilation.vendor.difference import TAP, tapped
 from nerone.errors import ConfigurationError, ModelError
+from nerone.graph.model_errors import model_errors
 from nerone.instructions.layers import layers_of
 from nerone.instructions.ports import Port, port_of, ports_of
 from nerone.instructions.program import Program, dpu_subgraphs
@@ -95,7 +96,8 @@ def verify(
             f"'{path}' has no instructions (mc_code), so nothing can be compared with its op graph"
         )
     rng = np.random.default_rng(seed)
-    return [_verdict(path, graph, program, child, images, rng, inputs or {}) for program, child in parts]
+    with model_errors(path, "compile it again"):
+        return [_verdict(path, graph, program, child, images, rng, inputs or {}) for program, child in parts]
 
 
 def require_equal(path: str | Path, title: str = "") -> None:

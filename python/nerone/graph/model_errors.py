@@ -12,7 +12,7 @@ __all__ = ["model_errors"]
 
 
 @contextlib.contextmanager
-def model_errors(file: Path) -> Iterator[None]:
+def model_errors(file: Path | str, remedy: str = "export the model again") -> Iterator[None]:
     """Raise ModelError, naming the file, in place of what a library or an importer raises about its content."""
     try:
         yield
@@ -20,4 +20,4 @@ def model_errors(file: Path) -> Iterator[None]:
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise ModelError(f"'{file}' cannot be imported ({reason}); export the model again") from error
+        raise ModelError(f"'{file}' cannot be imported ({reason}); {remedy}") from error

@@ -49,6 +49,7 @@ class Echo : public vart::RunnerExt {
                                               const std::vector<vart::TensorBuffer*>& out) override {
     if (behaviour_ == "throws in execute") throw std::runtime_error("the device is on fire");
     if (behaviour_ == "throws a number in execute") throw 7;
+    if (behaviour_ == "throws at times" && ++asked_ % 4 == 0) throw std::runtime_error("the device is on fire");
     if (behaviour_ == "refuses") return {0, -5};
     const auto [from, from_bytes] = in.at(0)->data({});
     const auto [to, to_bytes] = out.at(0)->data({});
@@ -94,7 +95,7 @@ class Echo : public vart::RunnerExt {
 
   std::string behaviour_;
   Buffers inputs_, outputs_;
-  std::uint32_t jobs_ = 0;
+  std::uint32_t jobs_ = 0, asked_ = 0;
   bool late_ = true;
 };
 
