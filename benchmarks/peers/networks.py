@@ -89,7 +89,7 @@ def mobilenet_small() -> Any:
     from keras import layers
 
     image = keras.Input((SIDE, SIDE, 3))
-    x = _norm_relu(_conv(image, 16), 6.0)
+    x = _norm_relu(_conv(image, 16, 3, 2), 6.0)
     for filters, strides in ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)):
         x = _norm_relu(layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False)(x), 6.0)
         x = _norm_relu(_conv(x, filters, 1), 6.0)

@@ -113,6 +113,10 @@ class OnnxWriter:
             include = int(attrs.get("count_include_pad", True))
             window = {"kernel_shape": list(attrs["kernel"]), **self._window(attrs)}
             return self._node("AveragePool", inputs, name, count_include_pad=include, **window)
+        if op == "pad" and attrs["mode"] == "constant":
+            top, bottom, left, right = attrs["pad"]
+            pads = self._constant(f"{name}/pads", np.array([0, 0, top, left, 0, 0, bottom, right]))
+            return self._node("Pad", [*inputs, pads], name)
         if op == "dense":
             keys = [f"{name}/{key}" for key in ("kernel", "bias") if f"{name}/{key}" in self.weights]
             return self._node("Gemm", [*inputs, *(self._constant(key, self.weights[key]) for key in keys)], name)

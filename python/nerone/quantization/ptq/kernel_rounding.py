@@ -72,13 +72,15 @@ def error_measures(
     judging = np.arange(count) % _JUDGES == _JUDGES - 1 if count >= _JUDGES else np.ones(count, bool)
     fitting = ~judging if count >= _JUDGES else judging
     share = _MEAN_SHARE if biases_follow else 1.0
-    fit, check = (input_moments(graph, [array[part] for array in images]) for part in (fitting, judging))
-    return {name: Measure(_about_mean(fit[name], share), _about_mean(check[name], share)) for name in fit}
+    fit, check = input_moments(graph, *([array[part] for array in images] for part in (fitting, judging)))
+    # Taken out one by one: no layer's matrices are held twice.
+    return {name: Measure(*(_about_mean(part.pop(name), share) for part in (fit, check))) for name in list(fit)}
 
 
 def _about_mean(moments: Matrix, share: float) -> Matrix:
     mean = moments[:, :-1, -1]
-    return np.asarray(moments[:, :-1, :-1] - (1.0 - share) * mean[:, :, None] * mean[:, None, :])
+    square = (1.0 - share) * mean[:, :, None] * mean[:, None, :]
+    return np.subtract(moments[:, :-1, :-1], square, out=square)
 
 
 def round_kernel(node: Node, measure: Measure, fix_points: Sequence[int]) -> dict[int, RoundedKernel]:

@@ -50,13 +50,14 @@ def from_rows(node: Node, rows: Matrix) -> NDArray[np.float32]:
     return np.ascontiguousarray(kernel, np.float32)
 
 
-def input_moments(graph: Graph, images: Sequence[NDArray[np.float32]]) -> dict[str, Matrix]:
-    """Return (groups, D + 1, D + 1) per weighted node, in float; depthwise layers have one group per channel.
+def input_moments(graph: Graph, *parts: Sequence[NDArray[np.float32]]) -> list[dict[str, Matrix]]:
+    """Return for each set of images (groups, D + 1, D + 1) per weighted node, in float; depthwise layers have one group
+    per channel.
 
     Parameters
     ----------
     graph : Graph in its DPU form
-    images : one (N, ...) float32 array per input
+    parts : sets of images, each one (N, ...) float32 array per input
     """
     tf = import_tensorflow()
     nodes = [node for node in graph if node.op in WEIGHTED and kernel_rows(node).shape[1] <= _MAX_ROWS]
@@ -66,12 +67,20 @@ def input_moments(graph: Graph, images: Sequence[NDArray[np.float32]]) -> dict[s
         return [_moments(tf, _windows(tf, node, values[node.inputs[0]])) for node in nodes]
 
     compiled = compiled_for(graph, run)
-    totals: dict[str, Matrix] = {}
-    count = len(images[0])
-    for start in range(0, count, _BATCH):
-        for node, found in zip(nodes, compiled(*(array[start : start + _BATCH] for array in images)), strict=True):
-            totals[node.name] = totals.get(node.name, 0.0) + found.numpy().astype(np.float64)
-    return {name: total / total[:, -1:, -1:] for name, total in totals.items()}
+
+    def mean(images: Sequence[NDArray[np.float32]]) -> dict[str, Matrix]:
+        totals: dict[str, Matrix] = {}
+        for start in range(0, len(images[0]), _BATCH):
+            for node, found in zip(nodes, compiled(*(array[start : start + _BATCH] for array in images)), strict=True):
+                if node.name in totals:
+                    totals[node.name] += found.numpy()
+                else:
+                    totals[node.name] = found.numpy().astype(np.float64)
+        for total in totals.values():
+            total /= total[:, -1:, -1:].copy()
+        return totals
+
+    return [mean(images) for images in parts]
 
 
 def _moments(tf: Any, windows: Any) -> Any:

@@ -24,7 +24,7 @@ from nerone.quantization.tf_ops import import_tensorflow
 __all__ = ["calibrate"]
 
 # Images per pass through TensorFlow; only memory depends on it.
-_CHUNK = 16
+_CHUNK = 4
 # Fix point of a tensor that is zero on every calibration image; the search has nothing to go by.
 _ZERO_FIX_POINT = 7
 
