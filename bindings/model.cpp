@@ -179,17 +179,20 @@ void run(const std::shared_ptr<PyModel>& model, const std::vector<py::array>& in
 void register_options(py::module_& module) {
   const DeviceOptions defaults;
   py::class_<DeviceOptions>(module, "DeviceOptions", "What stands behind VART, and how a software device behaves.")
-      .def(py::init([](std::string device, std::string kernels, int cores, int job_latency_us, bool compute) {
-             return DeviceOptions{std::move(device), std::move(kernels), cores, job_latency_us, compute};
+      .def(py::init([](std::string device, std::string kernels, int cores, int job_latency_us, bool compute,
+                       int threads_per_image) {
+             return DeviceOptions{std::move(device), std::move(kernels), cores, job_latency_us,
+                                  compute,           threads_per_image};
            }),
            py::arg("device") = defaults.device, py::arg("kernels") = defaults.kernels,
            py::arg("cores") = defaults.cores, py::arg("job_latency_us") = defaults.job_latency_us,
-           py::arg("compute") = defaults.compute)
+           py::arg("compute") = defaults.compute, py::arg("threads_per_image") = defaults.threads_per_image)
       .def_readonly("device", &DeviceOptions::device)
       .def_readonly("kernels", &DeviceOptions::kernels)
       .def_readonly("cores", &DeviceOptions::cores)
       .def_readonly("job_latency_us", &DeviceOptions::job_latency_us)
-      .def_readonly("compute", &DeviceOptions::compute);
+      .def_readonly("compute", &DeviceOptions::compute)
+      .def_readonly("threads_per_image", &DeviceOptions::threads_per_image);
   module.def("usable_cores", &usable_cores, "CPU cores that this process may use.", py::arg("root") = "/");
   module.def("simd_target", &simd_target, "The vector instructions that the kernels take on this processor.");
 }

@@ -58,6 +58,7 @@ class DeviceOptions:
         cores: int = 0,
         job_latency_us: int = 0,
         compute: bool = True,
+        threads_per_image: int = 1,
     ) -> None: ...
     @property
     def device(self) -> str: ...
@@ -69,6 +70,8 @@ class DeviceOptions:
     def job_latency_us(self) -> int: ...
     @property
     def compute(self) -> bool: ...
+    @property
+    def threads_per_image(self) -> int: ...
 
 @final
 class Model:

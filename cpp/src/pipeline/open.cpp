@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nerone/cores.hpp>
 
 #include "pipeline/worker_plan.hpp"
@@ -8,7 +9,7 @@ int default_workers(const DeviceOptions& device) {
   constexpr int board_workers = 4;  // two cores, and two frames that the host prepares meanwhile
   if (device.cores > 0) return 2 * device.cores;
   if (device.device != "softdpu") return board_workers;
-  return usable_cores();
+  return std::max(usable_cores() / std::max(device.threads_per_image, 1), 1);
 }
 
 Pipeline open(const std::filesystem::path& model, const preprocess::Steps& steps, postprocess::Kind kind,

@@ -131,7 +131,7 @@ std::shared_ptr<const Engine> make_engine(const xmodel::Graph& graph, const Engi
     case Kernels::jit_avx_vnni:
     case Kernels::jit_avx2:
       return jit::make_jit_engine(*jit::isa_of(kernels), *program,
-                                  kernels == Kernels::jit ? make_onednn_kernel : make_portable_kernel);
+                                  kernels == Kernels::jit ? make_onednn_kernel : make_portable_kernel, options.threads);
 #endif
     case Kernels::onednn:
       return make_planned_engine(std::move(program), kernels, make_onednn_kernel);

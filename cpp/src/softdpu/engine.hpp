@@ -28,6 +28,8 @@ struct EngineOptions {
   Kernels kernels = Kernels::automatic;
   // Names of the tensors that leave the subgraph. Empty: those that no op of the subgraph reads.
   std::vector<std::string> outputs;
+  // That share the work on one image; of the jit kernels, the others take one.
+  int threads = 1;
 };
 
 // One step of a plan in a profile.

@@ -24,7 +24,8 @@ std::shared_ptr<xir::Attrs> runner_attrs(const std::string& library, const Devic
                              {"nerone_device_cores", std::int32_t{options.cores}},
                              {"nerone_job_latency_us", std::int32_t{options.job_latency_us}},
                              {"nerone_compute", std::int32_t{options.compute ? 1 : 0}},
-                             {"nerone_kernels", options.kernels}});
+                             {"nerone_kernels", options.kernels},
+                             {"nerone_threads_per_image", std::int32_t{options.threads_per_image}}});
 }
 
 Port port_of(::vart::TensorBuffer* buffer) {

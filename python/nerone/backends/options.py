@@ -11,7 +11,16 @@ from nerone.compat import dataclass
 from nerone.errors import ConfigurationError
 from nerone.runtime.preprocessing import Statistics
 
-__all__ = ["BACKENDS", "RESULTS", "EngineOptions", "check", "check_statistics", "milliseconds", "seconds"]
+__all__ = [
+    "BACKENDS",
+    "RESULTS",
+    "EngineOptions",
+    "check",
+    "check_statistics",
+    "check_threads_per_image",
+    "milliseconds",
+    "seconds",
+]
 
 BACKENDS = ("vart", "pynq")
 RESULTS = ("classes", "probabilities", "real", "raw")
@@ -51,6 +60,11 @@ def _whole(name: str, value: Any, least: int, most: int | None = None, *, other:
     check(name, good, value, f"a whole number, {limits}{other}")
 
 
+def check_threads_per_image(value: Any) -> None:
+    """Raise ConfigurationError where so many threads cannot share an image."""
+    _whole("threads_per_image", value, 1, 64)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
     """The options of `nerone.Pipeline`; ConfigurationError where one cannot be."""
@@ -66,6 +80,7 @@ class EngineOptions:
     cores: int
     job_latency_us: int
     compute: bool
+    threads_per_image: int
 
     def __post_init__(self) -> None:
         check("backend", self.backend in BACKENDS, self.backend, " or ".join(BACKENDS))
@@ -76,10 +91,13 @@ class EngineOptions:
         _whole("device_timeout_ms", self.device_timeout_ms, 0, 2**31 - 1)
         _whole("cores", self.cores, 0, 2**31 - 1)
         _whole("job_latency_us", self.job_latency_us, 0, 2**31 - 1)
+        check_threads_per_image(self.threads_per_image)
         for core in self.pin_to:
             _whole("pin_to", core, 0, 2**31 - 1)
         check("device", isinstance(self.device, str), self.device, "a device's name or the path of a runner library")
 
     def core(self) -> _core.DeviceOptions:
         """Return what the C++ core calls them."""
-        return _core.DeviceOptions(self.device, self.kernels, self.cores, self.job_latency_us, bool(self.compute))
+        return _core.DeviceOptions(
+            self.device, self.kernels, self.cores, self.job_latency_us, bool(self.compute), self.threads_per_image
+        )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone import _core
-from nerone.backends.options import milliseconds
+from nerone.backends.options import check_threads_per_image, milliseconds
 from nerone.compat import zip
 from nerone.errors import ConfigurationError, DeviceError, DtypeError, ShapeError
 
@@ -102,6 +102,7 @@ class Model:
         cores: int = 0,
         job_latency_us: int = 0,
         compute: bool = True,
+        threads_per_image: int = 1,
         until: Literal["end", "dpu"] = "end",
     ) -> Model:
         """Load a compiled model.
@@ -115,6 +116,8 @@ class Model:
         cores : of a simulated board: jobs that run at once; 0 for no limit
         job_latency_us : of a simulated board: microseconds that a job occupies its core; 0 for as long as it takes
         compute : of a simulated board: False where jobs only take their time and leave outputs as they are
+        threads_per_image : of the software DPU's jit kernels: 1 to 64 threads that share the work on one image, for a
+            short time per image; for many images a second load the models of several threads instead
         until : "end", or "dpu" to run only through the first DPU subgraph, whose int8 outputs are then the model's
 
         Raises
@@ -138,7 +141,8 @@ class Model:
         if cores < 0 or job_latency_us < 0:
             raise ConfigurationError(f"cores {cores} and job_latency_us {job_latency_us} cannot be negative")
         file = model_path(path)
-        options = _core.DeviceOptions(device, kernels, cores, job_latency_us, compute)
+        check_threads_per_image(threads_per_image)
+        options = _core.DeviceOptions(device, kernels, cores, job_latency_us, compute, threads_per_image)
         return cls(_core.Model(str(file), options, until == "dpu"), file, device)
 
     @property

@@ -37,7 +37,7 @@ class Pipeline:
         grid of its image, 0 where the preprocessing cut the image or the network covers less; of "classes" only
     preprocessing : instead of the bundle's; for a network of several inputs also a sequence of them, one per input
     device : "softdpu", "board", or path of a VART runner library
-    kernels, cores, job_latency_us, compute : of the software DPU, as for `nerone.Model.load`
+    kernels, cores, job_latency_us, compute, threads_per_image : of the software DPU, as for `nerone.Model.load`
     queue_size : int, images that wait for a worker; when it is full, `submit` waits
     device_timeout_ms : int, how long a job may take before its worker is given up and replaced; 0 for ever
     pin_to : CPU cores for the workers, in turn; empty lets the system choose
@@ -71,6 +71,7 @@ class Pipeline:
         cores: int = 0,
         job_latency_us: int = 0,
         compute: bool = True,
+        threads_per_image: int = 1,
         queue_size: int = 8,
         device_timeout_ms: int = 10_000,
         pin_to: Sequence[int] = (),
@@ -88,6 +89,7 @@ class Pipeline:
             cores=cores,
             job_latency_us=job_latency_us,
             compute=compute,
+            threads_per_image=threads_per_image,
         )
         check("result_grid", result_grid in ("network", "image"), result_grid, "network or image")
         if result_grid == "image":

@@ -47,7 +47,7 @@ struct Fixture {
   SoftDpuRunner runner;
 
   explicit Fixture(Timing timing = {})
-      : runner(shared_engine(subgraph, Kernels::automatic, this_maker()), xmodel::boundary_of(subgraph),
+      : runner(shared_engine(subgraph, Kernels::automatic, 1, this_maker()), xmodel::boundary_of(subgraph),
                std::move(timing)) {}
 };
 
@@ -163,16 +163,17 @@ TEST(Runner, OnlyTakesTimeWhereComputingIsOff) {
 TEST(Runner, SharesOneEngineBetweenRunners) {
   const auto handle = load(addition().file());
   const auto* subgraph = handle.subgraph("dpu");
-  const auto engine = shared_engine(subgraph, Kernels::portable, this_maker());
-  EXPECT_EQ(shared_engine(subgraph, Kernels::portable, this_maker()), engine);
-  EXPECT_NE(shared_engine(subgraph, Kernels::scalar, this_maker()), engine);
+  const auto engine = shared_engine(subgraph, Kernels::portable, 1, this_maker());
+  EXPECT_EQ(shared_engine(subgraph, Kernels::portable, 1, this_maker()), engine);
+  EXPECT_NE(shared_engine(subgraph, Kernels::scalar, 1, this_maker()), engine);
+  EXPECT_NE(shared_engine(subgraph, Kernels::portable, 2, this_maker()), engine);
 }
 
 TEST(Runner, RefusesOtherDpuFamilies) {
   for (const Text family : {"DPUCVDX8G_ISA3_C32B6", "DPUCAHX8H_ISA2", "DPUCADF8H"}) {
     try {
       const auto handle = load(addition().file(family));
-      shared_engine(handle.subgraph("dpu"), Kernels::automatic, this_maker());
+      shared_engine(handle.subgraph("dpu"), Kernels::automatic, 1, this_maker());
       FAIL() << family;
     } catch (const ModelError& error) {
       EXPECT_NE(Text(error.what()).find(family.substr(0, 9)), Text::npos) << error.what();

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import nerone
-from nerone import Model
+from nerone import Model, _core
 from nerone.errors import ConfigurationError, DeviceError, DtypeError, ModelError, ShapeError
 from nerone.runtime import model as model_module
 from paths import golden
@@ -202,6 +203,27 @@ def test_golden_model_whole_and_until_the_dpu() -> None:
     exponents = np.exp(real_values - real_values.max(-1, keepdims=True))
     probabilities = exponents / exponents.sum(-1, keepdims=True)
     np.testing.assert_allclose(Model.load(path).run(vectors["input"]), probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_that_share_an_image_give_the_same_bits(threads: int) -> None:
+    vectors = np.load(golden("models", "nerone_prostate_sc.npz"))
+    path = golden("models", "nerone_prostate_sc.xmodel")
+    with Model.load(path, until="dpu", threads_per_image=threads) as model:
+        for _ in range(3):
+            np.testing.assert_array_equal(model.run(vectors["input"]), vectors["expected"])
+
+
+@pytest.mark.parametrize("threads", [0, 65, 1.5, True, "2"])
+def test_a_number_of_threads_that_cannot_be_is_refused(tiny_xmodel: Path, threads: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"threads_per_image is .*; expected a whole number, 1 to 64"):
+        Model.load(tiny_xmodel, threads_per_image=threads)
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(0, "1 or more"), (65, "at most 64")])
+def test_the_runner_checks_its_threads_as_well(tiny_xmodel: Path, threads: int, expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"nerone_threads_per_image is {threads}, expected {expected}"):
+        _core.Model(str(tiny_xmodel), _core.DeviceOptions(threads_per_image=threads))
 
 
 def test_other_python_threads_run_meanwhile(tiny_xmodel: Path) -> None:

@@ -33,6 +33,7 @@ PATIENT_MS = 60_000
         ("device_timeout_ms", -1),
         ("cores", -1),
         ("job_latency_us", "1"),
+        ("threads_per_image", 0),
         ("pin_to", (-1,)),
         ("pin_to", "a"),
         ("pin_to", (100_000,)),
