@@ -7,10 +7,10 @@ JOBS ?= $(shell nproc)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 SAMPLE := $(filter sample,$(NERONE_TESTS))
 
-.PHONY: help setup develop demo test test-cpp test-python bench fuzz fuzz-cpp soak lint format asan tsan arm64 wheels fresh docs clean
+.PHONY: help setup develop demo test test-cpp test-python bench fuzz fuzz-cpp soak lint format asan tsan arm64 wheels nerone-run fresh docs clean
 
 help:
-	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | fuzz-cpp [MINUTES=10] | soak [MINUTES=10] | lint | format | asan | tsan | arm64 | wheels | fresh | docs | clean"
+	@echo "make demo [DATA=folder of CT volumes] | test | bench | fuzz [MINUTES=10] | fuzz-cpp [MINUTES=10] | soak [MINUTES=10] | lint | format | asan | tsan | arm64 | wheels | nerone-run | fresh | docs | clean"
 
 packages:
 	@[[ -n "$$NERONE_SKIP_SYSTEM_PACKAGES" ]] || scripts/install_system_packages.sh scripts/system_packages.txt
@@ -67,12 +67,16 @@ asan tsan: packages
 	cmake --build --preset $@ --parallel $(JOBS)
 	ctest --test-dir build/$@ --output-on-failure --parallel $(JOBS)
 
-arm64: venv
+arm64: develop
 	scripts/arm64.sh
 
 # For this machine and each CPython on PATH, or make wheels ARCHS="x86_64 aarch64" PYTHONS="3.9 3.10 /path/to/python3.12".
 wheels: venv
 	$(BIN)/python scripts/wheels.py $(ARCHS:%=--arch %) $(PYTHONS:%=--python %)
+
+# nerone-run for the boards, with glibc 2.31 and newer: build/nerone-run-aarch64.tar.gz.
+nerone-run: venv
+	$(BIN)/python scripts/nerone_run.py
 
 # The README's commands on a new Debian 12, as root and as an ordinary user.
 fresh:

@@ -1,4 +1,4 @@
-# Cross build for the boards' Cortex-A53 (ARMv8.0-A). The sysroot is made by scripts/arm64.sh.
+# Cross build for the boards' Cortex-A53 (ARMv8.0-A). The sysroot is made by scripts/arm64_sysroot.sh.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
@@ -6,7 +6,10 @@ set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 
 get_filename_component(nerone_root "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
-set(CMAKE_SYSROOT "${nerone_root}/build/arm64-sysroot")
+if(NOT NERONE_SYSROOT)
+  set(NERONE_SYSROOT "${nerone_root}/build/arm64-sysroot")
+endif()
+get_filename_component(CMAKE_SYSROOT "${NERONE_SYSROOT}" ABSOLUTE)
 set(CMAKE_FIND_ROOT_PATH "${CMAKE_SYSROOT}")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cross-builds everything for Cortex-A53, then runs the C++ tests and one Python test run under qemu.
+# Cross-builds everything for Cortex-A53, then runs the C++ tests, nerone-run and one Python test run under qemu.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sysroot=build/arm64-sysroot
@@ -26,6 +26,11 @@ ctest --test-dir build/arm64 --output-on-failure --parallel "$(nproc)" --exclude
 for cpu in neoverse-n1 max; do
   qemu-aarch64-static -cpu "$cpu" -L "$sysroot" build/arm64/tests/cpp/softdpu/test_softdpu --gtest_filter='Simd.*:*EveryEngine*'
 done
+
+# The program for the boards gives the masks and classes of this machine's Python.
+NERONE_RUN="qemu-aarch64-static -cpu cortex-a53 -L $sysroot build/arm64/cpp/src/run/nerone-run" \
+  .venv/bin/python -m pytest -p no:cacheprovider -q tests/python/run/test_nerone_run.py \
+  -k "(masks_of_the_network_grid or table_of_nerone_run) and not paper"
 
 # One interpreter only: under qemu its start alone costs seconds.
 rm -rf "$stage"

@@ -28,6 +28,7 @@ fi
 
 if [[ ${1:-} == --inside-arm64 ]]; then
   root=$2 version=$3
+  mkdir -p "$root/proc"
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
   # As a Cortex-A53: an instruction that boards lack ends the process.
@@ -36,7 +37,7 @@ if [[ ${1:-} == --inside-arm64 ]]; then
       chroot "$root" /qemu -E LD_LIBRARY_PATH=/vart -cpu cortex-a53 "/usr/bin/python$version" "$@"
   }
   pip=$(basename "$root"/house/pip-*.whl)
-  site=/house/$pip python -m pip install -q --no-index --no-compile --find-links /house --target /site "nerone[cli]" pytest
+  site=/house/$pip python -m pip install -q --no-index --no-compile --find-links /house --root-user-action ignore --target /site "nerone[cli]" pytest
   site=/site
   python -c 'import platform, nerone._core as core; print("=== Python", platform.python_version(), *platform.libc_ver(), "VART", core.vart_installation())'
   python -m nerone.cli.main doctor || true

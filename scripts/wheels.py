@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
@@ -132,6 +133,13 @@ def _run(*command: str, cwd: Path = ROOT) -> str:
     return subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def _build(*command: str) -> None:
+    """Run a command that says much; what it says is shown where it fails."""
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise SystemExit(f"{done.stdout}wheels.py: '{' '.join(command[:3])} ...' failed; its lines above say why")
+
+
 def _metadata(folder: Path) -> str:
     """Write the .dist-info folder as pip would have it, and return its name."""
     program = (
@@ -205,9 +213,9 @@ def _compile(arch: str, headers: Path, version: str, folder: Path) -> None:
         settings["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / f"cmake/{arch}-toolchain.cmake")
         settings["CMAKE_FIND_ROOT_PATH_MODE_PACKAGE"] = "BOTH"
     defines = [f"-D{name}={value}" for name, value in settings.items()]
-    _run("cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja", *defines)
-    _run("cmake", "--build", str(build), "--target", *TARGETS)
-    _run("cmake", "--install", str(build), "--component", "python", "--strip", "--prefix", str(folder))
+    _build("cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja", *defines)
+    _build("cmake", "--build", str(build), "--target", *TARGETS)
+    _build("cmake", "--install", str(build), "--component", "python", "--strip", "--prefix", str(folder))
 
 
 def _root(arch: str) -> Path:
@@ -278,14 +286,20 @@ def _set_header(file: Path, name: str, values: list[str]) -> None:
 
 def _platform(folder: Path, arch: str) -> str:
     """Return the oldest manylinux that has all versions of the C and C++ libraries' symbols that are asked for."""
-    dump = "objdump" if arch == platform.machine() else f"{arch}-linux-gnu-objdump"
-    needed = "".join(_run(dump, "-T", str(library)) for library in folder.rglob("*.so*"))
-    glibc = max((int(minor) for minor in re.findall(r"GLIBC_2\.(\d+)", needed)), default=0)
-    glibcxx = max((int(patch) for patch in re.findall(r"GLIBCXX_3\.4\.(\d+)", needed)), default=0)
+    glibc, glibcxx = newest_symbols(folder.rglob("*.so*"), arch)
     for own_glibc, own_glibcxx in MANYLINUX:
         if glibc <= own_glibc and glibcxx <= own_glibcxx:
             return f"manylinux_2_{own_glibc}_{arch}"
     raise SystemExit(f"wheels.py: GLIBC_2.{glibc} with GLIBCXX_3.4.{glibcxx} is newer than every system of MANYLINUX")
+
+
+def newest_symbols(files: Iterable[Path], arch: str) -> tuple[int, int]:
+    """Return the newest minor version of glibc and patch version of libstdc++ whose symbols are needed."""
+    dump = "objdump" if arch == platform.machine() else f"{arch}-linux-gnu-objdump"
+    table = "".join(_run(dump, "-T", str(file)) for file in files)
+    glibc = max((int(minor) for minor in re.findall(r"GLIBC_2\.(\d+)", table)), default=0)
+    glibcxx = max((int(patch) for patch in re.findall(r"GLIBCXX_3\.4\.(\d+)", table)), default=0)
+    return glibc, glibcxx
 
 
 if __name__ == "__main__":

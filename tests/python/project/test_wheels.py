@@ -130,3 +130,23 @@ def test_the_tag_is_the_oldest_system_that_has_the_symbols(package: Path) -> Non
         ["objdump", "-T", str(package / "libnerone_vart2.so")], check=True, capture_output=True, text=True
     )
     assert max(int(minor) for minor in re.findall(r"GLIBC_2\.(\d+)", objdump.stdout)) <= int(matched[1])
+
+
+def test_the_gate_of_nerone_run_refuses_what_a_board_may_lack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
+    gate = script("nerone_run")
+    (tmp_path / "nerone").mkdir()
+    for name in ("nerone-run", "nerone/libnerone_vart2.so", "nerone/libnerone_softdpu.so"):
+        (tmp_path / name).touch()
+    wanted = {"nerone-run": ["libc.so.6", "libstdc++.so.6"], "libnerone_vart2.so": ["libxir.so.2"]}
+    newest = {"nerone-run": (31, 28)}
+    monkeypatch.setattr(gate, "needed", lambda file: wanted.get(file.name, ["libc.so.6"]))
+    monkeypatch.setattr(gate, "newest_symbols", lambda files, arch: newest.get(files[0].name, (17, 0)))
+    assert gate.check(tmp_path) == []
+    newest["nerone-run"] = (34, 28)
+    wanted["libnerone_softdpu.so"] = ["libxir.so.2", "libhwy.so.1"]
+    assert gate.check(tmp_path) == [
+        "nerone-run needs GLIBC_2.34 and GLIBCXX_3.4.28, newer than GLIBC_2.31 and GLIBCXX_3.4.28",
+        "libnerone_softdpu.so needs libxir.so.2, which a board may lack",
+        "libnerone_softdpu.so needs libhwy.so.1, which a board may lack",
+    ]
