@@ -65,7 +65,8 @@ def work(name: str, folder: Path, seconds: float, seed: int, most: int) -> None:
     while time.monotonic() - start < seconds and counts["mutants"] < most:
         file = rng.choice(files)
         path = folder / "mutants" / file.name
-        path.write_bytes(mutant(file.read_bytes(), rng))
+        change = door.mutate if door.mutate is not None and rng.random() < 0.5 else mutant
+        path.write_bytes(change(file.read_bytes(), rng))
         counts["mutants"] += 1
         try:
             door.enter(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from tests.fuzz.forked import forked_reader
 from tests.fuzz.sockets import enter_socket, socket_seeds
+from tests.fuzz.structured import json_mutant, onnx_mutant
 
 from nerone.errors import Error
 
@@ -29,10 +31,12 @@ class Door:
     ----------
     seeds : makes files in a folder, and returns them
     enter : reads a mutant, whose name ends as its seed's
+    mutate : makes a well-formed mutant of a seed's bytes, for one half of the mutants
     """
 
     seeds: Callable[[Path], list[Path]]
     enter: Callable[[Path], None]
+    mutate: Callable[[bytes, random.Random], bytes] | None = None
 
 
 def _xmodels(folder: Path) -> list[Path]:
@@ -197,16 +201,54 @@ def _enter_h5(path: Path) -> None:
 
 
 def _onnx(folder: Path) -> list[Path]:
-    import onnx
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper, numpy_helper
 
-    shape = [1, 3, 8, 8]
-    given, taken = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy")
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [given], [taken])
-    stream = io.BytesIO()
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), stream)
-    (folder / "a.onnx").write_bytes(stream.getvalue())
-    return [folder / "a.onnx"]
+    def write(name: str, nodes: list[Any], constants: list[Any]) -> Path:
+        given, taken = (helper.make_tensor_value_info(end, TensorProto.FLOAT, [1, 3, 8, 8]) for end in "xy")
+        graph = helper.make_graph(nodes, "g", [given], [taken], constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        (folder / name).write_bytes(model.SerializeToString())
+        return folder / name
+
+    node, constant = helper.make_node, numpy_helper.from_array
+    kernel = np.ones((3, 3, 3, 3), np.float32)
+    window = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1], "dilations": [1, 1], "group": 1}
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 0}
+    up = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    layers = [
+        node("Conv", ["x", "w", "b"], ["c"], **window),
+        node("BatchNormalization", ["c", "b", "b", "b", "v"], ["n"], epsilon=1e-3),
+        node("LeakyRelu", ["n"], ["l"], alpha=0.1),
+        node("MaxPool", ["l"], ["p"], **pool),
+        node("Resize", ["p", "", "s"], ["u"], **up),
+        node("Concat", ["u", "x"], ["k"], axis=1),
+        node("Split", ["k", "parts"], ["k1", "k2"], axis=1),
+        node("Add", ["k1", "k2"], ["a"]),
+        node("Clip", ["a", "low", "high"], ["y"]),
+    ]
+    numbers = {"b": np.ones(3), "v": np.ones(3), "s": [1, 1, 2, 2], "low": 0.0, "high": 6.0}
+    floats = [constant(np.asarray(value, np.float32), name) for name, value in numbers.items()]
+    parts = constant(np.asarray([3, 3], np.int64), "parts")
+    quantized = [
+        node("QuantizeLinear", ["x", "sx", "z"], ["xq"]),
+        node("DequantizeLinear", ["xq", "sx", "z"], ["xd"]),
+        node("DequantizeLinear", ["wq", "sx", "z"], ["wd"]),
+        node("Conv", ["xd", "wd"], ["c"], **window),
+        node("QuantizeLinear", ["c", "sx", "z"], ["cq"]),
+        node("DequantizeLinear", ["cq", "sx", "z"], ["y"]),
+    ]
+    scales = [constant(np.asarray(2.0**-4, np.float32), "sx"), constant(np.asarray(0, np.int8), "z")]
+    return [
+        write("a.onnx", layers, [constant(kernel, "w"), *floats, parts]),
+        write("qdq.onnx", quantized, [constant(kernel.astype(np.int8), "wq"), *scales]),
+    ]
+
+
+def _enter_onnx(path: Path) -> None:
+    from nerone.graph.onnx_model import from_onnx
+    from nerone.quantization import load_qdq
+
+    (load_qdq if path.name == "qdq.onnx" else from_onnx)(path)
 
 
 def _enter_graph(path: Path) -> None:
@@ -217,11 +259,11 @@ def _enter_graph(path: Path) -> None:
 
 DOORS = {
     "xmodel": Door(_xmodels, _enter_xmodel),
-    "bundle": Door(_bundles, _enter_bundle),
+    "bundle": Door(_bundles, _enter_bundle, json_mutant),
     "images": Door(_images, _enter_image),
-    "answers": Door(_answers, _enter_answer),
-    "messages": Door(_messages, _enter_message),
+    "answers": Door(_answers, _enter_answer, json_mutant),
+    "messages": Door(_messages, _enter_message, json_mutant),
     "sockets": Door(socket_seeds, enter_socket),
     "h5": Door(_h5, _enter_h5),
-    "onnx": Door(_onnx, _enter_graph),
+    "onnx": Door(_onnx, _enter_onnx, onnx_mutant),
 }
