@@ -27,6 +27,9 @@ if(NERONE_SANITIZE)
   add_link_options(-fsanitize=${NERONE_SANITIZE})
 endif()
 
+if(NERONE_BUILD_FUZZERS AND NERONE_SANITIZE)
+  add_compile_options(-fno-sanitize-recover=all)  # a finding ends the process, and so counts
+endif()
 if(NERONE_BUILD_FUZZERS AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
   # Coverage, for libFuzzer; the sources are kept clean of gcc's warnings, not of clang's.
   add_compile_options(-fsanitize=fuzzer-no-link -Wno-error)

@@ -144,10 +144,12 @@ void Execution::resolve(const Stage& stage, const Source& source, const Sink& si
 }
 
 void Execution::scale_last(std::size_t channels, float scale) {
-  kernels::Affine* last = chain_.data() + (chain_steps_ - 1) * channels;
-  if (chain_steps_ > 0 && scales_exactly(last, channels, scale)) {
-    for (std::size_t c = 0; c < channels; ++c) last[c].scale *= scale, last[c].offset *= scale;
-    return;
+  if (chain_steps_ > 0) {
+    kernels::Affine* last = chain_.data() + (chain_steps_ - 1) * channels;
+    if (scales_exactly(last, channels, scale)) {
+      for (std::size_t c = 0; c < channels; ++c) last[c].scale *= scale, last[c].offset *= scale;
+      return;
+    }
   }
   // Values too great for a float saturate either way.
   kernels::Affine* step = chain_.data() + chain_steps_ * channels;
