@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Builds wheels: [--arch x86_64|aarch64]... [--python VERSION|PROGRAM]... [--output DIR].
 
-The C++ core is built once per architecture, with Debian 12's compiler, the bindings once per Python. Of a Python only
-the headers are needed: those of a CPython of that version that is found here, else those of the Debian that has it.
-Without --python, for each CPython that is found on PATH.
+The C++ core is built once per architecture, with Debian 12's compiler, the bindings once per Python; for aarch64 with
+Debian 11's C and C++ libraries. Of a Python only the headers are needed: those of a CPython of that version that is
+found here, else those of the Debian that has it. Without --python, for each CPython that is found on PATH.
 
 The wheel for x86_64 brings Debian's VART, XIR and UniLog with what they need and their licences: the software DPU works
 without any of them installed. A board has its own, so the wheel for aarch64 brings none. oneDNN is left out: the
@@ -200,7 +200,7 @@ def _debian_headers(version: str, arch: str) -> Path:
 def _compile(arch: str, headers: Path, version: str, folder: Path) -> None:
     build = BUILD / f"wheel-{arch}"
     if arch != platform.machine():
-        _run(str(ROOT / "scripts/arm64_sysroot.sh"))
+        _run(str(ROOT / "scripts/arm64_sysroot.sh"), "2.31")
     settings = {
         "CMAKE_BUILD_TYPE": "Release",
         "NERONE_BUILD_PYTHON": "ON",
@@ -210,7 +210,7 @@ def _compile(arch: str, headers: Path, version: str, folder: Path) -> None:
         "pybind11_DIR": _run(sys.executable, "-m", "pybind11", "--cmakedir").strip(),
     }
     if arch != platform.machine():
-        settings["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / f"cmake/{arch}-toolchain.cmake")
+        settings["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / f"cmake/{arch}-glibc-2.31-toolchain.cmake")
         settings["CMAKE_FIND_ROOT_PATH_MODE_PACKAGE"] = "BOTH"
     defines = [f"-D{name}={value}" for name, value in settings.items()]
     _build("cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja", *defines)
