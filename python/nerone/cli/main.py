@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -66,8 +67,10 @@ def _run(words: list[str]) -> int:
 
     # Recent typer carries its own click, so its errors are reached through typer's names.
     usage_error: Any = typer.BadParameter.__mro__[1]
+    completes = "_NERONE_COMPLETE" in os.environ or words[:1] in (["--show-completion"], ["--install-completion"])
     try:
-        result = _command()(args=words or ["--help"], prog_name="nerone", standalone_mode=False)
+        with trusted_streams() if completes else contextlib.nullcontext():
+            result = _command()(args=words or ["--help"], prog_name="nerone", standalone_mode=False)
     except typer.Abort:
         return _say("interrupted", INTERRUPTED)
     except usage_error as error:
