@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
 
 __all__ = [
     "ConfigurationError",
@@ -14,6 +17,7 @@ __all__ = [
     "QueueClosedError",
     "ShapeError",
     "TimeoutError",
+    "model_errors",
     "printable",
     "printable_line",
 ]
@@ -84,3 +88,19 @@ class QueueClosedError(Error, RuntimeError):
 
 class ConfigurationError(Error, ValueError):
     """A setting cannot work: unknown board or preset, missing file, empty folder."""
+
+
+@contextlib.contextmanager
+def model_errors(file: Path | str, remedy: str = "export the model again") -> Iterator[None]:
+    """Raise ModelError, naming the file, in place of what a library or an importer raises about its content.
+
+    Whatever a reader of models stumbles over is the file's fault: files come from strangers. NERONE's own errors pass,
+    and so does ImportError: a missing package is reported elsewhere, with what to install.
+    """
+    try:
+        yield
+    except (Error, ImportError):
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise ModelError(f"'{file}' cannot be imported ({reason}); {remedy}") from error

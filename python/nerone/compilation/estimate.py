@@ -21,8 +21,7 @@ from typing import Any
 
 from nerone.compilation.board_time import board_time_of
 from nerone.dpu.boards import Board, Dpu, find_board
-from nerone.errors import ConfigurationError
-from nerone.graph.model_errors import model_errors
+from nerone.errors import ConfigurationError, model_errors
 
 __all__ = ["Estimate", "LayerTime", "estimate", "estimate_graph", "layer_times", "values_per_image"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nerone.dpu.fingerprints import boards_of_fingerprint, fingerprint_text
 from nerone.dpu.ops import NO_XIR_OP
-from nerone.graph.model_errors import model_errors
+from nerone.errors import model_errors
 
 __all__ = ["inspect_xmodel"]
 

@@ -14,9 +14,8 @@ import numpy as np
 from nerone.compat import zip
 from nerone.compilation.quantized_xir_nodes import XirNodes
 from nerone.compilation.xir_attrs import Attrs, Pads, constant_array, window_pads
-from nerone.errors import ConfigurationError, ModelError
+from nerone.errors import ConfigurationError, ModelError, model_errors
 from nerone.graph import Graph, Node, Op
-from nerone.graph.model_errors import model_errors
 from nerone.quantization.model import QuantizedModel
 
 __all__ = ["from_quantized_xir", "load_quantized_xir"]

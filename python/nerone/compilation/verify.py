@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from nerone import _core
 from nerone.compat import zip
 from nerone.compilation.vendor.difference import TAP, tapped
-from nerone.errors import ConfigurationError, ModelError
-from nerone.graph.model_errors import model_errors
+from nerone.errors import ConfigurationError, ModelError, model_errors
 from nerone.instructions.layers import layers_of
 from nerone.instructions.ports import Port, port_of, ports_of
 from nerone.instructions.program import Program, dpu_subgraphs

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nerone.errors import ConfigurationError, ModelError
+from nerone.errors import ConfigurationError, ModelError, model_errors
 from nerone.graph.graph import Graph
 from nerone.graph.h5_model import H5Model, from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.keras_archive import from_keras_archive
 from nerone.graph.keras_model import from_keras
-from nerone.graph.model_errors import model_errors
 from nerone.graph.onnx_model import from_onnx
 from nerone.graph.pytorch_model import CHECKPOINT_ADVICE, CHECKPOINTS, from_pt2, from_pytorch, is_pytorch
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.compat import zip
-from nerone.errors import ModelError
+from nerone.errors import ModelError, model_errors
 from nerone.graph.builder import GraphBuilder
 from nerone.graph.graph import Graph, Op
 from nerone.graph.input_shapes import InputShape, input_shapes
-from nerone.graph.model_errors import model_errors
 from nerone.graph.onnx_file import fold, import_onnx, opset_of, read_onnx
 from nerone.graph.onnx_ops import OPERATORS
 from nerone.graph.onnx_qdq import DEQUANTIZE, QUANTIZE, FixPoints

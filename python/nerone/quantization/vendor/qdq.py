@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from nerone.dpu.arithmetic import HARD_SIGMOID_SCALE, average_pool_ratio
-from nerone.errors import ConfigurationError, ModelError
+from nerone.errors import ConfigurationError, ModelError, model_errors
 from nerone.graph import Graph, Node, Op, from_onnx
 from nerone.graph.input_shapes import InputShape
-from nerone.graph.model_errors import model_errors
 from nerone.graph.onnx_qdq import FixPoints
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms

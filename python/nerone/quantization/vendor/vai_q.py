@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from nerone.dpu.ops import KEEPS_FIX_POINT, WEIGHTED
-from nerone.errors import ConfigurationError, ModelError
+from nerone.errors import ConfigurationError, ModelError, model_errors
 from nerone.graph import GraphBuilder, Op
 from nerone.graph.h5_model import H5Model, from_h5, read_h5
 from nerone.graph.input_shapes import InputShape
 from nerone.graph.layer_spec import LayerSpec
 from nerone.graph.layer_table import add_layer
-from nerone.graph.model_errors import model_errors
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.report import layer_rows
