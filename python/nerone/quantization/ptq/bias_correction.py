@@ -1,10 +1,7 @@
-"""Shifts biases so that every layer's int8 output comes closer to its float output.
+"""Shifts biases so that every layer's int8 output has the mean of its float output.
 
 Source of the idea: Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", 2019,
-empirical variant: the mean error of a channel is taken out of it. Where an activation such as ReLU is computed with the
-layer, most pixels may be zero behind it, and their errors say nothing: there the mean over the pixels in which the
-activation's outputs differ is tried too, and each channel keeps the shift that leaves the smallest squared error behind
-the activation. Layers are corrected in order within one pass, so that each sees what those before it now give.
+empirical variant. Layers are corrected in order within one pass, so that each sees what those before it now give.
 """
 
 from __future__ import annotations
@@ -19,8 +16,7 @@ from nerone.dpu.ops import WEIGHTED
 from nerone.graph import Graph, Node
 from nerone.quantization.executor import compiled_for, evaluate, quantized_weights
 from nerone.quantization.model import QuantizedModel
-from nerone.quantization.tf_ops import apply_node, fake_quantize_tf, import_tensorflow
-from nerone.quantization.topology import fused_activation
+from nerone.quantization.tf_ops import fake_quantize_tf, import_tensorflow
 
 __all__ = ["correct_biases"]
 
@@ -38,7 +34,6 @@ def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray
     graph, rounded = model.graph, quantized_weights(model)
     names = [node.name for node in graph if node.op in WEIGHTED]
     nodes = graph.by_name
-    activations = {name: fused_activation(graph, nodes[name]) for name in names}
 
     def run(*feeds: Any) -> list[Any]:
         inputs = dict(zip(graph.inputs, feeds, strict=True))
@@ -47,7 +42,8 @@ def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray
 
         def hook(node: Node, value: Any) -> Any:
             if node.name in rounded:
-                shifts[node.name] = _best_shift(tf, value, exact[node.name], activations[node.name])
+                axes = list(range(len(value.shape) - 1))
+                shifts[node.name] = tf.reduce_mean(exact[node.name] - value, axis=axes)
                 value = value + shifts[node.name]
             fix_point = model.fix_points.get(node.name)
             return value if fix_point is None else fake_quantize_tf(value, float(fix_point))
@@ -63,25 +59,3 @@ def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray
             node = node.with_changes(weights={**node.weights, "bias": bias.astype(np.float32)})
         changed.append(node)
     return Graph(graph.name, tuple(changed), graph.inputs, graph.outputs)
-
-
-def _best_shift(tf: Any, value: Any, exact: Any, activation: Node | None) -> Any:
-    """Return (C,) float32, what to add to (N, ..., C) ``value`` for it to be like ``exact``."""
-    axes = list(range(len(value.shape) - 1))
-    mean = tf.reduce_mean(exact - value, axis=axes)
-    if activation is None:
-        return mean
-
-    def behind(tensor: Any) -> Any:
-        return apply_node(activation, [tensor], activation.weights)
-
-    wanted = behind(exact)
-    difference = wanted - behind(value)
-    differing = tf.reduce_sum(tf.cast(difference != 0.0, tf.float32), axis=axes)
-    of_differing = tf.reduce_sum(difference, axis=axes) / tf.maximum(differing, 1.0)
-    # What is added may raise pixels above zero that did not differ before: less of it may be better.
-    shifts = tf.stack([mean, of_differing, of_differing / 2.0, tf.zeros_like(mean)])
-    errors = tf.stack(
-        [tf.reduce_sum(tf.square(wanted - behind(value + shift)), axis=axes) for shift in tf.unstack(shifts)]
-    )
-    return tf.gather(tf.transpose(shifts), tf.argmin(errors), batch_dims=1)
