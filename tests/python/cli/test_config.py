@@ -77,7 +77,9 @@ def test_shells_complete_verbs_and_options():
         [sys.executable, "-c", program], env={**os.environ, **words}, capture_output=True, text=True, check=True
     )
     assert {"--max-bytes", "--max-scan-bytes"} <= set(said.stdout.split())
-    program = PROGRAM.replace("import sys;", "import sys; sys.argv = ['nerone', '--show-completion', 'bash'];")
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    words = {"_NERONE_COMPLETE": "source_bash"}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **words}, capture_output=True, text=True, check=True
+    )
     assert subprocess.run(["bash", "-n"], input=said.stdout, text=True, check=False).returncode == 0
     assert len(said.stdout.splitlines()) > 5
