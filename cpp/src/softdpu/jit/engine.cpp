@@ -12,9 +12,12 @@ namespace nerone::softdpu::jit {
 namespace {
 
 struct JitContext final : Context {
-  explicit JitContext(int threads) : team(threads) {}
+  explicit JitContext(int threads) : team(std::make_unique<Team>(threads)) {}
+  ~JitContext() override {
+    if (team->threads() > 1 && !team->is_here()) static_cast<void>(team.release());
+  }
 
-  Team team;
+  std::unique_ptr<Team> team;    // in a forked child it is left as it is: its threads seem to wait for ever
   AlignedBuffer arena, scratch;  // scratch memory of one thread behind the other's
   std::vector<const void*> operands;
   std::vector<std::unique_ptr<KernelState>> states;  // per task
@@ -104,14 +107,14 @@ void JitEngine::run_timed(Context& base, const void* const* inputs, void* const*
       frame.state = context.states[i].get();
       if (task.prepare) {
         if (thread == 0) task.prepare(frame);
-        context.team.wait_for_all();
+        context.team->wait_for_all();
       }
       if (task.is_shared || thread == 0) task.run(frame);
-      context.team.wait_for_all();
+      context.team->wait_for_all();
       if (thread == 0) watch.split();
     }
   };
-  context.team.run(std::ref(work));
+  context.team->run(std::ref(work));
 }
 
 std::shared_ptr<const Engine> make_jit_engine(Isa isa, const Program& program, const KernelMaker& make_kernel,

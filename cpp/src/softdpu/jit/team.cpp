@@ -2,6 +2,10 @@
 
 #include <immintrin.h>
 
+#include <nerone/error.hpp>
+#include <string>
+#include <system_error>
+
 namespace nerone::softdpu::jit {
 namespace {
 
@@ -11,20 +15,32 @@ constexpr int busy_turns = 2000;
 }  // namespace
 
 Team::Team(int threads) {
-  for (int thread = 1; thread < threads; ++thread) helpers_.emplace_back([this, thread] { help(thread); });
+  try {
+    for (int thread = 1; thread < threads; ++thread) helpers_.emplace_back([this, thread] { help(thread); });
+  } catch (const std::system_error& error) {
+    const auto made = helpers_.size();
+    end();
+    throw DeviceError("only " + std::to_string(made + 1) + " of " + std::to_string(threads) +
+                      " threads for one image could be had (" + error.what() +
+                      "); ask for fewer threads per image or raise the limit (ulimit -u, the container's pids)");
+  }
 }
 
-Team::~Team() {
+Team::~Team() { end(); }
+
+void Team::end() noexcept {
   {
     const std::lock_guard lock(mutex_);
     ends_ = true;
   }
   changed_.notify_all();
   for (auto& helper : helpers_) helper.join();
+  helpers_.clear();
 }
 
 void Team::run(const std::function<void(int)>& work) {
   if (helpers_.empty()) return work(0);
+  process_.require("model");
   share(work);
 }
 

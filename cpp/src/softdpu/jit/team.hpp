@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <nerone/process.hpp>
 #include <thread>
 #include <vector>
 
@@ -14,15 +15,19 @@ namespace nerone::softdpu::jit {
 
 class Team {
  public:
+  // DeviceError where a thread cannot be created; none is left then.
   explicit Team(int threads);
+  // Not in a forked child, which has none of the threads.
   ~Team();
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
+  // Whether this process made it; a forked child may only leave it alone.
+  bool is_here() const { return process_.is_this(); }
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
 
   // Every thread calls work with its number, the caller with 0; returns when all have. One call at a time. With more
-  // than one thread an exception in the work ends the process.
+  // than one thread an exception in the work ends the process. DeviceError in a forked child.
   void run(const std::function<void(int)>& work);
 
   // Within the work: returns when all threads have called it.
@@ -31,7 +36,9 @@ class Team {
  private:
   void share(const std::function<void(int)>& work) noexcept;
   void help(int thread) noexcept;
+  void end() noexcept;
 
+  Process process_;
   std::mutex mutex_;
   std::condition_variable changed_;
   const std::function<void(int)>* work_ = nullptr;
