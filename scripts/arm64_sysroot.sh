@@ -7,14 +7,16 @@ cd "$(dirname "$0")/.."
 sysroot=build/arm64-sysroot
 oldest=build/arm64-sysroot-2.31
 
-# make SUITE FOLDER PACKAGES [MIRROR]: the arm64 -dev packages cannot be installed beside the amd64 ones, so they are
+# make SUITE FOLDER PACKAGES: the arm64 -dev packages cannot be installed beside the amd64 ones, so they are
 # unpacked into a folder. One that was made of another list is made anew.
 make() {
   [[ $(cat "$2/.complete" 2>/dev/null) != "$3" ]] || return 0
   echo "Unpacking $2" >&2
   rm -rf "$2"
   mkdir -p build
-  mmdebstrap --quiet --variant=extract --architectures=arm64 --mode=root --include="$3" "$1" "$2" "${@:4}"
+  local archive
+  archive=$(scripts/debian_archive.sh "$1")
+  mmdebstrap --quiet --variant=extract --architectures=arm64 --mode=root --include="$3" "$1" "$2" ${archive:+"$archive"}
   [[ $1 == bookworm ]] || complete_oldest
   echo "$3" >"$2/.complete"
 }
@@ -35,6 +37,4 @@ packages=libvart-dev,libxir-dev,libunilog-dev,libprotobuf-dev,libgoogle-glog-dev
 packages+=,libhwy-dev,libgtest-dev,libpython3-dev,python3-minimal,python3-numpy,libc6-dev,libstdc++-12-dev,zlib1g-dev
 packages+=,libpng-dev,nlohmann-json3-dev
 make bookworm "$sysroot" "$packages"
-# Debian 11's updates are no longer where mmdebstrap looks for them.
-[[ ${1:-} != 2.31 ]] ||
-  make bullseye "$oldest" libc6-dev,libstdc++-10-dev,zlib1g-dev,libpng-dev,nlohmann-json3-dev http://deb.debian.org/debian
+[[ ${1:-} != 2.31 ]] || make bullseye "$oldest" libc6-dev,libstdc++-10-dev,zlib1g-dev,libpng-dev,nlohmann-json3-dev

@@ -4,7 +4,6 @@
 # no VART, no compiler, no sources. The golden vectors and the pipeline's tests run through the VART that the wheel brings; --demo installs the
 # extras too and runs nerone demo. On bullseye pip has to refuse a wheel for x86-64. A wheel for aarch64, which brings no
 # VART, is installed and run under qemu as a Cortex-A53. Needs root and mmdebstrap.
-# shellcheck disable=SC2046  # archive prints one word or none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suite='' demo=
@@ -60,8 +59,7 @@ if [[ -z $suite ]]; then
 fi
 house=build/wheelhouse-$version-$machine
 started=$SECONDS
-# Debian 11's updates are no longer where mmdebstrap looks for them.
-archive() { [[ $1 != bullseye ]] || echo http://deb.debian.org/debian; }
+archive=$(scripts/debian_archive.sh "$suite")
 
 # The wheels of the packages that are named and of what they need, from the package index. pip asks the Python that runs it
 # which requirements are of other versions only: the wheel's own is taken where it is on PATH.
@@ -87,7 +85,7 @@ if [[ $machine == aarch64 ]]; then
     rm -rf "$root"
     mkdir -p "$(dirname "$root")"
     mmdebstrap --quiet --variant=extract --architectures=arm64 --mode=root \
-      --include=python3-minimal,libpython3-stdlib,libstdc++6 "$suite" "$root" $(archive "$suite")
+      --include=python3-minimal,libpython3-stdlib,libstdc++6 "$suite" "$root" ${archive:+"$archive"}
     mkdir "$root/vart"
     for part in vart xir unilog glog gflags protobuf boost_filesystem json-c unwind lzma; do
       find "$sysroot/usr/$libraries" "$sysroot/$libraries" -name "lib$part*.so.*" -exec cp -L {} "$root/vart/" \;
@@ -119,7 +117,7 @@ extras=cli
 if [[ -n $demo ]]; then fetch "nerone[$extras] @ file://$(realpath "$wheel")" pytest; else fetch numpy typer rich pytest; fi
 echo "=== $(basename "$wheel") on a new Debian $suite: wheelhouse $((SECONDS - started)) s"
 
-mmdebstrap --quiet --mode=root --variant=minbase --include=python3-venv "$suite" "$root" $(archive "$suite")
+mmdebstrap --quiet --mode=root --variant=minbase --include=python3-venv "$suite" "$root" ${archive:+"$archive"}
 cp -r "$house" "$root/house"
 cp "$wheel" "$root/house/"
 mkdir "$root/check"

@@ -186,8 +186,7 @@ def _debian_headers(version: str, arch: str) -> Path:
         shutil.rmtree(root, ignore_errors=True)
         options = ["--quiet", "--variant=extract", "--mode=root", f"--architectures={DEBIAN_NAMES[arch]}"]
         _made(root.parent)
-        # Debian 11's updates are no longer where mmdebstrap looks for them.
-        archive = ["http://deb.debian.org/debian"] if SUITES[version] == "bullseye" else []
+        archive = _run(str(ROOT / "scripts/debian_archive.sh"), SUITES[version]).split()
         _run("mmdebstrap", *options, f"--include=libpython{version}-dev", SUITES[version], str(root), *archive)
         (root / ".complete").touch()
     # Debian's pyconfig.h includes the one of the architecture, which lies a folder further.
