@@ -8,7 +8,7 @@
 #include "isa/order.hpp"
 #include "isa/sources.hpp"
 #include "mutations.hpp"
-#include "short_program.hpp"
+#include "random_streams.hpp"
 
 namespace nerone::fuzz {
 
@@ -16,27 +16,13 @@ namespace {
 
 using namespace isa;
 
-constexpr std::uint64_t fingerprints[] = {0x1000020f6014407, 0x101000016010407, 0x101000016010200};
-constexpr std::size_t register_bytes = std::size_t{1} << 12;
+using isa::testing::any;
+using isa::testing::any_value;
+using isa::testing::fingerprints;
+using isa::testing::is_short;
+using isa::testing::Registers;
 
 Machine machine_of_byte(unsigned char byte) { return machine_of(fingerprints[byte % std::size(fingerprints)]); }
-
-// Small values are likely, so that many streams can run.
-std::uint32_t any_value(const Field& field, Random& random) {
-  const auto limit = below(8, random) == 0 ? field.mask() : std::min<std::uint32_t>(field.mask(), below(8, random));
-  return field.smallest() + static_cast<std::uint32_t>(random() % (std::uint64_t{limit} + 1));
-}
-
-Instruction any(const Format& format, Random& random) {
-  Instruction instruction;
-  instruction.format = &format;
-  instruction.dpdon = random() & 15;
-  instruction.dpdby = random() & 15;
-  for (int i = 0; i < format.count; ++i) {
-    instruction.values[static_cast<std::size_t>(i)] = any_value(format.fields[i], random);
-  }
-  return instruction;
-}
 
 const Format& any_format(int version, Random& random) {
   while (true) {
@@ -72,20 +58,6 @@ void change(Stream& stream, int version, Random& random) {
       }
   }
 }
-
-struct Registers {
-  Registers() {
-    for (int i = 0; i < register_count; ++i) {
-      auto& bytes = memory[static_cast<std::size_t>(i)];
-      bytes.resize(register_bytes);
-      sizes[i] = bytes.size();
-      addresses[static_cast<std::size_t>(i)] = bytes.data();
-    }
-  }
-  std::array<std::vector<std::uint8_t>, register_count> memory;
-  std::map<int, std::size_t> sizes;
-  std::array<std::uint8_t*, register_count> addresses{};
-};
 
 void run(const Program& program, char machine) {
   static Registers registers;

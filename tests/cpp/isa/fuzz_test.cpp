@@ -9,32 +9,21 @@
 
 #include "isa/core.hpp"
 #include "isa/order.hpp"
+#include "random_streams.hpp"
 
 namespace nerone::isa {
 namespace {
 
-using Random = std::mt19937_64;
+using testing::any;
+using testing::fingerprints;
+using testing::Random;
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::uint64_t fingerprints[] = {0x1000020f6014407, 0x101000016010407, 0x101000016010200};
+constexpr std::int64_t most_work = 1 << 16;
 
 std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
   const char* text = std::getenv(variable);
   return text == nullptr ? fallback : std::strtoull(text, nullptr, 0);
-}
-
-// Small values are likely, so that many streams can run.
-Instruction any(const Format& format, Random& random) {
-  Instruction instruction;
-  instruction.format = &format;
-  instruction.dpdon = random() & 15;
-  instruction.dpdby = random() & 15;
-  for (int i = 0; i < format.count; ++i) {
-    const auto& field = format.fields[i];
-    const auto limit = random() % 8 == 0 ? field.mask() : std::min<std::uint32_t>(field.mask(), random() % 8);
-    instruction.values[i] = field.smallest() + random() % (std::uint64_t{limit} + 1);
-  }
-  return instruction;
 }
 
 Stream stream_of(int version, Random& random) {
@@ -66,43 +55,9 @@ void damage(Bytes& bytes, Random& random) {
   }
 }
 
-class Registers {
- public:
-  Registers() {
-    for (std::size_t i = 0; i < register_count; ++i) {
-      bytes_[i].resize(std::size_t{1} << 12);
-      sizes[static_cast<int>(i)] = bytes_[i].size();
-      addresses[i] = bytes_[i].data();
-    }
-  }
-  std::map<int, std::size_t> sizes;
-  std::array<std::uint8_t*, register_count> addresses{};
-
- private:
-  std::array<Bytes, register_count> bytes_;
-};
-
-// A CONV with the largest kernel on a whole bank takes a second: only small ones are run here.
-bool is_short(const Program& program) {
-  std::int64_t work = 0;
-  for (const auto& operation : program.operations) {
-    if (const auto* op = std::get_if<Convolution>(&operation)) {
-      work += std::int64_t{op->tile.lines} * op->window.columns * op->window.groups * op->window.kernel_h *
-              op->window.kernel_w;
-    } else if (const auto* pooling = std::get_if<Pooling>(&operation)) {
-      work += std::int64_t{pooling->tile.lines} * pooling->tile.columns * pooling->window.groups *
-              pooling->window.kernel_h * pooling->window.kernel_w;
-    } else if (const auto* channelwise = std::get_if<Depthwise>(&operation)) {
-      work += std::int64_t{channelwise->tile.lines} * channelwise->tile.columns * channelwise->window.groups *
-              channelwise->window.kernel_h * channelwise->window.kernel_w;
-    }
-  }
-  return work < 1 << 16;
-}
-
 TEST(Fuzz, DamagedStreamsRunOrAreRefused) {
   const auto count = number_from("NERONE_FUZZ_COUNT", 5'000), first = number_from("NERONE_FUZZ_SEED", 1);
-  Registers registers;
+  testing::Registers registers;
   std::vector<Core> cores;
   for (const auto fingerprint : fingerprints) cores.emplace_back(machine_of(fingerprint));
   std::uint64_t decoded = 0, ran = 0, refused = 0;
@@ -128,7 +83,7 @@ TEST(Fuzz, DamagedStreamsRunOrAreRefused) {
         if (kept.size() > 24) break;
       }
       const auto program = make_program(machine, kept);
-      if (!is_short(program)) continue;
+      if (!testing::is_short(program, most_work)) continue;
       check_order(program);
       cores[which].run(program, registers.addresses);
       ++ran;
