@@ -79,6 +79,10 @@ class Site:
         words += ["--spool", str(self.folder / "spool"), "--silence", "2", "--retry", "0.5", "--tries", "100"]
         self._start("node", [sys.executable, "-c", NERONE, *words])
 
+    def wait_for_node(self) -> None:
+        """A node that was killed last may still be starting although everything is done on the disk."""
+        wait_for(self._listens)
+
     def _start(self, name: str, words: list[str]) -> None:
         self.running[name] = subprocess.Popen(words, stdout=self.log, stderr=self.log)
 
@@ -110,7 +114,7 @@ class Site:
     def failed_jobs(self) -> list[str]:
         return [job["ID"] for job in self.ask("/jobs?expand") or [] if job["State"] == "Failure"]
 
-    def listens(self) -> bool:
+    def _listens(self) -> bool:
         """Whether the node takes connections."""
         try:
             socket.create_connection(("127.0.0.1", self.node_port), PATIENT_S).close()
@@ -160,7 +164,7 @@ def test_one_segmentation_a_series_whatever_is_killed(site, run, bundle, tmp_pat
     # The node is not there yet: Orthanc's routing fails, and is sent again.
     wait_for(lambda: len(site.failed_jobs()) == count)
     site.start_node()
-    wait_for(site.listens)
+    site.wait_for_node()
     for job in site.failed_jobs():
         assert site.ask(f"/jobs/{job}/resubmit", {}) is not None
         wait_for(lambda job=job: site.ask(f"/jobs/{job}")["State"] == "Success")
@@ -184,6 +188,7 @@ def test_one_segmentation_a_series_whatever_is_killed(site, run, bundle, tmp_pat
     # Routed once more, nothing doubles.
     everything = site.ask("/tools/find", {"Level": "Series", "Query": {"Modality": "CT"}})
     assert len(everything) == count
+    site.wait_for_node()
     assert site.ask("/modalities/nerone/store", everything) is not None
     wait_for(lambda: site.states() == ["done"] * count)
     assert len(site.segmentations()) == count
