@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "softdpu/jit/layout.hpp"
 
@@ -49,6 +50,26 @@ NERONE_AVX2 inline Vector max_bytes(Vector a, Vector b) {
 }
 NERONE_AVX2 inline Vector min_bytes(Vector a, Vector b) {
   return {_mm256_min_epu8(a.low, b.low), _mm256_min_epu8(a.high, b.high)};
+}
+NERONE_AVX2 inline Vector and_bytes(Vector a, Vector b) {
+  return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
+}
+NERONE_AVX2 inline Vector sixteen_bytes(const std::uint8_t* from) {
+  return twice(_mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(from))));
+}
+NERONE_AVX2 inline Vector looked_up(Vector table, Vector index) {
+  return {_mm256_shuffle_epi8(table.low, index.low), _mm256_shuffle_epi8(table.high, index.high)};
+}
+NERONE_AVX2 inline Vector chosen(Vector without, Vector with, Vector by) {
+  return {_mm256_blendv_epi8(without.low, with.low, by.low), _mm256_blendv_epi8(without.high, with.high, by.high)};
+}
+NERONE_AVX2 inline Vector every_pixel(const std::uint8_t* from) {
+  std::int32_t pixel = 0;
+  std::memcpy(&pixel, from, sizeof pixel);
+  return twice(_mm256_set1_epi32(pixel));
+}
+NERONE_AVX2 inline Vector multiply_words(Vector a, Vector b) {
+  return {_mm256_mullo_epi16(a.low, b.low), _mm256_mullo_epi16(a.high, b.high)};
 }
 NERONE_AVX2 inline Vector max_words(Vector a, Vector b) {
   return {_mm256_max_epi16(a.low, b.low), _mm256_max_epi16(a.high, b.high)};

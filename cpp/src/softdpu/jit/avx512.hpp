@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "softdpu/jit/layout.hpp"
 
@@ -24,6 +25,24 @@ NERONE_AVX512 inline Vector bytes_of(std::uint8_t byte) { return _mm512_set1_epi
 NERONE_AVX512 inline Vector words_of(std::int16_t word) { return _mm512_set1_epi16(word); }
 NERONE_AVX512 inline Vector max_bytes(Vector a, Vector b) { return _mm512_max_epu8(a, b); }
 NERONE_AVX512 inline Vector min_bytes(Vector a, Vector b) { return _mm512_min_epu8(a, b); }
+NERONE_AVX512 inline Vector and_bytes(Vector a, Vector b) { return _mm512_and_si512(a, b); }
+// Sixteen bytes, aligned, in every 16 of a vector.
+NERONE_AVX512 inline Vector sixteen_bytes(const std::uint8_t* from) {
+  return _mm512_maskz_broadcast_i32x4(0xFFFF, _mm_load_si128(reinterpret_cast<const __m128i*>(from)));
+}
+// Of such a table the byte that each index names, 0 to 15.
+NERONE_AVX512 inline Vector looked_up(Vector table, Vector index) { return _mm512_shuffle_epi8(table, index); }
+// Of each byte the second one where the sign bit of `by` is set.
+NERONE_AVX512 inline Vector chosen(Vector without, Vector with, Vector by) {
+  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(by), without, with);
+}
+// The four channels of one pixel, for all pixels.
+NERONE_AVX512 inline Vector every_pixel(const std::uint8_t* from) {
+  std::int32_t pixel = 0;
+  std::memcpy(&pixel, from, sizeof pixel);
+  return _mm512_set1_epi32(pixel);
+}
+NERONE_AVX512 inline Vector multiply_words(Vector a, Vector b) { return _mm512_mullo_epi16(a, b); }
 NERONE_AVX512 inline Vector max_words(Vector a, Vector b) { return _mm512_max_epi16(a, b); }
 NERONE_AVX512 inline Vector min_words(Vector a, Vector b) { return _mm512_min_epi16(a, b); }
 NERONE_AVX512 inline Vector add_words(Vector a, Vector b) { return _mm512_add_epi16(a, b); }

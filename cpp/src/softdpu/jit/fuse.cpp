@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "softdpu/fixed.hpp"
 #include "softdpu/jit/conv_shape.hpp"
 #include "softdpu/jit/graph.hpp"
 #include "softdpu/jit/upsampled_conv.hpp"
@@ -91,6 +92,44 @@ bool fuse_upsampled_conv(Isa isa, TensorGraph& graph, const Node& node) {
   return true;
 }
 
+// x -> R(act(x * f(x) / 2^shift))
+ByteTable gated(const ByteTable& function, const ProductRule& rule) {
+  ByteTable table;
+  for (std::size_t byte = 0; byte < table.bytes.size(); ++byte) {
+    const int product = value_of(byte) * value_of(function.bytes[byte]);
+    table.bytes[byte] = std::clamp(byte_of(round_shift(product, rule.shift)), rule.bounds.low, rule.bounds.high);
+  }
+  return table;
+}
+
+// The product of a value and a function of it is a function of it.
+void fuse_gates(TensorGraph& graph) {
+  for (auto& node : graph.nodes) {
+    const auto* product = std::get_if<ProductNode>(&node.work);
+    for (std::size_t i = 0; product != nullptr && i < 2; ++i) {
+      const int value = node.inputs[i];
+      const Node* const producer = producer_of(graph, node.inputs[1 - i]);
+      const auto* table = producer == nullptr ? nullptr : std::get_if<TableNode>(&producer->work);
+      if (table == nullptr || producer->inputs[0] != value) continue;
+      node.work = TableNode{gated(table->table, product->rule)};
+      node.inputs = {value};
+      break;
+    }
+  }
+}
+
+bool is_part_of_buffer(const TensorGraph& graph, int tensor) {
+  return graph.tensors[static_cast<std::size_t>(tensor)].parent != none ||
+         std::any_of(graph.tensors.begin(), graph.tensors.end(),
+                     [&](const Tensor& part) { return part.parent == tensor; });
+}
+
+// A table that only gates read.
+bool drop_unread_table(Isa, TensorGraph& graph, const Node& node) {
+  return std::holds_alternative<TableNode>(node.work) && readers_of(graph, node.output) == 0 &&
+         !is_part_of_buffer(graph, node.output);
+}
+
 void erase_merged(Isa isa, TensorGraph& graph, bool (*merge)(Isa, TensorGraph&, const Node&)) {
   for (std::size_t i = 0; i < graph.nodes.size();) {
     const bool merged = merge(isa, graph, graph.nodes[i]);
@@ -102,6 +141,8 @@ void erase_merged(Isa isa, TensorGraph& graph, bool (*merge)(Isa, TensorGraph&, 
 }  // namespace
 
 void fuse(Isa isa, TensorGraph& graph) {
+  fuse_gates(graph);
+  erase_merged(isa, graph, drop_unread_table);
   erase_merged(isa, graph, fuse_upsampled_conv);
   erase_merged(isa, graph, fuse_upsample);
 }

@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "softdpu/jit/conv_weights.hpp"
+#include "softdpu/jit/global_average.hpp"
 #include "softdpu/jit/isa.hpp"
 #include "softdpu/jit/layout.hpp"
+#include "softdpu/jit/product.hpp"
+#include "softdpu/jit/table.hpp"
 #include "softdpu/program.hpp"
 
 namespace nerone::softdpu::jit {
@@ -62,7 +65,22 @@ struct MaxPoolNode {
 struct SumNode {
   std::vector<int> input_shifts;
   int shift = 0;
-  std::uint8_t low = 0, high = 255;  // bounds of the stored byte
+  ByteBounds bounds;
+};
+
+// y = R(act(a * b / 2^shift)); the second input has the first one's size, or a single pixel.
+struct ProductNode {
+  ProductRule rule;
+};
+
+// A function of single bytes.
+struct TableNode {
+  ByteTable table;
+};
+
+// Over all pixels.
+struct GlobalAverageNode {
+  AverageRule rule;
 };
 
 // An upsampling, or a padding.
@@ -76,8 +94,8 @@ struct DenseNode {
   Operation operation;
 };
 
-using Work =
-    std::variant<PackNode, UnpackNode, ConvNode, UpsampledConvNode, MaxPoolNode, SumNode, UpsampleNode, DenseNode>;
+using Work = std::variant<PackNode, UnpackNode, ConvNode, UpsampledConvNode, MaxPoolNode, SumNode, ProductNode,
+                          TableNode, GlobalAverageNode, UpsampleNode, DenseNode>;
 
 struct Node {
   std::string name;

@@ -43,7 +43,7 @@ bool GraphBuilder::lower(const Step& step) {
         using T = std::decay_t<decltype(operation)>;
         if constexpr (std::is_same_v<T, Conv> || std::is_same_v<T, Pool> || std::is_same_v<T, Eltwise> ||
                       std::is_same_v<T, Concat> || std::is_same_v<T, Upsample> || std::is_same_v<T, Pad> ||
-                      std::is_same_v<T, Copy>) {
+                      std::is_same_v<T, Copy> || std::is_same_v<T, HardSigmoid>) {
           return lower_step(step, operation);
         } else {
           return false;

@@ -16,6 +16,18 @@ inline constexpr int lanes = 16;
 inline constexpr int vector_bytes = 64;
 inline constexpr std::uint8_t zero_byte = 0x80;
 
+constexpr std::uint8_t byte_of(std::int8_t value) {
+  return static_cast<std::uint8_t>(static_cast<std::uint8_t>(value) ^ zero_byte);
+}
+constexpr std::int8_t value_of(std::size_t byte) {
+  return static_cast<std::int8_t>(static_cast<std::uint8_t>(byte) ^ zero_byte);
+}
+
+// Of stored bytes, from an activation.
+struct ByteBounds {
+  std::uint8_t low = 0, high = 255;
+};
+
 constexpr int divide_up(int value, int step) { return (value + step - 1) / step; }
 constexpr int round_up(int value, int step) { return divide_up(value, step) * step; }
 

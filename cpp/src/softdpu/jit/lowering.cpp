@@ -12,21 +12,30 @@
 namespace nerone::softdpu::jit {
 namespace {
 
-struct Bounds {
-  std::uint8_t low = 0, high = 255;
-};
-
-std::optional<Bounds> bounds_of(const Activation& activation) {
+std::optional<ByteBounds> bounds_of(const Activation& activation) {
   switch (activation.kind) {
     case Activation::Kind::none:
-      return Bounds{};
+      return ByteBounds{};
     case Activation::Kind::relu:
-      return Bounds{zero_byte, 255};
+      return ByteBounds{zero_byte, 255};
     case Activation::Kind::relu6:
-      return Bounds{zero_byte, static_cast<std::uint8_t>(activation.clip_at_96 ? zero_byte + 96 : 255)};
+      return ByteBounds{zero_byte, static_cast<std::uint8_t>(activation.clip_at_96 ? zero_byte + 96 : 255)};
     default:
       return std::nullopt;
   }
+}
+
+// Takes an activation that acts on the rounded value away, as a table.
+std::optional<ByteTable> take_table(Activation& activation) {
+  const bool is_of_rounded =
+      activation.kind == Activation::Kind::hard_sigmoid || activation.kind == Activation::Kind::hard_swish;
+  if (!is_of_rounded) return std::nullopt;
+  ByteTable table;
+  for (std::size_t byte = 0; byte < table.bytes.size(); ++byte) {
+    table.bytes[byte] = byte_of(activate_and_round(activation, value_of(byte), 0));
+  }
+  activation = {};
+  return table;
 }
 
 // Along x the window becomes channels: [Co, Kh, Kw, Ci] in memory is [Co, Kh, 1, Kw * Ci].
@@ -81,7 +90,31 @@ bool is_addressable(const Conv& conv) {
 
 }  // namespace
 
-bool GraphBuilder::lower_step(const Step& step, const Conv& conv) {
+bool GraphBuilder::lower_step(const Step& step, const Conv& whole) {
+  Conv conv = whole;
+  const auto table = take_table(conv.activation);
+  if (!lower_conv(step, conv)) return false;
+  if (table) add_table(step, *table);
+  return true;
+}
+
+// Of the step's output as it stands.
+void GraphBuilder::add_table(const Step& step, const ByteTable& table) {
+  const int input = packed_[step.output];
+  packed_[step.output] = add_packed(tensor(input).extents, tensor(input).channels);
+  add_node(step.name, TableNode{table}, {input}, packed_[step.output]);
+}
+
+bool GraphBuilder::lower_step(const Step& step, const HardSigmoid& sigmoid) {
+  if (!image(step.inputs[0]) || !image(step.output)) return false;
+  ByteTable table;
+  for (std::size_t byte = 0; byte < table.bytes.size(); ++byte) table.bytes[byte] = byte_of(sigmoid.table[byte]);
+  packed_[step.output] = packed(step.inputs[0]);
+  add_table(step, table);
+  return true;
+}
+
+bool GraphBuilder::lower_conv(const Step& step, const Conv& conv) {
   if (!image(step.inputs[0]) || !grids_of(conv) || !requantization_of(conv) || !is_addressable(conv)) return false;
   if (lower_unfolded(step, conv)) return true;
   if (is_worth_thinning(isa_, conv)) {
@@ -125,19 +158,56 @@ void GraphBuilder::add_conv(const Step& step, const Conv& conv, int input) {
 }
 
 bool GraphBuilder::lower_step(const Step& step, const Pool& pool) {
-  if (pool.kind != Pool::Kind::max || pool.shift != 0 || pool.factor != 1 || !image(step.inputs[0])) return false;
-  if (!image(step.output)) return false;
+  if (!image(step.inputs[0]) || !image(step.output)) return false;
   if (pool.window.dilation_h != 1 || pool.window.dilation_w != 1) return false;
+  return pool.kind == Pool::Kind::max ? lower_max(step, pool) : lower_average(step, pool);
+}
+
+bool GraphBuilder::lower_max(const Step& step, const Pool& pool) {
+  if (pool.factor != 1 || pool.shift + 2 > max_sum_shift) return false;
   const int input = packed(step.inputs[0]);
-  const int output = packed_[step.output] = add_packed(*image(step.output), tensor(input).channels);
+  const int output = add_packed(*image(step.output), tensor(input).channels);
   add_node(step.name, MaxPoolNode{pool.window}, {input}, output);
+  packed_[step.output] = pool.shift == 0 ? output : requantized(step, output, pool.shift);
   return true;
 }
 
+// Of the whole image, or a depthwise convolution by one weight.
+bool GraphBuilder::lower_average(const Step& step, const Pool& pool) {
+  const auto& window = pool.window;
+  const auto in = *image(step.inputs[0]), out = *image(step.output);
+  if (out.height == 1 && out.width == 1 && window.kernel_h - window.pad_top >= in.height &&
+      window.kernel_w - window.pad_left >= in.width) {
+    const int input = packed(step.inputs[0]);
+    packed_[step.output] = add_packed(out, tensor(input).channels);
+    add_node(step.name, GlobalAverageNode{{pool.factor, pool.shift}}, {input}, packed_[step.output]);
+    return true;
+  }
+  if (pool.factor > std::numeric_limits<std::int8_t>::max()) return false;
+  Conv conv;
+  conv.depthwise = true;
+  conv.window = window;
+  conv.input = in;
+  conv.output = out;
+  conv.shift_cut = pool.shift;
+  const auto weights = static_cast<std::size_t>(window.kernel_h * window.kernel_w * in.channels);
+  conv.weights = std::make_shared<std::vector<std::int8_t>>(weights, static_cast<std::int8_t>(pool.factor));
+  return lower_conv(step, conv);
+}
+
 bool GraphBuilder::lower_step(const Step& step, const Eltwise& eltwise) {
-  const auto bounds = bounds_of(eltwise.activation);
-  const bool is_sum = eltwise.kind == Eltwise::Kind::add && !eltwise.broadcasts && eltwise.shift <= max_sum_shift;
-  if (!is_sum || !bounds || step.inputs.size() > max_sum_inputs || !image(step.output)) return false;
+  Eltwise rest = eltwise;
+  const auto table = take_table(rest.activation);
+  const auto bounds = bounds_of(rest.activation);
+  if (!bounds || !image(step.output)) return false;
+  const bool is_lowered =
+      rest.kind == Eltwise::Kind::add ? lower_sum(step, rest, *bounds) : lower_product(step, rest, *bounds);
+  if (is_lowered && table) add_table(step, *table);
+  return is_lowered;
+}
+
+bool GraphBuilder::lower_sum(const Step& step, const Eltwise& eltwise, const ByteBounds& bounds) {
+  if (eltwise.broadcasts || eltwise.shift > max_sum_shift || step.inputs.size() > max_sum_inputs) return false;
   std::vector<int> inputs;
   for (const auto input : step.inputs) inputs.push_back(packed(input));
   const auto channels = tensor(inputs[0]).channels;
@@ -145,7 +215,23 @@ bool GraphBuilder::lower_step(const Step& step, const Eltwise& eltwise) {
     if (tensor(input).channels != channels) return false;
   }
   const int output = packed_[step.output] = add_packed(*image(step.output), channels);
-  add_node(step.name, SumNode{eltwise.input_shifts, eltwise.shift, bounds->low, bounds->high}, inputs, output);
+  add_node(step.name, SumNode{eltwise.input_shifts, eltwise.shift, bounds}, inputs, output);
+  return true;
+}
+
+// Of two images, or of one and a value per channel.
+bool GraphBuilder::lower_product(const Step& step, const Eltwise& eltwise, const ByteBounds& bounds) {
+  if (step.inputs.size() != 2 || eltwise.shift > max_product_shift) return false;
+  const auto whole = *image(step.output);
+  const Extents pixel{1, 1, 1, whole.channels};
+  auto first = step.inputs[0], second = step.inputs[1];
+  const auto has = [&](std::size_t value, const Extents& extents) { return image(value) == extents; };
+  if (!has(first, whole)) std::swap(first, second);
+  if (!has(first, whole) || !(has(second, whole) || has(second, pixel))) return false;
+  const std::vector<int> inputs{packed(first), packed(second)};
+  if (tensor(inputs[0]).channels != tensor(inputs[1]).channels) return false;
+  const int output = packed_[step.output] = add_packed(whole, tensor(inputs[0]).channels);
+  add_node(step.name, ProductNode{{eltwise.shift, bounds}}, inputs, output);
   return true;
 }
 
@@ -184,7 +270,7 @@ void GraphBuilder::place(const Step& step, int input, int shift, int whole, int 
 // R(x / 2^shift)
 int GraphBuilder::requantized(const Step& step, int input, int shift) {
   const int output = add_packed(tensor(input).extents, tensor(input).channels);
-  return add_node(step.name, SumNode{{0}, shift + 2}, {input}, output);
+  return add_node(step.name, SumNode{{0}, shift + 2, {}}, {input}, output);
 }
 
 bool GraphBuilder::lower_step(const Step& step, const Upsample& upsample) {
@@ -206,7 +292,7 @@ bool GraphBuilder::lower_step(const Step& step, const Pad& pad) {
   UpsampleNode node;
   node.rows.assign(pad.sources[1].begin(), pad.sources[1].end());
   node.columns.assign(pad.sources[2].begin(), pad.sources[2].end());
-  node.fill = static_cast<std::uint8_t>(static_cast<std::uint8_t>(pad.constant) ^ zero_byte);
+  node.fill = byte_of(pad.constant);
   const int input = packed(step.inputs[0]);
   const int output = packed_[step.output] = add_packed(*image(step.output), tensor(input).channels);
   add_node(step.name, std::move(node), {input}, output);

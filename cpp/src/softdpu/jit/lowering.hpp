@@ -21,13 +21,21 @@ class GraphBuilder {
  private:
   // Each returns false where no kernel on packed tensors covers the step.
   bool lower(const Step& step);
-  bool lower_step(const Step& step, const Conv& conv);
+  bool lower_step(const Step& step, const Conv& whole);
+  bool lower_step(const Step& step, const HardSigmoid& sigmoid);
   bool lower_step(const Step& step, const Pool& pool);
   bool lower_step(const Step& step, const Eltwise& eltwise);
   bool lower_step(const Step& step, const Concat& concat);
   bool lower_step(const Step& step, const Upsample& upsample);
   bool lower_step(const Step& step, const Pad& pad);
   bool lower_step(const Step& step, const Copy& copy);
+
+  bool lower_conv(const Step& step, const Conv& conv);
+  bool lower_max(const Step& step, const Pool& pool);
+  bool lower_average(const Step& step, const Pool& pool);
+  bool lower_sum(const Step& step, const Eltwise& eltwise, const ByteBounds& bounds);
+  bool lower_product(const Step& step, const Eltwise& eltwise, const ByteBounds& bounds);
+  void add_table(const Step& step, const ByteTable& table);
 
   void add_dense_step(const Step& step);
   void bind_output(std::size_t value, int output);

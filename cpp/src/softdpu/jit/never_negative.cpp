@@ -31,19 +31,31 @@ struct WrittenGroups {
     return always_meets_a_pixel(node.window) ? inputs[0] : all(false);
   }
   std::vector<bool> operator()(const SumNode& node) const {
-    if (node.low >= zero_byte) return all(true);
-    auto groups = inputs[0];
-    for (const auto& other : inputs) {
-      for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = groups[i] && other[i];
-    }
-    return groups;
+    return node.bounds.low >= zero_byte ? all(true) : where_all_are();
   }
+  std::vector<bool> operator()(const ProductNode& node) const {
+    return node.rule.bounds.low >= zero_byte ? all(true) : where_all_are();
+  }
+  std::vector<bool> operator()(const TableNode& node) const {
+    const auto is_positive = [](std::uint8_t byte) { return byte >= zero_byte; };
+    const auto& bytes = node.table.bytes;
+    if (std::all_of(bytes.begin(), bytes.end(), is_positive)) return all(true);
+    return std::all_of(bytes.begin() + zero_byte, bytes.end(), is_positive) ? inputs[0] : all(false);
+  }
+  std::vector<bool> operator()(const GlobalAverageNode&) const { return inputs[0]; }
   std::vector<bool> operator()(const UpsampleNode& node) const {
     return node.fill >= zero_byte ? inputs[0] : all(false);
   }
   std::vector<bool> operator()(const DenseNode&) const { return {}; }
 
  private:
+  std::vector<bool> where_all_are() const {
+    auto groups = inputs[0];
+    for (const auto& other : inputs) {
+      for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = groups[i] && other[i];
+    }
+    return groups;
+  }
   std::vector<bool> all(bool value) const { return std::vector<bool>(count, value); }
 };
 

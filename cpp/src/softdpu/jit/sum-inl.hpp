@@ -3,10 +3,6 @@
 namespace nerone::softdpu::jit::NERONE_VECTORS {
 namespace {
 
-struct Words {
-  Vector low, high;  // as the instructions that pack bytes again expect them
-};
-
 NERONE_TARGET Vector scaled_words(Vector words, int shift) {
   return right_words(sub_words(left_words(words, 2), words_of(4 * zero_byte)), shift);
 }
@@ -17,26 +13,6 @@ NERONE_TARGET Words scaled(const std::uint8_t* from, int shift) {
   return {scaled_words(low_words(bytes), count), scaled_words(high_words(bytes), count)};
 }
 
-NERONE_TARGET Vector rounded(Vector sum, int shift) {
-  if (shift > 0) {
-    const Vector half = words_of(static_cast<std::int16_t>(1 << (shift - 1)));
-    return right_words(add_words(sum, half), shift);
-  }
-  // Beyond int8 before the shift is beyond int8 after it; a shift by 8 saturates all but 0.
-  return left_words(max_words(min_words(sum, words_of(127)), words_of(-128)), std::min(-shift, 8));
-}
-
-NERONE_TARGET Vector bounded(Vector bytes, const SumRule& rule) {
-  return min_bytes(max_bytes(bytes, bytes_of(rule.low)), bytes_of(rule.high));
-}
-
-NERONE_TARGET Vector finished(Words sums, const SumRule& rule) {
-  const Vector offset = words_of(zero_byte);
-  const Vector low = adds_words(rounded(sums.low, rule.shift), offset);
-  const Vector high = adds_words(rounded(sums.high, rule.shift), offset);
-  return bounded(bytes_of_words(low, high), rule);
-}
-
 NERONE_TARGET Vector exact_vector(const ConstImage* inputs, const SumRule& rule, int y, int group, std::ptrdiff_t at) {
   Words sums = scaled(inputs[0].row(y, group) + at, rule.input_shifts[0]);
   for (std::size_t input = 1; input < rule.input_shifts.size(); ++input) {
@@ -44,7 +20,7 @@ NERONE_TARGET Vector exact_vector(const ConstImage* inputs, const SumRule& rule,
     sums.low = add_words(sums.low, more.low);
     sums.high = add_words(sums.high, more.high);
   }
-  return finished(sums, rule);
+  return finished(sums, rule.shift, rule.bounds);
 }
 
 NERONE_TARGET Vector plain_vector(const ConstImage* inputs, const SumRule& rule, int y, int group, std::ptrdiff_t at,
@@ -56,7 +32,7 @@ NERONE_TARGET Vector plain_vector(const ConstImage* inputs, const SumRule& rule,
     sums.low = add_words(sums.low, left_words(low_words(bytes), count));
     sums.high = add_words(sums.high, left_words(high_words(bytes), count));
   }
-  return bounded(bytes_of_words(right_words(sums.low, rule.shift), right_words(sums.high, rule.shift)), rule);
+  return bounded(bytes_of_words(right_words(sums.low, rule.shift), right_words(sums.high, rule.shift)), rule.bounds);
 }
 
 NERONE_TARGET void sum_row(const ConstImage* inputs, const SumRule& rule, const Image& output, int y, int group,

@@ -17,7 +17,7 @@ inline constexpr int max_sum_shift = 14;
 struct SumRule {
   std::vector<int> input_shifts;
   int shift = 0;
-  std::uint8_t low = 0, high = 255;  // bounds of the stored byte
+  ByteBounds bounds;
 };
 
 // As many inputs as the rule has shifts.

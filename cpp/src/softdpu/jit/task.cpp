@@ -88,13 +88,38 @@ class TaskMaker {
   Task make(const SumNode& node) const {
     std::vector<PackedPlace> places;
     for (std::size_t i = 0; i < node_.inputs.size(); ++i) places.push_back(input(i));
-    const SumRule rule{node.input_shifts, node.shift, node.low, node.high};
+    const SumRule rule{node.input_shifts, node.shift, node.bounds};
     return task(places.size() > 1 ? "add" : "requantize", image_kernels(),
                 [isa = isa_, rule, places, to = output()](const Frame& frame) {
                   std::array<ConstImage, max_sum_inputs> inputs;
                   for (std::size_t i = 0; i < places.size(); ++i) inputs[i] = places[i].const_image(frame);
                   const auto image = to.image(frame);
                   sum(isa, inputs.data(), rule, image, frame.share.of(image.height));
+                });
+  }
+
+  Task make(const ProductNode& node) const {
+    return task("multiply", image_kernels(),
+                [isa = isa_, rule = node.rule, first = input(0), second = input(1), to = output()](const Frame& frame) {
+                  const auto image = to.image(frame);
+                  multiply(isa, first.const_image(frame), second.const_image(frame), rule, image,
+                           frame.share.of(image.height));
+                });
+  }
+
+  Task make(const TableNode& node) const {
+    const auto table = std::make_shared<const ByteTable>(node.table);
+    return task("table", image_kernels(), [isa = isa_, table, from = input(0), to = output()](const Frame& frame) {
+      const auto image = to.image(frame);
+      look_up(isa, from.const_image(frame), *table, image, frame.share.of(image.height));
+    });
+  }
+
+  Task make(const GlobalAverageNode& node) const {
+    return task("global average", image_kernels(),
+                [isa = isa_, rule = node.rule, from = input(0), to = output()](const Frame& frame) {
+                  const auto image = to.image(frame);
+                  average(isa, from.const_image(frame), rule, image, frame.share.of(image.groups));
                 });
   }
 

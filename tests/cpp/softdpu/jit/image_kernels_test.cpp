@@ -3,10 +3,13 @@
 #include "isas.hpp"
 #include "packed_images.hpp"
 #include "random_conv.hpp"
+#include "softdpu/jit/global_average.hpp"
 #include "softdpu/jit/max_pool.hpp"
 #include "softdpu/jit/pack.hpp"
+#include "softdpu/jit/product.hpp"
 #include "softdpu/jit/resample.hpp"
 #include "softdpu/jit/sum.hpp"
+#include "softdpu/jit/table.hpp"
 #include "softdpu/ops/eltwise.hpp"
 #include "softdpu/ops/pool.hpp"
 
@@ -70,8 +73,8 @@ TEST_P(ImageKernels, SumEqualsTheReference) {
     eltwise.output_shape = {1, extents.height, extents.width, extents.channels};
     eltwise.shift = pick(random_, -10, max_sum_shift);
     eltwise.activation.kind = chance(random_, 0.5) ? Activation::Kind::relu : Activation::Kind::none;
-    SumRule rule{{}, eltwise.shift, static_cast<std::uint8_t>(chance(random_, 0.5) ? zero_byte : 0), 255};
-    eltwise.activation.kind = rule.low != 0 ? Activation::Kind::relu : Activation::Kind::none;
+    SumRule rule{{}, eltwise.shift, {static_cast<std::uint8_t>(chance(random_, 0.5) ? zero_byte : 0), 255}};
+    eltwise.activation.kind = rule.bounds.low != 0 ? Activation::Kind::relu : Activation::Kind::none;
     std::vector<std::vector<std::int8_t>> images;
     std::vector<std::unique_ptr<PackedImage>> packed;
     std::vector<const void*> dense;
@@ -92,6 +95,71 @@ TEST_P(ImageKernels, SumEqualsTheReference) {
     PackedImage output(extents, random_pads(), side());
     sum(isa(), inputs.data(), rule, output.image());
     ASSERT_TRUE(output.equals(expected.data())) << "shift " << rule.shift << ", seed " << test::seed_of_run();
+  }
+}
+
+TEST_P(ImageKernels, ProductEqualsTheReference) {
+  for (int i = 0; i < cases_; ++i) {
+    const auto whole = random_extents();
+    const bool is_pixel = chance(random_, 0.5);
+    const Extents other{1, is_pixel ? 1 : whole.height, is_pixel ? 1 : whole.width, whole.channels};
+    ProductRule rule{pick(random_, -10, max_product_shift), {}};
+    if (chance(random_, 0.5)) rule.bounds.low = zero_byte;
+    Eltwise eltwise;
+    eltwise.kind = Eltwise::Kind::multiply;
+    eltwise.output_shape = {1, whole.height, whole.width, whole.channels};
+    eltwise.shift = rule.shift;
+    eltwise.activation.kind = rule.bounds.low != 0 ? Activation::Kind::relu : Activation::Kind::none;
+    eltwise.input_strides = {{0, whole.width * whole.channels, whole.channels, 1},
+                             {0, is_pixel ? 0 : whole.width * whole.channels, is_pixel ? 0 : whole.channels, 1}};
+    const auto first = random_image(whole), second = random_image(other);
+    const void* const inputs[] = {first.data(), second.data()};
+    std::vector<std::int8_t> expected(first.size());
+    run_scalar(eltwise, inputs, expected.data());
+    PackedImage a(whole, random_pads(), side()), b(other, random_pads(), side()), output(whole, random_pads(), side());
+    a.set(first.data());
+    b.set(second.data());
+    multiply(isa(), a.const_image(), b.const_image(), rule, output.image());
+    ASSERT_TRUE(output.equals(expected.data())) << "shift " << rule.shift << ", seed " << test::seed_of_run();
+  }
+}
+
+TEST_P(ImageKernels, TableTakesEachByte) {
+  for (int i = 0; i < cases_; ++i) {
+    ByteTable table;
+    for (auto& byte : table.bytes) byte = static_cast<std::uint8_t>(pick(random_, 0, 255));
+    const auto extents = random_extents();
+    const auto image = random_image(extents);
+    std::vector<std::int8_t> expected;
+    for (const auto value : image) expected.push_back(value_of(table.bytes[byte_of(value)]));
+    PackedImage input(extents, random_pads(), side()), output(extents, random_pads(), side());
+    input.set(image.data());
+    look_up(isa(), input.const_image(), table, output.image());
+    ASSERT_TRUE(output.equals(expected.data())) << "seed " << test::seed_of_run();
+  }
+}
+
+TEST_P(ImageKernels, GlobalAverageEqualsTheReference) {
+  for (int i = 0; i < cases_; ++i) {
+    Pool pool;
+    pool.kind = Pool::Kind::average;
+    pool.input = random_extents();
+    // More vectors than the sums of words hold.
+    if (chance(random_, 0.05)) pool.input.height = 300;
+    pool.window.kernel_h = static_cast<int>(pool.input.height);
+    pool.window.kernel_w = static_cast<int>(pool.input.width);
+    pool.output = {1, 1, 1, pool.input.channels};
+    const auto reciprocal = average_reciprocal(pool.window.kernel_h, pool.window.kernel_w);
+    pool.factor = reciprocal.factor;
+    pool.shift = reciprocal.shift + pick(random_, -4, 2);
+    const auto image = random_image(pool.input);
+    std::vector<std::int8_t> expected(static_cast<std::size_t>(pool.output.channels));
+    run_scalar(pool, image.data(), expected.data());
+    PackedImage input(pool.input, random_pads(), side()), output(pool.output, random_pads(), side());
+    input.set(image.data());
+    average(isa(), input.const_image(), {pool.factor, pool.shift}, output.image(), {0, output.image().groups});
+    ASSERT_TRUE(output.equals(expected.data()))
+        << pool.input.height << "x" << pool.input.width << ", seed " << test::seed_of_run();
   }
 }
 

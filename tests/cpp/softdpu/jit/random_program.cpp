@@ -59,7 +59,7 @@ class Maker {
 
   void add_step() {
     const auto from = source();
-    switch (pick(random_, 0, 13)) {
+    switch (pick(random_, 0, 15)) {
       case 0:
       case 1:
       case 2:
@@ -81,6 +81,10 @@ class Maker {
         return add_pad(from);
       case 11:
         return add_gate(from);
+      case 12:
+        return add_product(from);
+      case 13:
+        return add_swish(from);
       default:
         return add_decoder(from);
     }
@@ -107,14 +111,26 @@ class Maker {
         random_bytes(random_, static_cast<std::size_t>(area * conv.input.channels)));
     conv.bias = std::make_shared<std::vector<std::int8_t>>(
         random_bytes(random_, static_cast<std::size_t>(conv.output.channels)));
+    if (chance(random_, 0.2)) conv.activation = hard_activation();
     push(conv, {from}, conv.output, pick(random_, -2, 7));
+  }
+
+  Activation hard_activation() {
+    Activation activation;
+    activation.kind = chance(random_, 0.5) ? Activation::Kind::hard_sigmoid : Activation::Kind::hard_swish;
+    activation.hard_sigmoid = {pick(random_, -2, 6), pick(random_, 6, 27)};
+    activation.shift_hswish = pick(random_, -1, 8);
+    return activation;
   }
 
   void add_pool(std::size_t from) {
     Pool pool;
-    pool.kind = chance(random_, 0.8) ? Pool::Kind::max : Pool::Kind::average;
-    pool.window.kernel_h = pool.window.kernel_w = pick(random_, 1, 3);
+    pool.kind = chance(random_, 0.6) ? Pool::Kind::max : Pool::Kind::average;
+    pool.window.kernel_h = pick(random_, 1, chance(random_, 0.2) ? 9 : 3);
+    pool.window.kernel_w = pick(random_, 1, chance(random_, 0.2) ? 9 : 3);
     pool.window.stride_h = pool.window.stride_w = pick(random_, 1, 2);
+    pool.window.pad_top = pick(random_, 0, pool.window.kernel_h - 1);
+    pool.window.pad_left = pick(random_, 0, pool.window.kernel_w - 1);
     pool.input = pool.output = extents(from);
     pool.output.height = pool.window.output_height(pool.input.height);
     pool.output.width = pool.window.output_width(pool.input.width);
@@ -124,6 +140,7 @@ class Maker {
       pool.factor = reciprocal.factor;
       pool.shift = reciprocal.shift;
     }
+    if (chance(random_, 0.3)) pool.shift += pick(random_, -3, 3);
     push(pool, {from}, pool.output, program_.values[from].fix_point);
   }
 
@@ -138,6 +155,7 @@ class Maker {
     }
     sum.shift = pick(random_, -1, 6);
     sum.activation.kind = chance(random_, 0.5) ? Activation::Kind::relu : Activation::Kind::none;
+    if (chance(random_, 0.1)) sum.activation = hard_activation();
     push(sum, inputs, out, pick(random_, 0, 6));
   }
 
@@ -173,26 +191,56 @@ class Maker {
     push(upsample, {from}, upsample.output, pick(random_, 0, 6));
   }
 
-  // Each channel times its maximum, as a squeeze-and-excitation block scales channels.
+  // Each channel times its maximum or its average, as a squeeze-and-excitation block scales channels.
   void add_gate(std::size_t from) {
     const auto whole = extents(from);
     Pool pool;
-    pool.kind = Pool::Kind::max;
+    pool.kind = chance(random_, 0.3) ? Pool::Kind::max : Pool::Kind::average;
+    if (pool.kind == Pool::Kind::average) {
+      const auto reciprocal = average_reciprocal(static_cast<int>(whole.height), static_cast<int>(whole.width));
+      pool.factor = reciprocal.factor;
+      pool.shift = reciprocal.shift + pick(random_, -3, 1);
+    }
     pool.input = whole;
     pool.output = {whole.batch, 1, 1, whole.channels};
     pool.window.kernel_h = static_cast<int>(whole.height);
     pool.window.kernel_w = static_cast<int>(whole.width);
     push(pool, {from}, pool.output, program_.values[from].fix_point);
-    Eltwise gate;
-    gate.kind = Eltwise::Kind::multiply;
-    gate.output_shape = program_.values[from].shape;
-    gate.input_strides = {
-        {whole.height * whole.width * whole.channels, whole.width * whole.channels, whole.channels, 1}, {0, 0, 0, 1}};
-    gate.input_shifts = {0, 0};
-    gate.shift = pick(random_, -1, 9);
-    gate.broadcasts = true;
-    gate.activation.kind = chance(random_, 0.5) ? Activation::Kind::relu : Activation::Kind::none;
-    push(gate, {from, program_.steps.back().output}, whole, pick(random_, 0, 6));
+    const auto vector = program_.steps.back().output;
+    const bool first = chance(random_, 0.8);
+    push_product({first ? from : vector, first ? vector : from}, whole);
+  }
+
+  // Some factors have a single pixel.
+  void push_product(const std::vector<std::size_t>& factors, const Extents& whole) {
+    Eltwise product;
+    product.kind = Eltwise::Kind::multiply;
+    product.output_shape = {whole.batch, whole.height, whole.width, whole.channels};
+    for (const auto factor : factors) {
+      const bool is_whole = program_.values[factor].shape == product.output_shape;
+      const std::int64_t pixel = is_whole ? whole.channels : 0;
+      product.input_strides.push_back({whole.height * whole.width * pixel, whole.width * pixel, pixel, 1});
+      product.broadcasts = product.broadcasts || !is_whole;
+    }
+    product.shift = pick(random_, -3, 16);
+    product.activation.kind = chance(random_, 0.5) ? Activation::Kind::relu : Activation::Kind::none;
+    if (chance(random_, 0.1)) product.activation = hard_activation();
+    push(product, factors, whole, pick(random_, 0, 6));
+  }
+
+  void add_product(std::size_t from) {
+    auto factors = sources_like(from, true);
+    if (factors.size() == 1) factors.push_back(from);
+    if (chance(random_, 0.8)) factors.resize(2);
+    push_product(factors, extents(from));
+  }
+
+  // A value times its own sigmoid.
+  void add_swish(std::size_t from) {
+    add_hard_sigmoid(from);
+    const auto sigmoid = program_.steps.back().output;
+    const bool first = chance(random_, 0.5);
+    push_product({first ? from : sigmoid, first ? sigmoid : from}, extents(from));
   }
 
   // A constant around the image, or the image mirrored by a pixel.
