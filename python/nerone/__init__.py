@@ -5,6 +5,9 @@ Importing it costs numpy and the C++ core; everything else is imported when it i
 
 from __future__ import annotations
 
+import nerone.starting  # noqa: F401 (before all others, which take their time)
+
+# isort: split
 import contextlib
 import importlib
 import os

@@ -11,22 +11,13 @@
 
 #include "run/npy.hpp"
 #include "run/png.hpp"
-#include "run/printable.hpp"
+#include "run/table.hpp"
 
 namespace nerone::run {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// RFC 4180, with the line ends of Python's csv.
-std::string quoted(const std::string& name) {
-  const auto text = printable_line(name);
-  if (text.find_first_of(",\"") == std::string::npos) return text;
-  std::string result = "\"";
-  for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return result + "\"";
-}
 
 [[noreturn]] void fail(const std::string& path) {
   throw ConfigurationError("cannot write '" + path + "': " + std::strerror(errno) +
@@ -46,8 +37,8 @@ Output::Output(const Bundle& bundle, const Arguments& arguments)
     }
   }
   table_ = "image,class";
-  for (const auto& name : bundle.class_names) table_ += "," + quoted(name);
-  table_ += "\r\n";
+  for (const auto& name : bundle.class_names) table_ += "," + table_field(name);
+  table_ += "\r\n";  // of RFC 4180 and Python's csv
 }
 
 void Output::add(const Origin& origin, const TensorView& result) {
@@ -91,7 +82,7 @@ void Output::add_class(const Origin& origin, const TensorView& result) {
     write_stream(&number, 1);
     return;
   }
-  table_ += quoted(origin.place) + "," + quoted(bundle_.class_names[best]);
+  table_ += table_field(origin.place) + "," + table_field(bundle_.class_names[best]);
   for (std::size_t i = 0; i < count; ++i) {
     char text[32];
     std::snprintf(text, sizeof text, ",%.6g", static_cast<double>(scores[i]));

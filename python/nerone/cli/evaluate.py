@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nerone.cli.console import chosen, file_argument, print_json, print_left_out, print_table, progress_bars
 from nerone.compat import zip
-from nerone.errors import printable_line
 
 if TYPE_CHECKING:
     import typer
@@ -123,24 +122,14 @@ def _make_folder(target: Path) -> None:
         raise write_error(target, error) from error
 
 
-def _cell(value: Any) -> Any:
-    return printable_line(value) if isinstance(value, str) else value
-
-
 def _write_csv(target: Path, scores: dict[str, dict[str, Any]], cases: dict[str, dict[str, dict[str, Any]]]) -> None:
-    import csv
+    from nerone.bundle.tables import write_table
 
-    from nerone.bundle.writing import replacing_file, write_error
-
-    try:
-        with replacing_file(target) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("network", "measure", "class", "score", "case"))
-            for case, of_networks in {"": scores, **cases}.items():
-                for network, found in of_networks.items():
-                    writer.writerows(map(_cell, (network, *row, case)) for row in _rows_of(found))
-    except OSError as error:
-        raise write_error(target, error) from error
+    rows: list[tuple[Any, ...]] = [("network", "measure", "class", "score", "case")]
+    for case, of_networks in {"": scores, **cases}.items():
+        for network, found in of_networks.items():
+            rows += [(network, *row, case) for row in _rows_of(found)]
+    write_table(target, rows)
 
 
 def _rows_of(found: dict[str, Any]) -> list[tuple[str, str, float]]:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from nerone import starting
 from nerone.errors import ConfigurationError
 
 __all__ = [
@@ -39,7 +40,10 @@ def signals_as_ctrl_c() -> Iterator[None]:
         yield
         return
     # A handler of somebody else's stays, and so does nohup's ignoring.
-    wanted = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    replaced = (signal.SIG_DFL, starting.leave)
+    wanted = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) in replaced]
+    if signal.getsignal(signal.SIGINT) == starting.leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in wanted:
         signal.signal(number, _interrupt)
     try:

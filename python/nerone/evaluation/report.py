@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import html
 import itertools
 import os
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nerone.bundle.tables import write_table
 from nerone.errors import ConfigurationError, printable_line
 
 __all__ = ["Report", "Table", "write_report"]
@@ -138,8 +138,7 @@ def write_report(report: Report) -> Path:
     """
     try:
         for table in report.tables:
-            with (report.folder / f"{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([map(printable_line, row) for row in (table.columns, *table.rows)])
+            write_table(report.folder / f"{table.name}.csv", (table.columns, *table.rows))
         report.page.write_text(_page(report), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"the report cannot be written to '{report.folder}': {error}") from error

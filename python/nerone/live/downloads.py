@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 
 import numpy as np
 
+from nerone.bundle.tables import table_text
 from nerone.data.grid import written_grid
 from nerone.errors import ConfigurationError
 from nerone.live.record import COLUMNS
@@ -45,8 +44,4 @@ def statistics_csv(session: Session) -> str:
 
     What cannot be measured is an empty field.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=COLUMNS)
-    writer.writeheader()
-    writer.writerows(list(session.record.rows))
-    return text.getvalue()
+    return table_text([COLUMNS, *([row[name] for name in COLUMNS] for row in list(session.record.rows))])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nerone.bundle.tables import table_text
 from nerone.compat import zip
 from nerone.errors import ConfigurationError
 
@@ -71,12 +72,9 @@ class RunFiles:
         """Write all that going on needs; the progress file last, so that a stop in between repeats the epoch."""
         model.save(self.last)
         np.savez(self.optimizer, *[v.numpy() for v in _hidden_state(model)])
-        fresh = not self.log.is_file()
-        with self.log.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row.keys())
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        rows: list[list[Any]] = [] if self.log.is_file() else [list(row)]
+        with self.log.open("a", newline="", encoding="utf-8") as file:
+            file.write(table_text([*rows, list(row.values())]))
         _draw_curve(self.log, self.output / "curve.png")
         progress = {"epoch": epoch, "best_epoch": best[0], "best_score": best[1], "options": options}
         beside = self.progress.with_suffix(".new")

@@ -13,6 +13,7 @@
 #include "run/png.hpp"
 #include "run/printable.hpp"
 #include "run/raw.hpp"
+#include "run/table.hpp"
 
 namespace nerone::run {
 namespace {
@@ -48,6 +49,20 @@ TEST(PrintableLine, TakesCommandsAndLineBreaksOut) {
   EXPECT_EQ(printable_line("\xC0\xAF"), lost + lost);                // longer than it need be
   EXPECT_EQ(printable_line("\xED\xA0\x80"), lost + lost + lost);     // half a character of UTF-16
   EXPECT_EQ(printable_line("\xF4\x90\x80\x80").substr(0, 3), lost);  // behind the last character
+}
+
+TEST(Table, MarksWhatASpreadsheetWouldRun) {
+  for (const std::string name :
+       {"=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", " =1", "--1", "-1e", "-1 1", "-.", "\uFF1D1", "+1e5x"}) {
+    EXPECT_EQ(table_field(name), "'" + name);
+  }
+  EXPECT_EQ(table_field("=\",\""), "\"'=\"\",\"\"\"");
+}
+
+TEST(Table, LeavesNumbersAndNames) {
+  for (const std::string name : {"", " ", "-", "=", "-2.5", "+3", "-1e-05", "-.5", "-3.2 %", "liver", "a=b", "5"}) {
+    EXPECT_EQ(table_field(name), name);
+  }
 }
 
 TEST(Files, NpyHeadersOfAnyLengthAreRefusedWithASentence) {

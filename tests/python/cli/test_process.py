@@ -48,6 +48,44 @@ def test_a_signal_removes_uploaded_scans(bundle, volume, tmp_path, number):
     assert list(folder.iterdir()) == []
 
 
+# The console script, which sends itself a signal when a module is asked for.
+INTERRUPTED_START = """
+import os, sys
+class Sender:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[2]:
+            os.kill(os.getpid(), int(sys.argv[1]))
+sys.meta_path.insert(0, Sender())
+sys.argv[0] = sys.argv[3]
+from nerone.cli.main import main
+sys.exit(main(["estimate", "--help"]))
+"""
+EARLY = ["nerone._core", "nerone.cli", "numpy", "nerone.bundle.checks", "typer", "nerone.cli.run"]
+
+
+@pytest.mark.parametrize(
+    ("number", "module"),
+    [*((signal.SIGINT, name) for name in EARLY), (signal.SIGTERM, "numpy"), (signal.SIGHUP, "typer")],
+)
+def test_a_signal_while_the_command_imports_leaves_no_trace(number, module):
+    command = [sys.executable, "-c", INTERRUPTED_START, str(int(number)), module, "/usr/bin/nerone"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENT_S)
+    assert (done.returncode, done.stderr, done.stdout) == (130, "nerone: interrupted\n", "")
+
+
+def test_the_module_as_a_program_starts_as_quietly(tmp_path):
+    (tmp_path / "numpy.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([*RUN, "--version"], env=environment, capture_output=True, text=True, timeout=PATIENT_S)
+    assert (done.returncode, done.stderr) == (130, "nerone: interrupted\n")
+
+
+def test_another_program_keeps_its_signals():
+    command = [sys.executable, "-c", INTERRUPTED_START, str(int(signal.SIGINT)), "numpy", "/usr/bin/other"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENT_S)
+    assert "KeyboardInterrupt" in done.stderr
+
+
 def test_what_a_killed_process_left_is_swept_at_the_next_start(bundle, volume, tmp_path, monkeypatch):
     process, folder = started(["live", bundle.path, volume, "--port", 0], tmp_path)
     url = process.stdout.readline().split()[1]

@@ -43,7 +43,7 @@ BINDINGS_USE = {
 }
 
 # Low to high: a package may import those that stand in its set, which are all above it in this list.
-_LOW = {"compat", "errors", "extras", "programs", "ownership", "_core"}
+_LOW = {"starting", "compat", "errors", "extras", "programs", "ownership", "_core"}
 _MODEL = {"instructions", "graph", "dpu", "quantization", "compilation"}
 _RUN = {"runtime.preprocessing", "runtime.presets", "bundle", "data", "backends", "runtime"}
 PYTHON_USES = {
@@ -227,6 +227,13 @@ def test_nothing_stray_lies_in_the_root() -> None:
         pytest.skip("not a git checkout: what is tracked is not known")
     tracked = {path.split("/")[0] for path in listed.stdout.splitlines()}
     assert {name for name in tracked if not name.startswith(".")} == {*FOLDERS.split(), *FILES.split()}
+
+
+def test_tables_are_written_in_one_place() -> None:
+    """It alone knows what a spreadsheet would take for a formula."""
+    package = ROOT / "python/nerone"
+    writers = {path for path in package.rglob("*.py") if re.search(r"csv\.(DictW|w)riter|to_csv", path.read_text())}
+    assert writers == {package / "bundle/tables.py"}
 
 
 # Programs of their own: what they print is their answer.

@@ -122,6 +122,17 @@ def test_pictures_give_the_table_of_nerone_run(bundles, tmp_path, name):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("name", ["=1+1, stained.png", "+.png", "\uff0dcmd.png"])
+def test_a_name_is_no_formula_in_either_table(bundles, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(preset_images("bccd", 1)[0]).save(name)
+    run(bundles("bccd").path, name, "-o", "ours")
+    predict_files(bundles("bccd"), name, "theirs")
+    table = Path("ours/predictions.csv").read_bytes()
+    assert table == Path("theirs/predictions.csv").read_bytes()
+    assert [row[0] for row in csv.reader(table.decode().splitlines())] == ["image", f"'{name}"]
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGB", "RGBA", "LA", "I;16"])
 def test_png_pixels_are_those_of_nerone_run(bundles, tmp_path, mode):
     name = "bccd" if mode in ("P", "RGB", "RGBA") else "prostate-3t"

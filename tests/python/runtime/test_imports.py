@@ -47,6 +47,7 @@ def test_the_runtime_needs_numpy_only() -> None:
         "nerone.errors",
         "nerone.ownership",
         "nerone.runtime",
+        "nerone.starting",
     }
 
 

@@ -4,17 +4,17 @@ CSV.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from nerone.bundle.bundle import Bundle
-from nerone.bundle.writing import check_not_read, replacing_file, write_error
+from nerone.bundle.tables import write_table
+from nerone.bundle.writing import check_not_read, write_error
 from nerone.data.reading import nothing_left
 from nerone.data.sources import find_sources
 from nerone.data.value_range import ValueNotes
-from nerone.errors import ConfigurationError, Error, printable_line
+from nerone.errors import ConfigurationError, Error
 from nerone.runtime.prediction.case_runner import CaseRunner, Progress, Written, open_pipeline
 from nerone.runtime.prediction.cases import in_shard, plan_cases
 from nerone.runtime.prediction.manifest import Manifest
@@ -111,11 +111,4 @@ def _noted(written: list[Written], values: ValueNotes) -> list[Written]:
 def _write_table(work: CaseRunner, written: list[Written]) -> None:
     if not written:
         return
-    table = written[0].target
-    try:
-        with replacing_file(table) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(map(printable_line, ["image", "class", *work.bundle.output.class_names]))
-            rows.writerows(map(printable_line, row) for row in work.rows)
-    except OSError as error:
-        raise write_error(table, error) from error
+    write_table(written[0].target, [("image", "class", *work.bundle.output.class_names), *work.rows])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nerone.bundle.tables import write_table
 from nerone.bundle.writing import replacing_file, write_error
-from nerone.errors import ConfigurationError, printable_line
+from nerone.errors import ConfigurationError
 from nerone.runtime.prediction.case_runner import Written
 
 __all__ = ["check_report", "write_report"]
+
+_COLUMNS = ("source", "target", "class", "pixels", "volume_ml", "dice", "seconds")
 
 
 def check_report(path: str | Path) -> Path:
@@ -46,15 +48,12 @@ def write_report(path: str | Path, written: Sequence[Written]) -> Path:
         for one in written
         for name, count in one.counts.items()
     ]
+    if target.suffix.lower() == ".csv":
+        write_table(target, [_COLUMNS, *([row[name] for name in _COLUMNS] for row in rows)])
+        return target
     try:
-        with replacing_file(target) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
-            if target.suffix.lower() == ".json":
-                json.dump(rows, file, indent=1)
-            else:
-                table = csv.DictWriter(file, ["source", "target", "class", "pixels", "volume_ml", "dice", "seconds"])
-                table.writeheader()
-                names = ("source", "target", "class")
-                table.writerows({**row, **{name: printable_line(row[name]) for name in names}} for row in rows)
+        with replacing_file(target) as scratch:
+            scratch.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     except OSError as error:
         raise write_error(target, error) from error
     return target
