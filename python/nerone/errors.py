@@ -6,7 +6,9 @@ import builtins
 import contextlib
 import unicodedata
 from collections.abc import Iterator
+from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "ConfigurationError",
@@ -17,6 +19,9 @@ __all__ = [
     "QueueClosedError",
     "ShapeError",
     "TimeoutError",
+    "check",
+    "check_real",
+    "check_whole",
     "model_errors",
     "printable",
     "printable_line",
@@ -104,3 +109,38 @@ def model_errors(file: Path | str, remedy: str = "export the model again") -> It
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ModelError(f"'{file}' cannot be imported ({reason}); {remedy}") from error
+
+
+def check(name: str, good: bool, value: object, expected: str) -> None:
+    """Raise ConfigurationError where an option is not good."""
+    if not good:
+        raise ConfigurationError(f"{name} is {value!r}; expected {expected}")
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None, *, other: str = "") -> None:
+    """Raise ConfigurationError where an option is no whole number from ``least`` to ``most``.
+
+    Examples
+    --------
+    >>> check_whole("size", 0, 1)
+    Traceback (most recent call last):
+    nerone.errors.ConfigurationError: size is 0; expected a whole number, 1 or more
+    """
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    good = is_whole and least <= int(value) and (most is None or int(value) <= most)
+    limits = f"{least} or more" if most is None else f"{least} to {most}"
+    check(name, good, value, f"a whole number, {limits}{other}")
+
+
+def check_real(name: str, value: Any, least: float, most: float, *, above: bool = False) -> None:
+    """Raise ConfigurationError where an option is no number from ``least`` to ``most``, or not above ``least``.
+
+    Examples
+    --------
+    >>> check_real("watts", float("nan"), 0, 1e6, above=True)
+    Traceback (most recent call last):
+    nerone.errors.ConfigurationError: watts is nan; expected a number above 0, at most 1e+06
+    """
+    good = isinstance(value, Real) and not isinstance(value, bool) and least <= float(value) <= most
+    limits = f"above {least:g}, at most {most:g}" if above else f"from {least:g} to {most:g}"
+    check(name, good and not (above and value == least), value, f"a number {limits}")

@@ -25,7 +25,7 @@ def leave(number: int, frame: FrameType | None) -> None:
 
 def _is_program() -> bool:
     started = getattr(sys, "orig_argv", [])  # Python 3.9 lacks it
-    as_module = ("-m", "nerone.cli.main") in zip(started, started[1:])
+    as_module = "-m" in started and started[started.index("-m") + 1 :][:1] == ["nerone.cli.main"]
     return as_module or os.path.basename(sys.argv[0] if sys.argv else "") == "nerone"  # noqa: PTH119
 
 

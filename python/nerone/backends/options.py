@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 from nerone import _core
 from nerone.compat import dataclass
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, check, check_whole
 from nerone.runtime.preprocessing import Statistics
 
 __all__ = [
     "BACKENDS",
     "RESULTS",
     "EngineOptions",
-    "check",
     "check_statistics",
     "check_threads_per_image",
     "milliseconds",
@@ -24,12 +22,6 @@ __all__ = [
 
 BACKENDS = ("vart", "pynq")
 RESULTS = ("classes", "probabilities", "real", "raw")
-
-
-def check(name: str, good: bool, value: object, expected: str) -> None:
-    """Raise ConfigurationError where an option is not good."""
-    if not good:
-        raise ConfigurationError(f"{name} is {value!r}; expected {expected}")
 
 
 def milliseconds(timeout_ms: object) -> int:
@@ -53,16 +45,9 @@ def check_statistics(given: object) -> None:
         check("statistics", one is None or isinstance(one, Statistics), one, "what volume_statistics gives")
 
 
-def _whole(name: str, value: Any, least: int, most: int | None = None, *, other: str = "") -> None:
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    good = is_whole and least <= int(value) and (most is None or int(value) <= most)
-    limits = f"{least} or more" if most is None else f"{least} to {most}"
-    check(name, good, value, f"a whole number, {limits}{other}")
-
-
 def check_threads_per_image(value: Any) -> None:
     """Raise ConfigurationError where so many threads cannot share an image."""
-    _whole("threads_per_image", value, 1, 64)
+    check_whole("threads_per_image", value, 1, 64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +71,14 @@ class EngineOptions:
         check("backend", self.backend in BACKENDS, self.backend, " or ".join(BACKENDS))
         check("result", self.result in RESULTS, self.result, ", ".join(RESULTS))
         if self.threads is not None:
-            _whole("threads", self.threads, 1, 1024, other=", or None")
-        _whole("queue_size", self.queue_size, 1, 65536)
-        _whole("device_timeout_ms", self.device_timeout_ms, 0, 2**31 - 1)
-        _whole("cores", self.cores, 0, 2**31 - 1)
-        _whole("job_latency_us", self.job_latency_us, 0, 2**31 - 1)
+            check_whole("threads", self.threads, 1, 1024, other=", or None")
+        check_whole("queue_size", self.queue_size, 1, 65536)
+        check_whole("device_timeout_ms", self.device_timeout_ms, 0, 2**31 - 1)
+        check_whole("cores", self.cores, 0, 2**31 - 1)
+        check_whole("job_latency_us", self.job_latency_us, 0, 2**31 - 1)
         check_threads_per_image(self.threads_per_image)
         for core in self.pin_to:
-            _whole("pin_to", core, 0, 2**31 - 1)
+            check_whole("pin_to", core, 0, 2**31 - 1)
         check("device", isinstance(self.device, str), self.device, "a device's name or the path of a runner library")
 
     def core(self) -> _core.DeviceOptions:

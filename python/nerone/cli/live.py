@@ -63,7 +63,7 @@ def register(application: typer.Typer) -> None:
         if source is None:
             raise ConfigurationError("no source was given; name a file or folder of scans or pictures")
         access = Access(host, port, token)
-        count = threads or usable_cores()
+        count = usable_cores() if threads is None else threads
         with contextlib.ExitStack() as stack:
             float_model = FloatModel(opened, float_path) if float_path and not terminal else None
             if float_model is not None:

@@ -107,7 +107,7 @@ def write_brain_phantoms(
     """Write cases ``Phantom_N/Phantom_N_{flair,t1,t1ce,t2,seg}.nii.gz`` and return their folders."""
     import nibabel
 
-    voxel_mm = 240 / size
+    voxel_mm = 240 / max(size, 1)
     folders = []
     for number in range(count):
         phantom = draw_brain_phantom(seed + number, size=size, slices=slices, voxel_mm=voxel_mm)

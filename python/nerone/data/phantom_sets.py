@@ -8,11 +8,13 @@ from nerone.data.blood_phantoms import write_blood_phantoms
 from nerone.data.brain_phantoms import write_brain_phantoms
 from nerone.data.phantoms import write_ct_phantoms
 from nerone.data.prostate_phantoms import write_prostate_phantoms
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, check_whole
 
 __all__ = ["PHANTOM_TASKS", "write_phantoms"]
 
-PHANTOM_TASKS = ("ct-org", "brats", "prostate", "bccd")
+# Rows and columns (of pictures rows), and slices.
+_SIZES = {"ct-org": (256, 64), "brats": (240, 155), "prostate": (320, 19), "bccd": (240, 1)}
+PHANTOM_TASKS = tuple(_SIZES)
 
 
 def write_phantoms(
@@ -42,20 +44,22 @@ def write_phantoms(
     Raises
     ------
     ConfigurationError
-        For an unknown task, a count below 1, or a folder that cannot be written.
+        For an unknown task, a number that cannot be, or a folder that cannot be written.
     """
     if task not in PHANTOM_TASKS:
         raise ConfigurationError(f"task '{task}' is unknown; use one of {', '.join(PHANTOM_TASKS)}")
-    if count < 1:
-        raise ConfigurationError(f"count is {count}; expected 1 or more")
+    rows, depth = _SIZES[task]
+    rows, depth = rows if size is None else size, depth if slices is None else slices
+    for name, value, least in (("count", count, 1), ("size", rows, 16), ("slices", depth, 1)):
+        check_whole(name, value, least, 100_000 if name == "count" else 4096)
+    check_whole("seed", seed, 0)
     try:
         if task == "ct-org":
-            return write_ct_phantoms(folder, count=count, seed=seed, size=size or 256, slices=slices or 64)
+            return write_ct_phantoms(folder, count=count, seed=seed, size=rows, slices=depth)
         if task == "brats":
-            return write_brain_phantoms(folder, count=count, seed=seed, size=size or 240, slices=slices or 155)
+            return write_brain_phantoms(folder, count=count, seed=seed, size=rows, slices=depth)
         if task == "prostate":
-            return write_prostate_phantoms(folder, count=count, seed=seed, size=size or 320, slices=slices or 19)
-        height = size or 240
-        return write_blood_phantoms(folder, count=count, seed=seed, height=height, width=height * 4 // 3)
+            return write_prostate_phantoms(folder, count=count, seed=seed, size=rows, slices=depth)
+        return write_blood_phantoms(folder, count=count, seed=seed, height=rows, width=rows * 4 // 3)
     except OSError as error:
         raise ConfigurationError(f"phantoms cannot be written to '{folder}': {error}") from error

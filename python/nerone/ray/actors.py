@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nerone.errors import ConfigurationError
+from nerone.errors import check_whole
 
 __all__ = ["through_actors"]
 
@@ -39,18 +39,14 @@ def through_actors(
     """
     from ray.data import ActorPoolStrategy
 
-    for name, value in (
-        ("workers", workers),
-        ("threads", 1 if threads is None else threads),
-        ("batch_size", batch_size),
-    ):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigurationError(f"{name} is {value!r}; expected a whole number, 1 or more")
+    cpus = 1 if threads is None else threads
+    for name, value in (("workers", workers), ("threads", cpus), ("batch_size", batch_size)):
+        check_whole(name, value, 1)
     return dataset.map_batches(
         actor,
         batch_size=batch_size,
         compute=ActorPoolStrategy(size=workers),
         fn_constructor_args=arguments,
-        num_cpus=threads or 1,
+        num_cpus=cpus,
         resources=dict(resources or {}),
     )

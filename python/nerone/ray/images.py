@@ -67,7 +67,7 @@ def map_images(
     return through_actors(
         dataset,
         _ImageActor,
-        (str(opened.path.resolve()), column, spacing_column, result, threads or 1, device),
+        (str(opened.path.resolve()), column, spacing_column, result, 1 if threads is None else threads, device),
         workers=workers,
         threads=threads,
         batch_size=batch_size,

@@ -92,7 +92,8 @@ class _ScanActor:
     def __init__(self, bundle: str, root: str, output: str, options: RunOptions) -> None:
         import ray
 
-        opened, options = Bundle.open(bundle), replace(options, threads=options.threads or 1)
+        opened = Bundle.open(bundle)
+        options = replace(options, threads=1 if options.threads is None else options.threads)
         part = f"ray-{ray.get_runtime_context().get_actor_id()}"
         manifest = Manifest(Path(output), opened, options, part)
         self._runner = CaseRunner(

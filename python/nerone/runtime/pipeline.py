@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from nerone.backends.engine import Engine, open_engine
 from nerone.backends.futures import Future, failed
-from nerone.backends.options import EngineOptions, check, check_statistics, milliseconds
+from nerone.backends.options import EngineOptions, check_statistics, milliseconds
 from nerone.backends.statistics import Stats
 from nerone.bundle.manifest import BundleLike, Manifest, read_manifest
-from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError
+from nerone.errors import ConfigurationError, DtypeError, QueueClosedError, ShapeError, TimeoutError, check
 from nerone.runtime.frame import Frame, Images
 from nerone.runtime.preprocessing import Preprocessing, Spacing
 from nerone.runtime.preprocessing.image_grid import on_image_grid

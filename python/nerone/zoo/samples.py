@@ -40,7 +40,8 @@ class Samples:
         groups = np.unique(self.groups)
         if len(groups) < 2:
             raise ConfigurationError("training needs at least two volumes or images, one of them for validation")
-        drawn = np.random.default_rng([seed, 0x5B]).permutation(groups)[: max(1, round(share * len(groups)))]
+        count = min(max(1, round(share * len(groups))), len(groups) - 1)
+        drawn = np.random.default_rng([seed, 0x5B]).permutation(groups)[:count]
         validates = np.isin(self.groups, drawn)
         return np.flatnonzero(~validates), np.flatnonzero(validates)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, check_real, check_whole
 from nerone.graph.trained import load_keras_model
 from nerone.zoo.augment import augment_blood, augment_segmentation
 from nerone.zoo.models import NETWORKS
@@ -50,6 +50,11 @@ class TrainingOptions:
     half_size_epochs : int, classification: first epochs that see the images at half the size, four times as fast
     frozen_epochs : int, last epochs in which batch norms use the statistics they have learned, as they do in use
     plain : float, classification: share of the augmented copies that are only flipped
+
+    Raises
+    ------
+    ConfigurationError
+        If a number cannot be.
     """
 
     epochs: int = 30
@@ -70,6 +75,30 @@ class TrainingOptions:
     half_size_epochs: int = 0
     frozen_epochs: int = 0
     plain: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("epochs", self.epochs, 1),
+            ("batch size", self.batch_size, 1),
+            ("steps", 1 if self.steps is None else self.steps, 1),
+            ("stop after", 1 if self.stop_after is None else self.stop_after, 1),
+            ("decay", self.decay, 0),
+            ("threads", self.threads, 0),
+        ):
+            check_whole(name, value, least)
+        check_whole("seed", self.seed, 0, 2**32 - 1)
+        for name, rate in (("first rate", self.first_rate), ("last rate", self.last_rate)):
+            check_real(name, rate, 0, 1e6, above=True)
+        for name, share in (("validation share", self.validation_share), ("balance", self.balance)):
+            check_real(name, share, 0, 1)
+        check_real("the share of plain copies", self.plain, 0, 1)
+        half, frozen, epochs = self.half_size_epochs, self.frozen_epochs, self.epochs
+        if half < 0 or not 0 <= frozen <= epochs or (half and half + frozen >= epochs):
+            raise ConfigurationError(
+                f"half-size epochs are {half} and frozen ones {frozen} of {epochs}; leave at least one between them"
+            )
+        if half and self.start:
+            raise ConfigurationError("half-size epochs start from new weights; leave out one of the two options")
 
 
 @dataclass(frozen=True)
@@ -189,18 +218,6 @@ def _first_frozen(options: TrainingOptions) -> int:
     return options.epochs - options.frozen_epochs
 
 
-def _check(options: TrainingOptions) -> None:
-    half, frozen, epochs = options.half_size_epochs, options.frozen_epochs, options.epochs
-    if half < 0 or not 0 <= frozen <= epochs or (half and half + frozen >= epochs):
-        raise ConfigurationError(
-            f"half-size epochs are {half} and frozen ones {frozen} of {epochs}; leave at least one between them"
-        )
-    if half and options.start:
-        raise ConfigurationError("half-size epochs start from new weights; leave out one of the two options")
-    if not 0 <= options.plain <= 1:
-        raise ConfigurationError(f"the share of plain copies is {options.plain}; give 0 to 1")
-
-
 def _augmentation(task: str, options: TrainingOptions) -> Augment | None:
     if not options.augment:
         return None
@@ -225,20 +242,22 @@ def fit(
     ConfigurationError
         If the samples do not fit the network, or ``output`` holds a run with other options.
     """
-    _check(options)
     _set_up(options)
     network, state = NETWORKS[task], RunFiles(Path(output))
     state.output.mkdir(parents=True, exist_ok=True)
     progress = state.progress_of(asdict(options))
     train, validation = samples.split(options.validation_share, options.seed)
-    steps = options.steps or -(-(len(train) if network.segmentation else DRAWS) // options.batch_size)
+    steps = options.steps
+    if steps is None:
+        steps = -(-(len(train) if network.segmentation else DRAWS) // options.batch_size)
     first, best = (
         (progress["epoch"] + 1, (progress["best_epoch"], progress["best_score"])) if progress else (0, (-1, -1.0))
     )
     augment = augment if augment and options.augment else _augmentation(task, options)
     small = halved(samples) if first < options.half_size_epochs else samples
     model: Any = None
-    for epoch in range(first, min(options.epochs, options.stop_after or options.epochs)):
+    last = options.epochs if options.stop_after is None else min(options.epochs, options.stop_after)
+    for epoch in range(first, last):
         seen = small if epoch < options.half_size_epochs else samples
         if model is None or epoch in (options.half_size_epochs, _first_frozen(options)):
             model = _compiled(task, options, seen, train, state, epoch)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from nerone.data import ct_org
+from nerone.data.brain_phantoms import write_brain_phantoms
+from nerone.data.phantom_sets import PHANTOM_TASKS, write_phantoms
 from nerone.data.phantoms import draw_ct_phantom, write_ct_phantoms
 from nerone.errors import ConfigurationError
 
@@ -48,3 +50,19 @@ def test_written_as_ct_org(tmp_path: Path) -> None:
 def test_too_small_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="too small"):
         draw_ct_phantom(0, size=4)
+
+
+@pytest.mark.parametrize("task", PHANTOM_TASKS)
+@pytest.mark.parametrize("name", ["count", "size", "slices"])
+@pytest.mark.parametrize("value", [0, -1, 10**20, 2.5, True])
+def test_a_number_that_cannot_be_is_not_the_default(task: str, name: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is {value!r}"):
+        write_phantoms(task, tmp_path / "set", **{name: value})  # type: ignore[arg-type]
+    assert not (tmp_path / "set").exists()
+
+
+def test_no_seed_and_no_size_of_a_writer_is_negative_or_zero(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="seed is -1"):
+        write_phantoms("bccd", tmp_path, seed=-1)
+    with pytest.raises(ConfigurationError, match="too small"):
+        write_brain_phantoms(tmp_path, size=0)

@@ -236,6 +236,17 @@ def test_a_stretched_kernel_answers_an_enlarged_image_as_it_did_the_image() -> N
         ({"epochs": 3, "half_size_epochs": 2, "frozen_epochs": 1}, "half-size epochs"),
         ({"half_size_epochs": 1, "start": "x.keras"}, "half-size epochs"),
         ({"plain": 1.5}, "plain copies"),
+        ({"plain": float("nan")}, "plain copies"),
+        ({"steps": 0}, "steps is 0"),
+        ({"stop_after": 0}, "stop after is 0"),
+        ({"batch_size": 0}, "batch size is 0"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, "seed is 4294967296"),
+        ({"first_rate": 0.0}, "first rate is 0"),
+        ({"last_rate": float("inf")}, "last rate is inf"),
+        ({"validation_share": 1.5}, "validation share"),
+        ({"balance": -1.0}, "balance"),
     ],
 )
 def test_options_that_make_no_sense(tmp_path: Path, options: dict, says: str) -> None:

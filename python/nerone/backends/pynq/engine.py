@@ -44,7 +44,7 @@ class PynqEngine:
     def __init__(self, manifest: Manifest, options: EngineOptions) -> None:
         if options.result == "raw":
             raise ConfigurationError("backend 'pynq' has float32 buffers and gives no raw result; ask for 'real'")
-        self.threads = options.threads or 1
+        self.threads = 1 if options.threads is None else options.threads
         self.in_flight_limit = self.threads + options.queue_size
         self._manifest, self._options = manifest, options
         self._room = threading.BoundedSemaphore(self.in_flight_limit)
