@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nerone.cli.terminal import cleaned_streams, console
-from nerone.errors import ConfigurationError, printable_line
+from nerone.errors import ConfigurationError, check_real, printable_line
 
 __all__ = [
+    "check_run_time",
     "chosen",
     "file_argument",
     "one_of",
@@ -132,7 +133,13 @@ def shape_argument(text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     sizes = text.replace("x", ",").split(",")
-    if len(sizes) != 3 or not all(size.strip().isdecimal() and int(size) > 0 for size in sizes):
+    if len(sizes) != 3 or not all(size.strip().isdecimal() and 0 < int(size[:20]) < 2**31 for size in sizes):
         raise ConfigurationError(f"--input-shape is '{text}'; expected height,width,channels such as 256,256,1")
     height, width, channels = (int(size) for size in sizes)
     return height, width, channels
+
+
+def check_run_time(seconds: float | None) -> None:
+    """Raise ConfigurationError where --seconds is no time for which a command could run."""
+    if seconds is not None:
+        check_real("--seconds", seconds, 0, 1e8)

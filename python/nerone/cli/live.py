@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from nerone.cli.console import chosen, file_argument
+from nerone.cli.console import check_run_time, chosen, file_argument
 from nerone.cli.terminal import console
 from nerone.errors import ConfigurationError, printable_line
 
@@ -60,6 +60,7 @@ def register(application: typer.Typer) -> None:
         from nerone.web.access import Access
 
         opened = Bundle.open(file_argument(chosen(bundle, model_option, "bundle"), "bundle"))
+        check_run_time(for_seconds)
         if source is None:
             raise ConfigurationError("no source was given; name a file or folder of scans or pictures")
         access = Access(host, port, token)

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from nerone.cli.config import config_option
-from nerone.cli.console import file_argument
+from nerone.cli.console import check_run_time, file_argument
 from nerone.cli.process import log_on_stderr
 from nerone.errors import ConfigurationError
 
@@ -36,6 +36,10 @@ def register(application: typer.Typer) -> None:
         keep: float = typer.Option(24.0, "--keep", help="Hours for which a series that is done is kept."),
         device: str = typer.Option("softdpu", "--device", help="softdpu or board."),
         threads: int = typer.Option(None, "-t", "--threads", help="Workers of the pipeline."),
+        connections: int = typer.Option(64, "--connections", help="Open at once; one more is closed."),
+        per_address: int = typer.Option(
+            16, "--connections-per-address", help="Open at once of one address, which may be a gateway's."
+        ),
         config: str = config_option(),
         for_seconds: float = typer.Option(None, "--seconds", help="Stop after so long; otherwise with Ctrl-C."),
     ) -> None:
@@ -57,7 +61,10 @@ def register(application: typer.Typer) -> None:
             keep_s=keep * 3600,
             device=device,
             threads=threads,
+            connections=connections,
+            connections_per_address=per_address,
         )
+        check_run_time(for_seconds)
         peer = Peer.of(to)
         lines = _Lines("%(asctime)s %(levelname)s %(message)s")
         with (

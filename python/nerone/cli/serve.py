@@ -10,7 +10,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from nerone.cli.config import config_option
-from nerone.cli.console import file_argument
+from nerone.cli.console import check_run_time, file_argument
 from nerone.cli.process import log_on_stderr
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def register(application: typer.Typer) -> None:
             power=power,
             grace_s=grace,
         )
+        check_run_time(for_seconds)
         lines, level = (_JsonLines(), logging.INFO) if log_json else (_Lines(), logging.WARNING)
         with log_on_stderr("nerone.serving", lines, level):
             asyncio.run(_serve(paths, Access(host, port, token), options, for_seconds))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
 from typing import Any
 
 __all__ = ["Limits"]
+
+_LOG = logging.getLogger("nerone.node")
+# Between two lines about connections that were refused.
+_QUIET_S = 60.0
 
 # An association request names many syntaxes, and data comes in the pieces that the node asked for.
 _MOST_PDU_BYTES = 1 << 20
@@ -20,12 +25,14 @@ class Limits:
 
     Parameters
     ----------
-    max_connections : of all addresses; those of one address are a quarter of them at most
+    max_connections : of all addresses
+    max_per_address : of one address, which may be a gateway with many senders behind it
     max_bytes : of one message, such as an instance; all that are on their way take four times as much at most
     """
 
-    def __init__(self, max_connections: int = 64, max_bytes: int = 1 << 30) -> None:
-        self._max_connections, self._max_bytes = max_connections, max_bytes
+    def __init__(self, max_connections: int = 64, max_per_address: int = 16, max_bytes: int = 1 << 30) -> None:
+        self._max_connections, self._max_per_address, self._max_bytes = max_connections, max_per_address, max_bytes
+        self._told = -_QUIET_S
         self._lock = threading.Lock()
         self._came: dict[object, int] = {}
         self._server: Any = None
@@ -37,7 +44,19 @@ class Limits:
 
     def _admit(self, _: object, address: tuple[Any, ...]) -> bool:
         hosts = [association.requestor.address for association in self._server.active_associations]
-        return len(hosts) < self._max_connections and hosts.count(address[0]) < self._max_connections // 4
+        if len(hosts) >= self._max_connections:
+            return self._refuse(address[0], f"{len(hosts)} are open; --connections allows more")
+        if hosts.count(address[0]) >= self._max_per_address:
+            why = "--connections-per-address allows more, of a gateway's senders"
+            return self._refuse(address[0], f"{self._max_per_address} of it are open; {why}")
+        return True
+
+    def _refuse(self, host: object, why: str) -> bool:
+        now = time.monotonic()
+        if now - self._told >= _QUIET_S:
+            self._told = now
+            _LOG.warning("a connection of %s is refused: %s", host, why)
+        return False
 
     def opened(self, event: Any) -> None:
         """Watch over what comes through a connection; for EVT_CONN_OPEN."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from nerone.bundle.bundle import Bundle
 from nerone.data.extent import DEFLATED
-from nerone.errors import ConfigurationError, DeviceError, Error
+from nerone.errors import ConfigurationError, DeviceError, Error, check_real, check_whole
 from nerone.node.limits import Limits
 from nerone.node.segmenting import segmentations
 from nerone.node.sending import Peer, check_title, send
@@ -27,6 +27,7 @@ _SUCCESS, _OUT_OF_RESOURCES, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000
 _STEP_S = 0.1
 # For an association's request, from the connection on, and for its release.
 _SILENCE_S = 10
+_LONGEST_S = 1e8
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ class NodeOptions:
     retry_s : wait before the second try; it doubles with each
     keep_s : how long the files of a series that is done stay
     device, threads : as of `nerone run`
+    connections, connections_per_address : how many may be open at once, of all and of one address; one more is closed
+
+    Raises
+    ------
+    ConfigurationError
+        If a title or a number cannot be.
     """
 
     title: str = "NERONE"
@@ -55,17 +62,20 @@ class NodeOptions:
     keep_s: float = 86400.0
     device: str = "softdpu"
     threads: int | None = None
+    connections: int = 64
+    connections_per_address: int = 16
 
     def __post_init__(self) -> None:
         for title in (self.title, *self.allow):
             check_title(title)
-        if not 0 <= self.port <= 65535:
-            raise ConfigurationError(f"port is {self.port}; expected 0 to 65535")
-        if self.tries < 1 or not self.silence_s > 0 or not self.retry_s >= 0 or not self.keep_s >= 0:
-            raise ConfigurationError(
-                f"silence is {self.silence_s} s, tries {self.tries}, retry {self.retry_s} s, keep {self.keep_s} s; "
-                "expected a positive silence, at least one try, and no negative time"
-            )
+        check_whole("port", self.port, 0, 65535)
+        check_whole("tries", self.tries, 1, 1000)
+        check_whole("threads", 1 if self.threads is None else self.threads, 1, 1024)
+        check_whole("connections", self.connections, 1, 900)  # pynetdicom's own limit stands above it
+        check_whole("connections per address", self.connections_per_address, 1, 900)
+        check_real("the silence in seconds", self.silence_s, 0, _LONGEST_S, above=True)
+        for name, seconds in (("the wait before a retry in seconds", self.retry_s), ("keep in seconds", self.keep_s)):
+            check_real(name, seconds, 0, _LONGEST_S)
 
 
 class Node:
@@ -99,7 +109,7 @@ class Node:
         self._entity.require_calling_aet = list(self.options.allow)
         # Counted and timed by Limits: one that says nothing is no association that others wait for.
         self._entity.maximum_associations, self._entity.acse_timeout = 1000, _SILENCE_S
-        self._limits = Limits()
+        self._limits = Limits(self.options.connections, self.options.connections_per_address)
         try:
             self._server: Any = self._listen()
         except BaseException:

@@ -265,6 +265,13 @@ def test_words_that_no_command_has_name_the_help_of_the_one_that_was_meant(refus
     assert said in refused(*words)
 
 
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "1e30"])
+def test_a_time_that_is_none(refused, bundle, volume, tmp_path, seconds):
+    node = ("node", bundle.path, "--to", "A@127.0.0.1:1", "--spool", tmp_path / "spool", "--port", 0)
+    for words in (("live", bundle.path, volume, "--port", 0), ("serve", bundle.path, "--port", 0), node):
+        assert f"--seconds is {float(seconds)!r}; expected" in refused(*words, "--seconds", seconds)
+
+
 def test_a_file_where_a_folder_should_be(refused, bundle, volume, tmp_path, quantized_file):
     place = save_picture(tmp_path / "file.png")
     steps = ("--preset", "grey-0-1")

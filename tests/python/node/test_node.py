@@ -314,6 +314,43 @@ def test_connections_that_say_nothing_end(start, receiver, monkeypatch):
         one.close()
 
 
+def test_connections_of_one_address_are_limited_and_a_gateway_may_have_more(start, receiver, caplog):
+    pacs = receiver()
+    node = start(pacs.peer, connections=4, connections_per_address=2)
+    held = [socket.create_connection(("127.0.0.1", node.port), PATIENT_S) for _ in range(2)]
+    wait_for(lambda: len(node._server.active_associations) == 2)
+    assert store(node.port, series()) == []
+    (said,) = [one.getMessage() for one in caplog.records if "is refused" in one.getMessage()]
+    assert said.startswith("a connection of 127.0.0.1 is refused: 2 of it are open; --connections-per-address allows")
+    node.close()
+    for one in held:
+        one.close()
+    node = start(pacs.peer, connections=4, connections_per_address=4)
+    held = [socket.create_connection(("127.0.0.1", node.port), PATIENT_S) for _ in range(2)]
+    assert store(node.port, series()) == [0] * 4
+    for one in held:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", -1),
+        ("tries", 0),
+        ("threads", 0),
+        ("connections", 0),
+        ("connections_per_address", 0),
+        ("silence_s", 0.0),
+        ("silence_s", float("nan")),
+        ("retry_s", float("inf")),
+        ("keep_s", -1.0),
+    ],
+)
+def test_numbers_that_cannot_be(name, value):
+    with pytest.raises(ConfigurationError, match=f"is {value}; expected"):
+        NodeOptions(**{name: value})
+
+
 def test_messages_are_bounded(start, receiver):
     node = start(receiver().peer)
     with socket.create_connection(("127.0.0.1", node.port), PATIENT_S) as liar:
@@ -356,9 +393,9 @@ def test_wrong_arguments_are_one_sentence(refused, bundle, classifier, receiver,
     assert "AET@host:port" in refused("node", bundle.path, *to, "--to", "A@b:70000")
     assert "AE title" in refused("node", bundle.path, *to, "--ae-title", "x" * 17)
     assert "AE title" in refused("node", bundle.path, *to, "--allow", "a\\b")
-    assert "expected 0 to 65535" in refused("node", bundle.path, *to, "--port", "70000")
-    assert "positive silence" in refused("node", bundle.path, *to, "--silence", "0")
-    assert "positive silence" in refused("node", bundle.path, *to, "--tries", "0")
+    assert "port is 70000; expected" in refused("node", bundle.path, *to, "--port", "70000")
+    assert "the silence in seconds is 0.0; expected" in refused("node", bundle.path, *to, "--silence", "0")
+    assert "tries is 0; expected" in refused("node", bundle.path, *to, "--tries", "0")
     assert "cannot listen" in refused("node", bundle.path, *to, "--port", str(taken.port))
     assert "one that segments" in refused("node", classifier.path, *to)
     assert "nothing" in refused("node", tmp_path / "nothing.nerone", *to)
