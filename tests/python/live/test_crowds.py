@@ -19,11 +19,14 @@ from nerone.live.sources import open_source
 from nerone.web.access import Access
 from waiting import PATIENT_S, wait_for
 
-pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+web = pytest.importorskip("aiohttp.web", reason="aiohttp is not installed")
 
 
 @pytest.fixture
-def strict(tmp_path: Path) -> Iterator[Running]:
+def strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    runner = web.AppRunner
+    short = {"keepalive_timeout": 1.0, "lingering_time": 0.5}  # 30 and 10 s are waited out otherwise
+    monkeypatch.setattr(web, "AppRunner", lambda *given, **named: runner(*given, **{**named, **short}))
     access = Access(port=0, token="let-me-in", max_connections=16, headers_s=0.5, stall_s=0.5, max_uploads=1)
     running = start(tmp_path, open_source(write_volume(tmp_path / "scan.nii.gz")), access)
     yield running
