@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,35 @@ def test_a_python_is_named_by_its_version_or_its_program(monkeypatch: pytest.Mon
         wheels.python_headers("true", machine, found)
     with pytest.raises(SystemExit, match=r"no headers of Python 3.99 .* install that Python and name its program"):
         wheels.python_headers("3.99", machine, found)
+
+
+def test_the_public_ci_asks_for_what_there_is() -> None:
+    """The workflow runs elsewhere: its lines name options, packages, modules and files of this repository."""
+    yaml = pytest.importorskip("yaml", reason="PyYAML comes with mkdocs")
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/wheels.yml").read_text("utf-8"))
+    job = workflow["jobs"]["wheel"]
+    lines = [step["run"] for step in job["steps"] if "run" in step]
+    assert job["container"] == "python:${{ matrix.python }}-bookworm"
+    pythons = job["strategy"]["matrix"]["python"]
+    supported = {image.python for board in BOARDS.values() for image in images_of(board) if image.supported}
+    assert supported | {".".join(map(str, oldest_python()))} <= set(pythons)
+
+    installed = next(line for line in lines if "apt-get install" in line).split("--no-install-recommends")[1].split()
+    lists = [REPOSITORY / "scripts" / f"{name}_packages.txt" for name in ("system", "arm64", "fresh")]
+    assert set(installed) <= {line for file in lists for line in file.read_text("utf-8").splitlines()}
+
+    build = next(line for line in lines if "scripts/wheels.py" in line)
+    asked = shlex.split(build.replace('"$(which python)"', sys.executable))
+    assert asked[0] == "python"
+    done = subprocess.run([sys.executable, *asked[1:], "--help"], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    test = next(line for line in lines if "pytest -q" in line)
+    asked = [sys.executable, *shlex.split(test)[1:], "--collect-only"]
+    done = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True)
+    assert "test_every_vector_through_libvart[cpu-portable]" in done.stdout
+    upload = next(step["with"] for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert upload["path"] == "build/wheels/*.whl"
 
 
 def test_another_architecture_takes_headers_that_name_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
