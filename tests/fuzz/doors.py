@@ -66,8 +66,8 @@ def _enter_bundle(path: Path) -> None:
 
     whole = next(above / "seeds/whole.nerone" for above in path.parents if (above / "seeds/whole.nerone").is_dir())
     target = whole.parent.parent / "mutant.nerone"
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(whole, target)
+    if not target.is_dir():
+        shutil.copytree(whole, target)
     shutil.copyfile(path, target / "bundle.json")
     Bundle.open(target, verify=False)
 

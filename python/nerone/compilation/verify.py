@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nerone import _core
 from nerone.compat import zip
 from nerone.compilation.vendor.difference import TAP, tapped
-from nerone.errors import ConfigurationError, ModelError, model_errors
+from nerone.errors import ConfigurationError, ModelError, check_whole, model_errors
 from nerone.instructions.layers import layers_of
 from nerone.instructions.ports import Port, port_of, ports_of
 from nerone.instructions.program import Program, dpu_subgraphs
@@ -86,8 +86,8 @@ def verify(
     ModelError
         Where the file cannot be read, or one of the two cannot be run.
     """
-    if images < 1:
-        raise ConfigurationError(f"{images} images cannot be compared; give at least 1")
+    check_whole("images", images, 1, 10_000)
+    check_whole("seed", seed, 0)
     graph = _core.read_xmodel(path)
     parts = dpu_subgraphs(graph)
     if not parts:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from nerone.compat import dataclass
+from nerone.errors import check_whole
 from nerone.quantization.methods import Method
 from nerone.quantization.metrics import Metric
 from nerone.quantization.options import QuantizeOptions
@@ -32,12 +33,20 @@ class CalibrationDraw:
     seed : int, of the draw
     class_shares : wanted share (0 to 1) of images that contain a class, by its name or number
     class_factors : factor by which the natural share of a class is raised or lowered
+
+    Raises
+    ------
+    ConfigurationError
+        If the seed is no whole number, 0 or more.
     """
 
     images: int | None = None
     seed: int = 0
     class_shares: ClassTargets = field(default_factory=dict)
     class_factors: ClassTargets = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_whole("seed", self.seed, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

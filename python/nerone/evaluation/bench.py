@@ -22,7 +22,7 @@ from nerone.compat import zip
 from nerone.data.frame import Frame
 from nerone.data.prepared import source_statistics
 from nerone.data.sources import find_sources
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, check_real, check_whole
 from nerone.evaluation.bench_backends import Item, Runner, keras_runner, pynq_runner, vart_runner
 from nerone.evaluation.devices import Device, find_device
 from nerone.evaluation.metrics import Summary, summarize
@@ -200,8 +200,8 @@ def bench(
     unknown = [name for name in backends if name not in BACKENDS]
     if unknown or not backends:
         raise ConfigurationError(f"there is no backend {(unknown or [''])[0]!r}; expected {', '.join(BACKENDS)}")
-    if runs < 1 or not seconds > 0:
-        raise ConfigurationError(f"{runs} runs of {seconds} s cannot be; give at least one run and a positive time")
+    check_whole("runs", runs, 1, 10_000)
+    check_real("seconds", seconds, 1e-3, 86400)
     loaded = load_frames(bundle, source)
     found = find_device(device, bundle.host_model_path, preset=bundle.preset)
     compared = compare_backends(bundle, loaded.frames[:4], threads) if {"vart", "pynq"} <= set(backends) else 0

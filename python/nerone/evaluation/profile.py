@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nerone.compat import zip
-from nerone.errors import ConfigurationError, DeviceError, ModelError
+from nerone.errors import ConfigurationError, DeviceError, ModelError, check_real
 
 __all__ = ["KERNELS", "LayerProfile", "Profile", "peak_gmacs", "profile"]
 
@@ -131,8 +131,7 @@ def profile(path: str | Path, *, kernels: str = "auto", seconds: float = 2.0) ->
     """
     if kernels not in KERNELS:
         raise ConfigurationError(f"kernels '{kernels}' are unknown; use one of {', '.join(KERNELS)}")
-    if not seconds > 0:
-        raise ConfigurationError(f"cannot profile for {seconds:g} seconds; the time must be positive")
+    check_real("seconds", seconds, 1e-3, 3600)
     file = _xmodel_of(Path(path))
     measured = _measure(file, kernels, seconds)
     subgraphs = measured["subgraphs"]

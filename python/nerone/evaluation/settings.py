@@ -8,7 +8,7 @@ from pathlib import Path
 from nerone.data.check import data_kind
 from nerone.data.phantom_sets import write_phantoms
 from nerone.data.sources import find_sources
-from nerone.errors import ConfigurationError, Error
+from nerone.errors import ConfigurationError, Error, check_real, check_whole
 from nerone.zoo.training import TrainingOptions
 
 __all__ = ["Settings", "find_data", "phantom_folder"]
@@ -36,6 +36,11 @@ class Settings:
     seconds : float, of each run
     power : str, power meter as of :func:`nerone.evaluation.power.open_meter`
     skip_bad : bool, leave out files that are damaged or have no labels, and count them
+
+    Raises
+    ------
+    ConfigurationError
+        If a number cannot be, before any work.
     """
 
     output: Path
@@ -50,6 +55,10 @@ class Settings:
     seconds: float = 1.0
     power: str = "auto"
     skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("runs", self.runs, 1, 10_000)
+        check_real("seconds", self.seconds, 1e-3, 86400)
 
     def training_of(self, task: str) -> TrainingOptions:
         """Return the options for a network that is trained here."""

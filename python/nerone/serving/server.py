@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nerone.bundle.checks import versions
-from nerone.errors import ConfigurationError
+from nerone.errors import ConfigurationError, check_real, check_whole
 from nerone.evaluation.power import open_meter
 from nerone.evaluation.power_watch import PowerWatch
 from nerone.ownership import temporary_folder
@@ -71,8 +71,9 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         for name in ("queue", "max_bytes", "max_scan_bytes", "scans"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} is {getattr(self, name)}; expected 1 or more")
+            check_whole(name, getattr(self, name), 1, 2**62)
+        check_whole("threads", 1 if self.threads is None else self.threads, 1, 1024)
+        check_real("grace in seconds", self.grace_s, 0, 1e8)
         if self.result not in ("classes", "probabilities"):
             raise ConfigurationError(f"result is '{self.result}'; expected classes or probabilities")
         if bool(self.certificate) != bool(self.key):

@@ -291,3 +291,18 @@ def test_a_file_where_a_folder_should_be(refused, bundle, volume, tmp_path, quan
 def save_picture(path):
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
     return path
+
+
+def test_numbers_of_the_other_commands(refused, bundle, volume, quantized_file, tmp_path):
+    deploying = ("deploy", quantized_file, "--preset", "paper-prostate", "-o", tmp_path / "n.nerone")
+    assert "seed is -1; expected" in refused(*deploying, "--seed", "-1")
+    for name, value in (("runs", "0"), ("runs", "99999999"), ("seconds", "1e-300"), ("seconds", "inf")):
+        assert f"{name} is {float(value) if name == 'seconds' else value}; expected" in refused(
+            "bench", bundle.path, volume, f"--{name}", value
+        )
+    assert "seconds is inf; expected" in refused("profile", bundle.path, "--seconds", "inf")
+    assert "grace in seconds is nan" in refused("serve", bundle.path, "--grace", "nan")
+    for name, value in (("images", "0"), ("seed", "-1")):
+        assert f"{name} is {value}; expected" in refused("verify", quantized_file, f"--{name}", value)
+    reproducing = ("reproduce", "table1", "-o", tmp_path / "r")
+    assert "runs is 0; expected" in refused(*reproducing, "--runs", "0")

@@ -63,7 +63,7 @@ def test_what_is_wrong_is_named(refused, bundle, config, tmp_path):
         "port = true": "expected a text or a number",
         "port = ": "is no TOML",
         'port = "many"': "'--port'",
-        "queue = 0": "queue is 0; expected 1 or more",
+        "queue = 0": "queue is 0; expected a whole number, 1 to",
     }.items():
         assert words in refused("serve", bundle.path, "--config", config(text)), text
     assert "cannot be read" in refused("serve", "--config", tmp_path / "nothing.toml")

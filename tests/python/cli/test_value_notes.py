@@ -204,6 +204,25 @@ def test_a_video_is_told_of_once_and_may_begin_in_the_dark(of_pictures, tmp_path
     assert told.startswith("dark.avi: its values run from ")
 
 
+class Camera:
+    """A camera behind its cap, with the face of cv2.VideoCapture."""
+
+    def isOpened(self):
+        return True
+
+    def read(self):
+        return True, np.full((48, 64, 3), 20, np.uint8)
+
+    def release(self):
+        pass
+
+
+def test_a_camera_in_the_dark_is_told_of_once(of_pictures, monkeypatch):
+    monkeypatch.setattr("nerone.live.view.camera_capture", lambda name: Camera)
+    (told,) = played(of_pictures, "camera:0")
+    assert told.startswith("camera:0: its values run from ")
+
+
 def test_a_watched_folder_tells_of_each_volume(calibrated, tmp_path):
     inbox = tmp_path / "inbox"
     for name, offset in {"good": 0, "plus": 1024, "minus": -2048}.items():

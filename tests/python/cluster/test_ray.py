@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.conftest import bundle, classifier
+from cli.conftest import bundle, calibrated_from_0_to_3, classifier
 from data.files import write_nifti
 from nerone.errors import ConfigurationError
 from nerone.runtime.pipeline import Pipeline
@@ -85,6 +85,13 @@ def test_scans_give_the_bytes_of_a_plain_run_and_errors_are_rows(cluster, bundle
     rows = map_scans(bundle.path, scans, tmp_path / "ray", options=RunOptions(resume=True)).take_all()
     assert [row["case"] for row in rows if not row["resumed"]] == ["part1/scan-3.nii.gz"]
     assert masks(tmp_path / "ray") == masks(tmp_path / "plain")
+
+
+def test_a_scan_unlike_the_calibration_images_has_a_note_in_its_row(cluster, bundle, tmp_path):
+    calibrated_from_0_to_3(bundle)
+    (row,) = map_scans(bundle.path, write_scans(tmp_path / "scans", 1), tmp_path / "ray", workers=1).take_all()
+    (note,) = json.loads(row["notes"])
+    assert note.startswith("its values run from ")
 
 
 def test_a_worker_that_is_killed_loses_nothing(cluster, bundle, tmp_path):

@@ -67,7 +67,7 @@ def test_refuses_what_cannot_be_profiled(model, tmp_path):
         profile(broken)
     with pytest.raises(ConfigurationError, match="kernels 'fast'"):
         profile(model, kernels="fast")
-    with pytest.raises(ConfigurationError, match="positive"):
+    with pytest.raises(ConfigurationError, match="seconds is 0; expected"):
         profile(model, seconds=0)
 
 

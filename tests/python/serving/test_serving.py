@@ -379,7 +379,7 @@ def test_tls(start, path, tmp_path):
 def test_options_that_cannot_work(path, tmp_path):
     with pytest.raises(ConfigurationError, match="go together"):
         ServeOptions(certificate="a.pem")
-    with pytest.raises(ConfigurationError, match="queue is 0; expected 1 or more"):
+    with pytest.raises(ConfigurationError, match="queue is 0; expected a whole number, 1 to"):
         ServeOptions(queue=0)
     with pytest.raises(ConfigurationError, match="two bundles are called 'net'"):
         InferenceServer([path, path], Access(port=0), ServeOptions(power="none"))

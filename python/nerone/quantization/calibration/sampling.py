@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerone.compat import dataclass
-from nerone.errors import ConfigurationError, ShapeError
+from nerone.errors import ConfigurationError, ShapeError, check_whole
 
 __all__ = ["FEW_PER_CLASS", "Sampling", "class_presence", "coverage", "sample"]
 
@@ -39,6 +39,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.images < 1:
             raise ConfigurationError(f"images is {self.images}; draw at least 1, better 100 to 1000")
+        check_whole("seed", self.seed, 0)
         bad = [label for label, share in self.shares.items() if not 0 <= share <= 1]
         if bad:
             raise ConfigurationError(f"the share of class {bad[0]} is {self.shares[bad[0]]}; give 0 to 1")
