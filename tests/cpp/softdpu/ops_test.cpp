@@ -48,6 +48,29 @@ TEST_P(EveryOp, MultiplyRoundsTheProduct) {
   EXPECT_EQ(run(build.graph, GetParam(), {{-128, 4, -4, 3}, {-128, 2, 2, 3}}), (Bytes8{127, 1, 0, 1}));
 }
 
+TEST_P(EveryOp, MultiplicationRepeatsChannelsAndPixels) {
+  for (const auto& shape : {Dims{1, 1, 1, 3}, Dims{1, 2, 2, 1}, Dims{1, 1, 2, 3}, Dims{1, 2, 1, 1}, Dims{3}}) {
+    GraphBuilder build;
+    const auto a = build.input("a", {1, 2, 2, 3}, 0);
+    const auto b = build.input("b", shape, 0);
+    build.op("eltwise-fix", "y", {1, 2, 2, 3}, 0, {{"type", Text("MUL")}}, {{"input", {a, b}}});
+    Bytes8 whole, part, expected;
+    for (std::int8_t i = 1; i <= 12; ++i) whole.push_back(i);
+    const auto axis = [&](std::size_t back) { return back <= shape.size() ? shape[shape.size() - back] : 1; };
+    for (int i = 0; i < axis(1) * axis(2) * axis(3); ++i) part.push_back(static_cast<std::int8_t>(i + 2));
+    for (int y = 0; y < 2; ++y) {
+      for (int x = 0; x < 2; ++x) {
+        for (int c = 0; c < 3; ++c) {
+          const int at = (y % axis(3) * axis(2) + x % axis(2)) * axis(1) + c % axis(1);
+          const int product = whole[expected.size()] * part[static_cast<std::size_t>(at)];
+          expected.push_back(static_cast<std::int8_t>(std::min(product, 127)));
+        }
+      }
+    }
+    EXPECT_EQ(run(build.graph, GetParam(), {whole, part}), expected) << axis(3) << "x" << axis(2) << "x" << axis(1);
+  }
+}
+
 TEST_P(EveryOp, ConcatRequantizesEachInput) {
   GraphBuilder build;
   const auto a = build.input("a", {1, 1, 2, 1}, 4);

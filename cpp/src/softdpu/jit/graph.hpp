@@ -68,7 +68,7 @@ struct SumNode {
   ByteBounds bounds;
 };
 
-// y = R(act(a * b / 2^shift)); the second input has the first one's size, or a single pixel.
+// y = R(act(a * b / 2^shift))
 struct ProductNode {
   ProductRule rule;
 };

@@ -219,19 +219,23 @@ bool GraphBuilder::lower_sum(const Step& step, const Eltwise& eltwise, const Byt
   return true;
 }
 
-// Of two images, or of one and a value per channel.
+// Of two images, or of one and a value for each channel or each pixel.
 bool GraphBuilder::lower_product(const Step& step, const Eltwise& eltwise, const ByteBounds& bounds) {
   if (step.inputs.size() != 2 || eltwise.shift > max_product_shift) return false;
   const auto whole = *image(step.output);
-  const Extents pixel{1, 1, 1, whole.channels};
   auto first = step.inputs[0], second = step.inputs[1];
   const auto has = [&](std::size_t value, const Extents& extents) { return image(value) == extents; };
   if (!has(first, whole)) std::swap(first, second);
-  if (!has(first, whole) || !(has(second, whole) || has(second, pixel))) return false;
+  ProductRule rule{Factor::whole, eltwise.shift, bounds};
+  if (has(second, {1, 1, 1, whole.channels})) rule.second = Factor::vector;
+  if (has(second, {1, whole.height, whole.width, 1})) rule.second = Factor::plane;
+  if (has(second, whole)) rule.second = Factor::whole;
+  if (!has(first, whole) || (rule.second == Factor::whole && !has(second, whole))) return false;
   const std::vector<int> inputs{packed(first), packed(second)};
-  if (tensor(inputs[0]).channels != tensor(inputs[1]).channels) return false;
-  const int output = packed_[step.output] = add_packed(whole, tensor(inputs[0]).channels);
-  add_node(step.name, ProductNode{{eltwise.shift, bounds}}, inputs, output);
+  const auto &channels = tensor(inputs[0]).channels, &others = tensor(inputs[1]).channels;
+  if (rule.second == Factor::plane ? others[0] != 0 : channels != others) return false;
+  const int output = packed_[step.output] = add_packed(whole, ChannelMap(channels));
+  add_node(step.name, ProductNode{rule}, inputs, output);
   return true;
 }
 

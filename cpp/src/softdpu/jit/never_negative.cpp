@@ -34,7 +34,9 @@ struct WrittenGroups {
     return node.bounds.low >= zero_byte ? all(true) : where_all_are();
   }
   std::vector<bool> operator()(const ProductNode& node) const {
-    return node.rule.bounds.low >= zero_byte ? all(true) : where_all_are();
+    if (node.rule.bounds.low >= zero_byte) return all(true);
+    if (node.rule.second != Factor::plane) return where_all_are();
+    return inputs[1][0] ? inputs[0] : all(false);
   }
   std::vector<bool> operator()(const TableNode& node) const {
     const auto is_positive = [](std::uint8_t byte) { return byte >= zero_byte; };

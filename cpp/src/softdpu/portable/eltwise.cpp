@@ -10,16 +10,6 @@ namespace {
 
 constexpr std::int64_t chunk = 2048;  // few enough for the first-level cache
 
-// Whether an input is one value per channel, which every pixel takes.
-bool is_vector(const Eltwise& eltwise, const Shape& strides) {
-  const std::size_t last = strides.size() - 1;
-  bool repeats = eltwise.output_shape[last] > 0 && (strides[last] == 1 || eltwise.output_shape[last] == 1);
-  for (std::size_t axis = 0; axis < last; ++axis) {
-    repeats = repeats && (strides[axis] == 0 || eltwise.output_shape[axis] == 1);
-  }
-  return repeats;
-}
-
 // Whether an input has the output's shape.
 bool is_whole(const Eltwise& eltwise, const Shape& strides) {
   std::int64_t step = 1;
@@ -55,7 +45,7 @@ class EltwiseKernel final : public StepKernel {
       if (is_whole_[i]) {
         input += first;
       } else {
-        repeat(input, first, size, repeated);
+        repeat(eltwise_.input_strides[i], input, first, size, repeated);
         input = repeated;
       }
       if (is_add) {
@@ -66,21 +56,37 @@ class EltwiseKernel final : public StepKernel {
     }
   }
 
-  // Elements of the output from `first` on, of a vector of its channels.
-  void repeat(const std::int8_t* vector, std::int64_t first, std::int64_t size, std::int8_t* to) const {
+  // Elements of the output from `first` on, of an input that is repeated along some axes.
+  void repeat(const Shape& strides, const std::int8_t* input, std::int64_t first, std::int64_t size,
+              std::int8_t* to) const {
     const auto channels = eltwise_.output_shape.back();
-    for (std::int64_t channel = first % channels; size > 0; channel = 0) {
+    auto pixel = first / channels;
+    for (std::int64_t channel = first % channels; size > 0; channel = 0, ++pixel) {
       const auto length = std::min(channels - channel, size);
-      std::copy_n(vector + channel, length, to);
+      const auto* const from = input + offset_of(strides, pixel);
+      if (strides.back() == 0) {
+        std::fill_n(to, length, *from);
+      } else {
+        std::copy_n(from + channel, length, to);
+      }
       to += length;
       size -= length;
     }
   }
 
+  // Of a pixel's first channel; pixels are all axes but the last.
+  std::int64_t offset_of(const Shape& strides, std::int64_t pixel) const {
+    std::int64_t offset = 0;
+    for (std::size_t axis = strides.size() - 1; axis-- > 0; pixel /= eltwise_.output_shape[axis]) {
+      offset += pixel % eltwise_.output_shape[axis] * strides[axis];
+    }
+    return offset;
+  }
+
   Eltwise eltwise_;
   std::int64_t count_;
   Narrow narrow_;
-  std::vector<bool> is_whole_;  // by input; the others are vectors
+  std::vector<bool> is_whole_;  // by input; the others are repeated
 };
 
 }  // namespace
@@ -90,9 +96,6 @@ std::unique_ptr<StepKernel> make_eltwise(const Eltwise& eltwise) {
   const bool fits = eltwise.kind == Eltwise::Kind::add || eltwise.input_strides.size() <= 4;
   const auto narrowed = narrow(eltwise.activation, eltwise.shift);
   if (!fits || !narrowed || eltwise.output_shape.empty()) return nullptr;
-  for (const auto& strides : eltwise.input_strides) {
-    if (!is_whole(eltwise, strides) && !is_vector(eltwise, strides)) return nullptr;
-  }
   return std::make_unique<EltwiseKernel>(eltwise, *narrowed);
 }
 

@@ -101,17 +101,21 @@ TEST_P(ImageKernels, SumEqualsTheReference) {
 TEST_P(ImageKernels, ProductEqualsTheReference) {
   for (int i = 0; i < cases_; ++i) {
     const auto whole = random_extents();
-    const bool is_pixel = chance(random_, 0.5);
-    const Extents other{1, is_pixel ? 1 : whole.height, is_pixel ? 1 : whole.width, whole.channels};
-    ProductRule rule{pick(random_, -10, max_product_shift), {}};
+    const Factor factors[] = {Factor::whole, Factor::vector, Factor::plane};
+    ProductRule rule{factors[pick(random_, 0, 2)], pick(random_, -10, max_product_shift), {}};
     if (chance(random_, 0.5)) rule.bounds.low = zero_byte;
+    Extents other = whole;
+    if (rule.second == Factor::vector) other.height = other.width = 1;
+    if (rule.second == Factor::plane) other.channels = 1;
     Eltwise eltwise;
     eltwise.kind = Eltwise::Kind::multiply;
     eltwise.output_shape = {1, whole.height, whole.width, whole.channels};
     eltwise.shift = rule.shift;
     eltwise.activation.kind = rule.bounds.low != 0 ? Activation::Kind::relu : Activation::Kind::none;
-    eltwise.input_strides = {{0, whole.width * whole.channels, whole.channels, 1},
-                             {0, is_pixel ? 0 : whole.width * whole.channels, is_pixel ? 0 : whole.channels, 1}};
+    for (const auto& extents : {whole, other}) {
+      const std::int64_t pixel = extents.width == whole.width && extents.height == whole.height ? extents.channels : 0;
+      eltwise.input_strides.push_back({0, whole.width * pixel, pixel, extents.channels == whole.channels ? 1 : 0});
+    }
     const auto first = random_image(whole), second = random_image(other);
     const void* const inputs[] = {first.data(), second.data()};
     std::vector<std::int8_t> expected(first.size());

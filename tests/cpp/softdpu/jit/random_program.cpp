@@ -59,7 +59,7 @@ class Maker {
 
   void add_step() {
     const auto from = source();
-    switch (pick(random_, 0, 15)) {
+    switch (pick(random_, 0, 16)) {
       case 0:
       case 1:
       case 2:
@@ -85,6 +85,8 @@ class Maker {
         return add_product(from);
       case 13:
         return add_swish(from);
+      case 14:
+        return add_attention(from);
       default:
         return add_decoder(from);
     }
@@ -211,16 +213,17 @@ class Maker {
     push_product({first ? from : vector, first ? vector : from}, whole);
   }
 
-  // Some factors have a single pixel.
+  // Some factors have a single pixel, or a single channel.
   void push_product(const std::vector<std::size_t>& factors, const Extents& whole) {
     Eltwise product;
     product.kind = Eltwise::Kind::multiply;
     product.output_shape = {whole.batch, whole.height, whole.width, whole.channels};
     for (const auto factor : factors) {
-      const bool is_whole = program_.values[factor].shape == product.output_shape;
-      const std::int64_t pixel = is_whole ? whole.channels : 0;
-      product.input_strides.push_back({whole.height * whole.width * pixel, whole.width * pixel, pixel, 1});
-      product.broadcasts = product.broadcasts || !is_whole;
+      const auto part = extents(factor);
+      const std::int64_t pixel = part.width == whole.width && part.height == whole.height ? part.channels : 0;
+      product.input_strides.push_back(
+          {whole.height * whole.width * pixel, whole.width * pixel, pixel, part.channels == whole.channels ? 1 : 0});
+      product.broadcasts = product.broadcasts || !(part == whole);
     }
     product.shift = pick(random_, -3, 16);
     product.activation.kind = chance(random_, 0.5) ? Activation::Kind::relu : Activation::Kind::none;
@@ -233,6 +236,12 @@ class Maker {
     if (factors.size() == 1) factors.push_back(from);
     if (chance(random_, 0.8)) factors.resize(2);
     push_product(factors, extents(from));
+  }
+
+  // Each pixel times a number of its own, as an attention gate scales them.
+  void add_attention(std::size_t from) {
+    push_conv(same_conv(random_, extents(from), 1), from);
+    push_product({from, program_.steps.back().output}, extents(from));
   }
 
   // A value times its own sigmoid.
