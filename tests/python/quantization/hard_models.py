@@ -7,8 +7,8 @@ import numpy as np
 from keras import layers
 
 
-def hard_model(decades=3.0, seed=0, size=16):
-    """Return inverted residuals with ReLU6 whose channels differ ``10 ** decades`` times in range.
+def hard_model(decades=3.0, seed=0, size=16, blocks=3):
+    """Return ``blocks`` inverted residuals with ReLU6 whose channels differ ``10 ** decades`` times in range.
 
     The next layer undoes the scaling, so that every channel matters for the output; no equalization crosses a ReLU6.
     """
@@ -16,7 +16,7 @@ def hard_model(decades=3.0, seed=0, size=16):
     keras.utils.set_random_seed(seed)
     source = layers.Input((size, size, 4))
     value = skip = _norm(layers.Conv2D(8, 3, padding="same", use_bias=False)(source), rng)[0]
-    for _ in range(3):
+    for _ in range(blocks):
         inner, scale = _norm(layers.Conv2D(24, 1, use_bias=False)(value), rng, decades)
         inner, scale = _norm(
             _undone(layers.DepthwiseConv2D(3, padding="same", use_bias=False), inner, scale), rng, decades

@@ -41,7 +41,7 @@ def snr(model, graph, images):
 
 @pytest.fixture(scope="module")
 def hard():
-    graph = from_keras(hard_model())
+    graph = from_keras(hard_model(blocks=1))
     images, unseen = noise(graph, 64, 1), noise(graph, 32, 2)
     models = {name: quantize(graph, images, method=name, options=OPTIONS) for name in ("ptq", "ffq", "qat")}
     models["nearest"] = quantize(graph, images, options=replace(OPTIONS, compensate_kernels=False))
