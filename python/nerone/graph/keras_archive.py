@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nerone.archives import DAMAGED_ZIP
 from nerone.compat import zip
 from nerone.errors import ModelError
 from nerone.graph.graph import Graph
@@ -82,7 +83,7 @@ def read_keras_archive(path: Path) -> KerasArchive:
             if "model.weights.json" in members:
                 raise ModelError(f"'{path}' has its weights in several parts; save it without max_shard_size")
             content = _member(archive, "model.weights.h5", MOST_BYTES)
-    except (OSError, KeyError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, *DAMAGED_ZIP) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"'{path}' is no .keras file or is damaged; save the model again with model.save()") from error

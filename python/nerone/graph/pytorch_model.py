@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nerone.archives import DAMAGED_ZIP
 from nerone.compat import zip
 from nerone.errors import ConfigurationError, Error, ModelError
 from nerone.graph.graph import Graph
@@ -151,7 +152,7 @@ def _check_program(file: Path) -> None:
                     _check_json(json.loads(archive.read(name)), file)
                 elif "/weights/" not in name:
                     _check_pickle(archive.read(name), name, file)
-    except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (OSError, *DAMAGED_ZIP) as error:
         if isinstance(error, Error):
             raise
         raise ModelError(f"'{file}' is no program of torch.export.save: {_first_line(error)}") from error

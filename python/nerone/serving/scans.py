@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nerone.archives import DAMAGED_ZIP
 from nerone.bundle.bundle import Bundle
 from nerone.data.dicom import is_dicom
 from nerone.data.extent import unpacked_bytes
@@ -153,7 +153,7 @@ def _members(archive: Path) -> Iterator[Path]:
                 yield target
     except Error:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except DAMAGED_ZIP as error:
         raise ConfigurationError("the archive is damaged or encrypted; send a plain zip") from error
     archive.unlink()
 

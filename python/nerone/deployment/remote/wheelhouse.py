@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nerone.archives import DAMAGED_ZIP
 from nerone.errors import ConfigurationError
 
 __all__ = ["Platform", "choose_wheels", "unpacked_bytes"]
@@ -146,7 +147,7 @@ def _check_whole(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
             whole = damaged is None and any(name.endswith(".dist-info/RECORD") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
+    except (OSError, *DAMAGED_ZIP):
         whole = False
     if not whole:
         raise ConfigurationError(f"'{path}' is no whole wheel; copy or download it again")
