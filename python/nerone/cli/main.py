@@ -13,7 +13,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nerone.bundle.writing import SCRATCH_NAME, reason
-from nerone.cli.process import drop_output, flush_output, is_full, memory_option, signals_as_ctrl_c
+from nerone.cli.process import (
+    drop_output,
+    flush_output,
+    is_full,
+    memory_option,
+    open_missing_streams,
+    signals_as_ctrl_c,
+)
 from nerone.cli.terminal import cleaned_streams, trusted_streams
 from nerone.errors import Error
 from nerone.extras import EXTRAS, install_command
@@ -38,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    open_missing_streams()
     with warnings.catch_warnings(), cleaned_streams():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
@@ -180,7 +188,10 @@ def _sentence(error: Exception) -> str:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"nerone: {sentence}", file=sys.stderr)
+    try:
+        print(f"nerone: {sentence}", file=sys.stderr)
+    except OSError:  # nobody hears it; the exit code says it
+        drop_output(sys.stderr)
     return code
 
 

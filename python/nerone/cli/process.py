@@ -11,7 +11,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from nerone import starting
 from nerone.errors import ConfigurationError
@@ -23,6 +25,7 @@ __all__ = [
     "is_full",
     "log_on_stderr",
     "memory_option",
+    "open_missing_streams",
     "signals_as_ctrl_c",
 ]
 
@@ -137,7 +140,19 @@ def flush_output() -> None:
         raise
 
 
-def drop_output() -> None:
-    """Send what is still buffered for stdout nowhere."""
+def drop_output(stream: Any = None) -> None:
+    """Send what is still buffered for a stream, stdout where none is given, nowhere."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
+
+
+def open_missing_streams() -> None:
+    """Send standard streams that the process was started without nowhere, before a file takes their number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115

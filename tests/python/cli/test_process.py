@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,6 +47,24 @@ def test_a_signal_removes_uploaded_scans(bundle, volume, tmp_path, number):
         process.wait()
     assert "Traceback" not in said
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "streams", "code"),
+    [
+        ("zoo list", ">&-", 0),
+        ("zoo list", ">&- 2>&- <&-", 0),
+        ("zoo list", "2>&-", 0),
+        ("zoo list", ">/dev/full 2>/dev/full", 2),
+        ("run nothing there -o x", "2>&-", 2),
+        ("run nothing there -o x", "2>/dev/full", 2),
+        ("run nothing there -o x", ">&- 2>/dev/full", 2),
+    ],
+)
+def test_streams_that_are_closed_or_full_leave_the_exit_code(words, streams, code):
+    line = f"exec {shlex.join(RUN)} {words} {streams}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=PATIENT_S)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
 
 
 # The console script, which sends itself a signal when a module is asked for.
