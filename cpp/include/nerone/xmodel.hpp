@@ -74,7 +74,7 @@ struct Graph {
 // Limits of what is accepted, so that a damaged length cannot exhaust the machine.
 struct Limits {
   std::size_t max_file_bytes = std::size_t{1} << 30;
-  std::size_t max_ops = 4096;  // libxir's time to load grows with its square: seconds at this many
+  std::size_t max_ops = std::size_t{1} << 17;
   std::size_t max_tensor_bytes = std::size_t{1} << 30;
   std::size_t max_items = std::size_t{1} << 24;  // elements of all lists and maps together, data bytes not counted
   int max_subgraph_depth = 16;

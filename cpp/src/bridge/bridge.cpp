@@ -11,12 +11,13 @@
 #include "xmodel/describe.hpp"
 #include "xmodel/infer.hpp"
 #include "xmodel/libxir.hpp"
+#include "xmodel/outline.hpp"
 
 namespace nerone::bridge {
 
 namespace {
 
-class ForeignGraph final : public door::Graph {
+class ForeignGraph : public door::Graph {
  public:
   explicit ForeignGraph(const xmodel::Graph& graph) : graph_(xmodel::to_libxir(graph)) {
     xmodel::call_libxir([&] {
@@ -38,10 +39,33 @@ class ForeignGraph final : public door::Graph {
   std::unordered_map<std::string, const xir::Subgraph*> children_;
 };
 
+class OutlinedGraph final : public ForeignGraph {
+ public:
+  explicit OutlinedGraph(const std::shared_ptr<const xmodel::Graph>& file)
+      : ForeignGraph(xmodel::outline(*file, xmodel::outlined_type())) {
+    for (const auto& origin : file->root.children) {
+      if (origin.device() != "DPU") continue;
+      outlined_.push_back(child(origin.name));
+      xmodel::remember_origin(outlined_.back(), file, origin);
+    }
+  }
+  ~OutlinedGraph() override {
+    for (const auto* outlined : outlined_) xmodel::forget_origin(outlined);
+  }
+  OutlinedGraph(const OutlinedGraph&) = delete;
+  OutlinedGraph& operator=(const OutlinedGraph&) = delete;
+
+ private:
+  std::vector<const xir::Subgraph*> outlined_;
+};
+
 class Bridge final : public door::Door {
  public:
   std::shared_ptr<door::Graph> make_graph(const xmodel::Graph& graph) const override {
     return std::make_shared<ForeignGraph>(graph);
+  }
+  std::shared_ptr<door::Graph> make_outline(std::shared_ptr<const xmodel::Graph> file) const override {
+    return std::make_shared<OutlinedGraph>(file);
   }
   std::unique_ptr<door::Runner> make_runner(std::shared_ptr<door::Graph> graph, const std::string& subgraph,
                                             const std::string& library, const DeviceOptions& options) const override {

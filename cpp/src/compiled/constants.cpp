@@ -5,8 +5,8 @@
 #include <nerone/error.hpp>
 
 #include "compiled/phases.hpp"
-#include "door/door.hpp"
-#include "xmodel/describe.hpp"
+#include "xmodel/outline.hpp"
+#include "xmodel/registers.hpp"
 
 namespace nerone::compiled {
 
@@ -161,7 +161,7 @@ std::vector<xmodel::Op> declared_constants(const xmodel::Handle& file) {
   std::vector<xmodel::Op> constants;
   for (const auto& child : file.graph().root.children) {
     if (child.device() != "DPU") continue;
-    auto graph = file.foreign()->describe(child.name);
+    auto graph = xmodel::describe(file.graph(), child);
     restore_constants(graph);
     for (auto& op : graph.ops) {
       if (op.is_constant()) constants.push_back(std::move(op));

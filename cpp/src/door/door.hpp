@@ -53,6 +53,8 @@ class Door {
  public:
   // ModelError where libxir refuses the graph.
   virtual std::shared_ptr<Graph> make_graph(const xmodel::Graph& graph) const = 0;
+  // For runners of the software DPU only, which reads the file itself: libxir holds no more than what VART looks at.
+  virtual std::shared_ptr<Graph> make_outline(std::shared_ptr<const xmodel::Graph> file) const = 0;
   // `library` is what VART opens for the DPU. DeviceError where it makes no usable runner.
   virtual std::unique_ptr<Runner> make_runner(std::shared_ptr<Graph> graph, const std::string& subgraph,
                                               const std::string& library, const DeviceOptions& options) const = 0;

@@ -17,7 +17,8 @@ Runner Runner::create(const xmodel::Handle& model, const std::string& subgraph, 
     if (child.name != subgraph) continue;
     check_subgraph(child);
     const auto library = Library::open(child, options).enter();
-    return Runner(door::installed().make_runner(model.foreign(), subgraph, library, options));
+    const auto graph = is_softdpu(options) ? model.outlined() : model.foreign();
+    return Runner(door::installed().make_runner(graph, subgraph, library, options));
   }
   throw ModelError("the model has no subgraph '" + subgraph + "'");
 }

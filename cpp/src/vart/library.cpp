@@ -73,6 +73,8 @@ std::filesystem::path softdpu_library() {
   return door::beside_this_code(plugin_file, NERONE_BUILD_TREE_SOFTDPU);
 }
 
+bool is_softdpu(const DeviceOptions& options) { return options.device == "softdpu"; }
+
 void check_subgraph(const xmodel::Subgraph& subgraph) {
   if (subgraph.device() != "DPU") {
     throw ModelError("subgraph '" + subgraph.name + "' is for device '" + subgraph.device() +
@@ -91,7 +93,7 @@ Library Library::open(const xmodel::Subgraph& subgraph, const DeviceOptions& opt
     open_and_check(library.name_, "install the board's VART packages, or use device 'softdpu'");
     return library;
   }
-  if (options.device == "softdpu") {
+  if (is_softdpu(options)) {
     library.create_ = open_and_check(softdpu_library().string(), "reinstall nerone, or name another device");
     return library;
   }

@@ -21,6 +21,9 @@ class Library {
   void* create_ = nullptr;  // or the entry point, to which our entry library leads
 };
 
+// Whether the device is the software DPU by its name, not by the path of its library.
+bool is_softdpu(const DeviceOptions& options);
+
 // The software DPU's library: $NERONE_SOFTDPU_LIBRARY, or the one installed beside this code.
 std::filesystem::path softdpu_library();
 

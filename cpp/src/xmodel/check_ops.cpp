@@ -195,6 +195,14 @@ void check_names(const Graph& graph) {
 
 }  // namespace
 
+void check_libxir_ops(const Graph& graph) {
+  constexpr std::size_t most = 4096;  // many seconds
+  if (graph.ops.size() <= most) return;
+  throw ModelError("the graph has " + std::to_string(graph.ops.size()) + " ops, libxir is given at most " +
+                   std::to_string(most) +
+                   ", since it takes minutes for more; use device 'softdpu', or split the network");
+}
+
 void check_ops(const Graph& graph, const Limits& limits) {
   if (graph.ops.empty()) throw ModelError("the graph has no ops");
   if (graph.ops.size() > limits.max_ops) {

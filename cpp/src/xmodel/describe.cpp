@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <mutex>
 #include <unordered_map>
 #include <xir/attrs/attrs.hpp>
 #include <xir/graph/subgraph.hpp>
@@ -10,6 +11,7 @@
 
 #include "xmodel/check.hpp"
 #include "xmodel/libxir.hpp"
+#include "xmodel/outline.hpp"
 #include "xmodel/registers.hpp"
 
 namespace nerone::xmodel {
@@ -52,7 +54,7 @@ class Describer {
     graph_.name = subgraph_->get_name();
     Subgraph described{subgraph_->get_name(), to_attrs(subgraph_->get_attrs().get()), {}, {}};
     check_family(described);
-    for (const auto* op : subgraph_->topological_sort()) {
+    for (const auto* op : ordered_ops()) {
       add_outside_inputs(op);
       described.ops.push_back(add(op, op->get_type()));
     }
@@ -65,6 +67,16 @@ class Describer {
   }
 
  private:
+  // A subgraph's own topological_sort() copies its set of ops for each of them.
+  std::vector<const xir::Op*> ordered_ops() const {
+    const auto inside = subgraph_->get_ops();
+    std::vector<const xir::Op*> ordered;
+    for (const auto* op : subgraph_->get_graph()->topological_sort()) {
+      if (inside.count(op) != 0) ordered.push_back(op);
+    }
+    return ordered;
+  }
+
   std::size_t add(const xir::Op* op, const std::string& type) {
     Op plain{op->get_name(), type, to_attrs(op->get_attrs().get()), {}, to_tensor(op->get_output_tensor())};
     if (indices_.count(plain.name) != 0) throw ModelError("two ops have the name '" + plain.name + "'");
@@ -92,23 +104,49 @@ class Describer {
     }
   }
 
-  static void fill_constant(Op& op, const Subgraph& subgraph) {
-    if (!op.is_constant()) return;
-    auto& data = std::get<Bytes>(op.attrs.at("data"));
-    op.attrs[from_register_attr] = data.empty();
-    if (!data.empty()) return;
-    const auto span = find_in_register(op, subgraph);
-    data.assign(span.data, span.data + span.size_bytes);
-  }
-
   const xir::Subgraph* subgraph_;
   Graph graph_;
   std::unordered_map<std::string, std::size_t> indices_;
 };
 
+struct Origin {
+  std::shared_ptr<const Graph> file;
+  const Subgraph* child = nullptr;
+};
+
+struct Origins {
+  std::mutex mutex;
+  std::unordered_map<const xir::Subgraph*, Origin> by_subgraph;
+};
+
+Origins& origins() {
+  static Origins known;
+  return known;
+}
+
+Origin origin_of(const xir::Subgraph* subgraph) {
+  auto& known = origins();
+  const std::lock_guard lock(known.mutex);
+  const auto found = known.by_subgraph.find(subgraph);
+  return found == known.by_subgraph.end() ? Origin{} : found->second;
+}
+
 }  // namespace
 
+void remember_origin(const xir::Subgraph* outlined, std::shared_ptr<const Graph> file, const Subgraph& child) {
+  auto& known = origins();
+  const std::lock_guard lock(known.mutex);
+  known.by_subgraph[outlined] = {std::move(file), &child};
+}
+
+void forget_origin(const xir::Subgraph* outlined) {
+  auto& known = origins();
+  const std::lock_guard lock(known.mutex);
+  known.by_subgraph.erase(outlined);
+}
+
 Graph describe(const xir::Subgraph* subgraph) {
+  if (const auto origin = origin_of(subgraph); origin.child != nullptr) return describe(*origin.file, *origin.child);
   return call_libxir([&] { return Describer(subgraph).run(); });
 }
 

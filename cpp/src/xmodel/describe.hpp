@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <nerone/xmodel.hpp>
 #include <string>
 
@@ -16,8 +17,10 @@ namespace nerone::xmodel {
 // register are as they lie there; compiled::restore_constants gives them the form that their tensor declares.
 Graph describe(const xir::Subgraph* subgraph);
 
-// True on the constants of a described graph that came from a register; set by describe() alone.
-inline constexpr const char* from_register_attr = "nerone_from_register";
+// Makes describe() give `child`, a root child of the file, for a subgraph of the file's outline (outline.hpp). To be
+// forgotten before the subgraph goes. Thread-safe.
+void remember_origin(const xir::Subgraph* outlined, std::shared_ptr<const Graph> file, const Subgraph& child);
+void forget_origin(const xir::Subgraph* outlined);
 
 // Reading xir::Attrs given to create_runner_with_attrs, without touching libxir elsewhere.
 std::int64_t int_attr_or(xir::Attrs* attrs, const std::string& key, std::int64_t fallback);

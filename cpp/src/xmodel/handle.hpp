@@ -16,21 +16,24 @@ class Graph;
 
 namespace nerone::xmodel {
 
-// A validated file, deserialized once by libxir. Cheap to copy; keeps the libxir graph alive.
-// All runners of a model are created from the same xir::Subgraph, so that weights are shared.
+// A validated file. Cheap to copy; keeps what libxir holds of it alive.
+// All runners of a model are created from the same xir::Subgraph, so that weights are shared. Thread-safe.
 class Handle {
  public:
   // ModelError for a file that cannot be used, DeviceError where there is no libxir.
   static Handle load(const std::filesystem::path& file, const Limits& limits = {});
 
   const Graph& graph() const;
-  const std::shared_ptr<door::Graph>& foreign() const;
-  // The libxir object of a root child, by the name it has in graph().root.children.
+  // The whole graph as libxir deserializes it, once. ModelError where libxir refuses it.
+  std::shared_ptr<door::Graph> foreign() const;
+  // For the software DPU's runners; see door::Door::make_outline().
+  std::shared_ptr<door::Graph> outlined() const;
+  // foreign()'s object of a root child, by the name it has in graph().root.children.
   const xir::Subgraph* subgraph(const std::string& name) const;
 
  private:
   struct State;
-  std::shared_ptr<const State> state_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace nerone::xmodel

@@ -62,6 +62,9 @@ void make_checks_throw() {
   std::call_once(once, [] { UniLog::mapLogConfig[UNI_LOG_CHECK_FAKE_LAYER] = true; });
 }
 
+// libxir knows "add", and leaves its shapes alone where the inference is optional. Of a type of our own it would warn.
+const char* outlined_type() { return xir::op_def_factory != nullptr ? "add" : "nerone-outlined"; }
+
 std::unique_ptr<xir::Graph> to_libxir(const Graph& graph) {
   // Custom ops are entered into the registry, which no lock of libxir's protects.
   static std::mutex mutex;

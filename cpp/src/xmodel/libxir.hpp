@@ -19,6 +19,9 @@ void make_checks_throw();
 // A checked graph as libxir's own. ModelError where libxir refuses it.
 std::unique_ptr<xir::Graph> to_libxir(const Graph& graph);
 
+// For outline(): an op type with any number of inputs, of any shapes.
+const char* outlined_type();
+
 // Runs code of libxir; whatever it throws leaves as a ModelError.
 template <typename Call>
 auto call_libxir(Call&& call) -> decltype(call()) {

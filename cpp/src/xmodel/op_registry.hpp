@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <nerone/xmodel.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ struct AttrDefinition {
   std::string name;
   std::string type;  // as type_name() says it; "float32s" stands for int32s as well, as libxir reads both
   bool required = true;
-  std::size_t length = 0;  // of a list; 0 where it varies
+  std::size_t length = 0;        // of a list; 0 where it varies
+  std::optional<Attr> fallback;  // what libxir gives an op that lacks it
 };
 
 struct OpDefinition {

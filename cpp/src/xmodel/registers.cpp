@@ -70,4 +70,13 @@ Span find_in_register(const Op& op, const Subgraph& subgraph) {
   return {bytes.data() + address, static_cast<std::size_t>(size)};
 }
 
+void fill_constant(Op& op, const Subgraph& subgraph) {
+  if (!op.is_constant()) return;
+  auto& data = std::get<Bytes>(op.attrs.at("data"));
+  op.attrs[from_register_attr] = data.empty();
+  if (!data.empty()) return;
+  const auto span = find_in_register(op, subgraph);
+  data.assign(span.data, span.data + span.size_bytes);
+}
+
 }  // namespace nerone::xmodel

@@ -22,4 +22,8 @@ struct Span {
 };
 Span find_in_register(const Op& op, const Subgraph& subgraph);
 
+// Gives a constant of a described graph its bytes where they lie in a register; says in from_register_attr whether.
+void fill_constant(Op& op, const Subgraph& subgraph);
+inline constexpr const char* from_register_attr = "nerone_from_register";
+
 }  // namespace nerone::xmodel

@@ -68,6 +68,7 @@ class NewFile {
 void write(const Graph& graph, const std::filesystem::path& file) {
   std::string bytes;
   try {
+    check_libxir_ops(graph);
     check(graph, Limits{});
     door::installed().make_graph(graph)->infer_shapes();
     bytes = encode(graph);

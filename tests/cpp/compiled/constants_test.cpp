@@ -7,7 +7,7 @@
 
 #include "compiled/taps.hpp"
 #include "graphs.hpp"
-#include "xmodel/describe.hpp"
+#include "xmodel/registers.hpp"
 
 namespace nerone::compiled {
 namespace {

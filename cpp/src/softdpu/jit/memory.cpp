@@ -98,10 +98,17 @@ bool Memory::has_padded_parts(int root) const {
 }
 
 std::size_t Memory::live_bytes() const {
-  std::size_t most = 0;
-  for (int node = 0; node < static_cast<int>(graph_.nodes.size()); ++node) {
-    std::size_t bytes = 0;
-    for (const auto& span : spans_) bytes += span.first <= node && node <= span.last ? span.size_bytes : 0;
+  const auto nodes = static_cast<int>(graph_.nodes.size());
+  std::vector<std::size_t> begun(graph_.nodes.size()), ended(graph_.nodes.size() + 1);
+  for (const auto& span : spans_) {
+    const int first = std::max(span.first, 0), last = std::min(span.last, nodes - 1);
+    if (first > last) continue;
+    begun[static_cast<std::size_t>(first)] += span.size_bytes;
+    ended[static_cast<std::size_t>(last) + 1] += span.size_bytes;
+  }
+  std::size_t most = 0, bytes = 0;
+  for (std::size_t node = 0; node < begun.size(); ++node) {
+    bytes += begun[node] - ended[node];
     most = std::max(most, bytes);
   }
   return most;
