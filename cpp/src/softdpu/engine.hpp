@@ -41,6 +41,9 @@ struct StepInfo {
   std::int64_t bytes = 0;  // read and written, weights included
   // Multiplications really done: fewer where pixels are multiplied before an upsampling repeats them, and by Winograd.
   std::int64_t computed_macs = 0;
+  // What the kernel's products allow, times what those of peak_gmacs() do: more where byte products are added up in
+  // chains before they are widened.
+  double peak_ratio = 1.0;
 };
 
 // The arena of one runner, beside the engine. Not to be used by two threads at once.

@@ -87,7 +87,7 @@ def _print(found: Profile) -> None:
     total = sum(layer.seconds for layer in found.layers) or found.seconds
     peak = found.peak_gmacs
     print_table(
-        ("layer", "kind", "kernel", "us", "share", "GMAC/s", "of peak", "kB", "GB/s", "of limit"),
+        ("layer", "kind", "kernel", "us", "share", "GMAC/s", "kB", "GB/s", "of limit", "bound by"),
         [
             (
                 layer.name[-40:],
@@ -96,10 +96,10 @@ def _print(found: Profile) -> None:
                 f"{layer.seconds * 1e6:.1f}",
                 f"{layer.seconds / total:.1%}",
                 f"{layer.gmacs:.0f}" if layer.macs else "",
-                f"{layer.gmacs / peak:.0%}" if layer.macs and peak else "",
                 f"{layer.bytes / 1e3:.0f}",
                 f"{layer.gbs:.0f}",
                 f"{found.limit_seconds(layer) / layer.seconds:.0%}" if layer.seconds else "",
+                found.bound_of(layer),
             )
             for layer in found.layers
         ],

@@ -30,6 +30,8 @@ class LayerProfile:
     macs : int, multiply-accumulates of the layer as the model states it
     computed_macs : int, those that the kernel does: fewer where it multiplies pixels before an upsampling repeats them,
         and by Winograd
+    peak_ratio : float, what the kernel's products allow, times the products of `Profile.peak_gmacs`: more than 1 where
+        byte products are added up in chains
     bytes : int, read and written, weights included
     seconds : float, the fastest of many runs
     """
@@ -39,6 +41,7 @@ class LayerProfile:
     kernel: str
     macs: int
     computed_macs: int
+    peak_ratio: float
     bytes: int
     seconds: float
 
@@ -62,7 +65,7 @@ class Profile:
     kernels : str, what "auto" chose
     layers : the steps in the order in which they run
     seconds : float, the fastest whole run
-    plan_seconds : float, to choose and generate the kernels
+    plan_seconds : float, processor time to choose and generate the kernels
     arena_bytes : int, memory of one runner
     peak_gmacs : float, multiply-accumulates from registers, billions a second; 0 where none exists
     cache_gbs, memory_gbs : float, copying inside the second-level cache and outside the caches, read plus written
@@ -92,13 +95,34 @@ class Profile:
 
     def limit_seconds(self, layer: LayerProfile) -> float:
         """Return the roofline: what the layer takes at the peak, or at the cache's bandwidth where that is slower."""
-        compute = layer.computed_macs / self.peak_gmacs / 1e9 if self.peak_gmacs else 0.0
-        return max(compute, layer.bytes / self.cache_gbs / 1e9)
+        return max(self._compute_seconds(layer), self._copy_seconds(layer))
+
+    def bound_of(self, layer: LayerProfile) -> str:
+        """Return what the layer's time goes to: "multiplication", "memory", or else "overhead".
+
+        The first two where the roofline is at least half of the time. Overhead is loads, rounding, the ends of rows and
+        the start of the layer.
+        """
+        if 2 * self.limit_seconds(layer) < layer.seconds:
+            return "overhead"
+        return "multiplication" if self._compute_seconds(layer) >= self._copy_seconds(layer) else "memory"
+
+    def _compute_seconds(self, layer: LayerProfile) -> float:
+        return layer.computed_macs / (layer.peak_ratio * self.peak_gmacs) / 1e9 if self.peak_gmacs else 0.0
+
+    def _copy_seconds(self, layer: LayerProfile) -> float:
+        return layer.bytes / self.cache_gbs / 1e9
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything JSON-ready."""
         rows = [
-            {**vars(layer), "gmacs": layer.gmacs, "gbs": layer.gbs, "limit_seconds": self.limit_seconds(layer)}
+            {
+                **vars(layer),
+                "gmacs": layer.gmacs,
+                "gbs": layer.gbs,
+                "limit_seconds": self.limit_seconds(layer),
+                "bound": self.bound_of(layer),
+            }
             for layer in self.layers
         ]
         own = {key: value for key, value in vars(self).items() if key != "layers"}
@@ -170,7 +194,7 @@ def _layers_of_instructions(file: Path, steps: tuple[LayerProfile, ...]) -> tupl
             sums[1] += work.moved_bytes
             sums[2] += next(left).seconds
     return tuple(
-        LayerProfile(name, kinds.get(name, ""), "isa", int(macs), int(macs), int(moved), seconds)
+        LayerProfile(name, kinds.get(name, ""), "isa", int(macs), int(macs), 1.0, int(moved), seconds)
         for name, (macs, moved, seconds) in found.items()
     )
 

@@ -11,7 +11,7 @@ from nerone import _core
 from nerone.cli.main import main
 from nerone.compilation import compile
 from nerone.errors import ConfigurationError, ModelError
-from nerone.evaluation.profile import peak_gmacs, profile
+from nerone.evaluation.profile import LayerProfile, Profile, peak_gmacs, profile
 from nerone.evaluation.profile_picture import draw_profile
 from paths import golden
 
@@ -36,6 +36,22 @@ def test_layers_add_up(model):
     # Nothing is faster than the limit that was measured in the same moment.
     if found.peak_gmacs:
         assert found.fraction_of_peak < 1.1
+
+
+@pytest.mark.parametrize(
+    ("macs", "peak_ratio", "moved", "bound"),
+    [
+        (10**9, 1.0, 10**6, "multiplication"),  # 10 ms of 15
+        (10**9, 2.0, 10**6, "overhead"),  # 5 ms, as chains of byte products allow
+        (10**8, 1.0, 10**8, "memory"),  # 1 ms of products, 10 ms of copying
+        (0, 1.0, 10**6, "overhead"),
+    ],
+)
+def test_what_a_layer_is_bound_by(macs, peak_ratio, moved, bound):
+    layer = LayerProfile("conv", "conv 3x3", "avx2", macs, macs, peak_ratio, moved, seconds=0.015)
+    found = Profile("jit-avx2", (layer,), 0.015, 0.0, 0, peak_gmacs=100.0, cache_gbs=10.0, memory_gbs=5.0)
+    assert found.bound_of(layer) == bound
+    assert found.to_dict()["layers"][0]["bound"] == bound
 
 
 @pytest.mark.parametrize("kernels", ["portable", "scalar"])
@@ -79,7 +95,9 @@ def test_command_line(model, tmp_path, capsys):
     assert found["layers"]
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert main(["profile", str(model), "--seconds", "0.02"]) == 0
-    assert "images/s on one thread" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "images/s on one thread" in table
+    assert "bound by" in table
 
 
 def test_picture_of_a_model(model, tmp_path):

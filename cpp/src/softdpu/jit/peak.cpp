@@ -5,7 +5,7 @@
 namespace nerone::softdpu::jit {
 namespace {
 
-constexpr int rounds = 4000;
+constexpr int rounds = 40000;
 constexpr int macs_per_lane = 4;
 
 // More than the latency of one dot product hides; as many as the registers allow.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "softdpu/jit/byte_chains.hpp"
@@ -206,6 +207,20 @@ std::string products_in(const ConvShape& shape) {
   return text;
 }
 
+// Words take two multiplications where a chain takes one, and one more at its end.
+double peak_ratio_of(const std::vector<ConvShape>& shapes) {
+  double groups = 0, relative = 0;
+  for (const auto& shape : shapes) {
+    for (const auto& run : shape.runs) {
+      const auto& lengths = run.chains.lengths;
+      const auto taps = std::accumulate(lengths.begin(), lengths.end(), 0.0);
+      groups += run.groups;
+      relative += run.groups * (lengths.empty() ? 1.0 : (taps + static_cast<double>(lengths.size())) / (2.0 * taps));
+    }
+  }
+  return groups > 0 ? groups / relative : 1.0;
+}
+
 std::vector<ConvShape> TaskMaker::shapes_of(const ConvNode& node, const Requantize& rule) const {
   const auto in = input(0).shape, out = output().shape;
   const auto positions = tensor(node_.inputs[0]).channels.size();
@@ -283,6 +298,7 @@ Task TaskMaker::make(const ConvNode& node) const {
         }
       });
   result.info.macs = result.info.computed_macs = conv.macs();
+  result.info.peak_ratio = peak_ratio_of(shapes);
   result.info.bytes += weight_bytes;
   return result;
 }
