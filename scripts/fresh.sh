@@ -18,7 +18,7 @@ make_root() {
   local programs=make,ca-certificates sources
   [[ $1 == root ]] || programs+=,sudo
   mapfile -t sources < <(apt_sources)
-  rm -rf --one-file-system "$root"
+  rm -rf --one-file-system "$root" "$root.alone"
   mkdir -p "$(dirname "$root")"
   mmdebstrap --quiet --mode=root --variant=minbase --include="$programs" \
     --setup-hook='mkdir -p "$1/etc/apt/apt.conf.d"; cp /etc/apt/apt.conf.d/* "$1/etc/apt/apt.conf.d/" 2>/dev/null || true' \
@@ -94,8 +94,10 @@ run_commands() {
       "${environment[@]}" bash -c "cd ~/nerone && $command" </dev/null || fail "\"$command\" failed as $who on a new Debian 12"
     echo "=== new Debian 12, as $who: $command took $((SECONDS - started)) s"
   done
+  mkdir "$root.alone"
+  mount --bind "$root" "$root.alone"  # without what is mounted below it
   echo "=== new Debian 12, as $who: $(($(chroot "$root" dpkg-query -W -f '${Package}\n' | wc -l) - packages)) packages by apt," \
-    "$(find "$root$home/nerone/.venv/lib" -maxdepth 3 -name '*.dist-info' | wc -l) by pip, $(du -xsm "$root" | cut -f1) MB with the system"
+    "$(find "$root$home/nerone/.venv/lib" -maxdepth 3 -name '*.dist-info' | wc -l) by pip, $(du -sm "$root.alone" | cut -f1) MB with the system"
 }
 
 if [[ ${1:-} == --inside ]]; then
@@ -110,7 +112,7 @@ fi
 command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing: apt-get install mmdebstrap"
 [[ -z $(git status --porcelain) ]] || echo "fresh.sh: only what is committed is run" >&2
 child=
-trap '[[ -z $child ]] || kill -KILL "$child" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
+trap '[[ -z $child ]] || kill -KILL "$child" 2>/dev/null || true; rm -rf --one-file-system "$root" "$root.alone"' EXIT
 trap 'exit 130' INT TERM
 for who in "${@:-root}"; do
   [[ $who == root || $who == user ]] || fail "unknown user \"$who\"; root and user are known"
