@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ __all__ = ["enter_socket", "socket_seeds"]
 
 # A client leaves when nothing came for so long.
 _STILL_S = 0.05
+# Nor stays longer than this: a page that plays is sent frames for ever.
+_STAY_S = 0.5
 _MOST_BYTES = 1 << 20
 _HOST = b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
 _KEY = b"Upgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -90,7 +93,8 @@ def enter_socket(path: Path) -> None:
     ):
         opened.sendall(data)
         opened.settimeout(_STILL_S)
-        while len(came) < _MOST_BYTES and (part := opened.recv(1 << 16)):
+        end = time.monotonic() + _STAY_S
+        while len(came) < _MOST_BYTES and time.monotonic() < end and (part := opened.recv(1 << 16)):
             came += part
     status = came.split(b"\r\n", 1)[0].split(b" ")[1:2]
     if status == [b"500"] or _raised:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nerone.errors import ConfigurationError
+from nerone.files import short_text
 
 __all__ = ["Fields", "read_json"]
 
@@ -29,7 +30,7 @@ def read_json(path: Path, remedy: str = _REMEDY) -> dict[str, Any]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ConfigurationError(f"'{path}' has {size} bytes, more than {MAX_BYTES}; {remedy}")
-        text = path.read_text(encoding="utf-8")
+        text = short_text(path, MAX_BYTES)
     except FileNotFoundError as error:
         raise ConfigurationError(f"'{path}' is missing; {remedy}") from error
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nerone.errors import ConfigurationError
+from nerone.files import short_text
 from nerone.runtime.preprocessing import Preprocessing
 
 __all__ = ["BundleLike", "Manifest", "read_manifest"]
@@ -78,8 +79,8 @@ def read_manifest(bundle: str | Path | BundleLike) -> Manifest:
     if not (folder / "bundle.json").is_file():
         raise ConfigurationError(f"there is no bundle '{bundle}'; make one with nerone deploy, or check the path")
     try:
-        values = json.loads((folder / "bundle.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        values = json.loads(short_text(folder / "bundle.json"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"'{folder / 'bundle.json'}' cannot be read: {error}; deploy again") from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"'{folder / 'bundle.json'}' holds no object; deploy again")

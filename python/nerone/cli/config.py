@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nerone.errors import ConfigurationError
+from nerone.files import short_text
 
 __all__ = ["config_option"]
 
@@ -70,7 +71,7 @@ def _read(file: Path) -> dict[str, Any]:
     # Under another name where Python has none of its own.
     toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        found: dict[str, Any] = toml.loads(file.read_text("utf-8"))
+        found: dict[str, Any] = toml.loads(short_text(file))
         return found
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is no UTF-8"

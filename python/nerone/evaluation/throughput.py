@@ -23,6 +23,7 @@ from nerone.evaluation.paper import BOARD_NAMES, TITLES
 from nerone.evaluation.power import open_meter
 from nerone.evaluation.settings import Settings
 from nerone.evaluation.speed import Speed, float_speed, integer_speed
+from nerone.files import short_text
 
 __all__ = [
     "ALONE",
@@ -183,9 +184,9 @@ def board_results(folder: Path | None) -> dict[tuple[str, str], list[Measured]]:
         if task not in TITLES or board not in BOARD_NAMES:
             raise ConfigurationError(f"'{path}' is no result of a board; expected TASK-BOARD.json, ct-org-zcu104.json")
         try:
-            reports = json.loads(path.read_text("utf-8"))
+            reports = json.loads(short_text(path))
             rows = [_from_json(row, board) for report in reports for row in report["rows"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigurationError(
                 f"'{path}' cannot be read as the output of nerone bench --json ({error!r}); measure again"
             ) from error

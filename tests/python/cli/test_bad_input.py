@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from cli.conftest import segmentation_model
 from nerone.bundle import bundle as bundle_module
 from nerone.cli import main as main_module
 from nerone.compilation.export import export_quantized_xir
+from nerone.compilation.vendor.arch import read_arch
+from nerone.errors import ConfigurationError
 
 
 def save(path, array):
@@ -306,3 +309,16 @@ def test_numbers_of_the_other_commands(refused, bundle, volume, quantized_file, 
         assert f"{name} is {value}; expected" in refused("verify", quantized_file, f"--{name}", value)
     reproducing = ("reproduce", "table1", "-o", tmp_path / "r")
     assert "runs is 0; expected" in refused(*reproducing, "--runs", "0")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+def test_a_file_without_an_end_is_refused(refused, bundle, quantized_file, tmp_path):
+    zero, target = Path("/dev/zero"), tmp_path / "n.nerone"
+    assert "/dev/zero" in refused("deploy", quantized_file, "--preprocessing", zero, "-o", target)
+    assert "File too large" in refused("serve", bundle.path, "--config", zero, "--port", 0)
+    (tmp_path / "arch.json").symlink_to(zero)
+    with pytest.raises(ConfigurationError, match="File too large"):
+        read_arch(tmp_path / "arch.json")
+    (bundle.path / "bundle.json").unlink()
+    (bundle.path / "bundle.json").symlink_to(zero)
+    assert "bundle.json" in refused("run", bundle.path, "--raw-input", "x.npy", "--raw-output", "y.npy")

@@ -43,7 +43,7 @@ BINDINGS_USE = {
 }
 
 # Low to high: a package may import those that stand in its set, which are all above it in this list.
-_LOW = {"starting", "archives", "compat", "errors", "extras", "programs", "ownership", "_core"}
+_LOW = {"starting", "archives", "compat", "errors", "extras", "programs", "ownership", "_core", "files"}
 _MODEL = {"instructions", "graph", "dpu", "quantization", "compilation"}
 _RUN = {"runtime.preprocessing", "runtime.presets", "bundle", "data", "backends", "runtime"}
 PYTHON_USES = {

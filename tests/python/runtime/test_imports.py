@@ -45,6 +45,7 @@ def test_the_runtime_needs_numpy_only() -> None:
         "nerone.bundle",
         "nerone.compat",
         "nerone.errors",
+        "nerone.files",
         "nerone.ownership",
         "nerone.runtime",
         "nerone.starting",

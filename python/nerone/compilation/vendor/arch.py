@@ -10,6 +10,7 @@ from typing import Any
 from nerone.dpu.boards import Board
 from nerone.dpu.fingerprints import boards_of_fingerprint, fingerprint_text
 from nerone.errors import ConfigurationError
+from nerone.files import short_text
 
 __all__ = ["Arch", "arch_for", "read_arch"]
 
@@ -36,7 +37,7 @@ class Arch:
 
 def _read(path: str | Path) -> Arch:
     try:
-        values: Any = json.loads(Path(path).read_text("utf-8"))
+        values: Any = json.loads(short_text(Path(path)))
         if isinstance(values, dict) and isinstance(values.get("fingerprint"), str):
             return Arch(int(values["fingerprint"], 16))
         if isinstance(values, dict) and isinstance(values.get("target"), str) and values["target"]:
