@@ -62,6 +62,8 @@ def _check(file: Path, name: str, value: Any, parameter: Any) -> None:
     flag = bool(getattr(parameter, "is_flag", False))
     kind = list if several else bool if flag else (str, int, float)
     fits = isinstance(value, kind) and (flag or not isinstance(value, bool))
+    if any("\0" in one for one in (value if several and fits else [value]) if isinstance(one, str)):
+        raise ConfigurationError(f"'{file}' has a null character in {name}, which no path and no name has; remove it")
     if not fits or (several and not all(isinstance(one, str) for one in value)):
         expected = "a list of texts" if several else "true or false" if flag else "a text or a number"
         raise ConfigurationError(f"'{file}' has {name} = {value!r}; expected {expected}")

@@ -64,6 +64,7 @@ def test_what_is_wrong_is_named(refused, bundle, config, tmp_path):
         "port = ": "is no TOML",
         'port = "many"': "'--port'",
         "queue = 0": "queue is 0; expected a whole number, 1 to",
+        'host = "a\\u0000b"': "null character in host",
     }.items():
         assert words in refused("serve", bundle.path, "--config", config(text)), text
     assert "cannot be read" in refused("serve", "--config", tmp_path / "nothing.toml")
