@@ -20,7 +20,7 @@ from nerone.quantization.options import QuantizeOptions
 from nerone.quantization.pof2s import min_mse_fix_point
 from nerone.quantization.ptq import statistics
 from nerone.quantization.ptq import vitis_strategy as vitis
-from nerone.quantization.ptq.bias_correction import correct_biases
+from nerone.quantization.ptq.bias_correction import correct_biases, images_to_hold, with_biases
 from nerone.quantization.ptq.dpu_forms import to_dpu_forms
 from nerone.quantization.ptq.equalization import equalize
 from nerone.quantization.ptq.folding import fold
@@ -43,10 +43,8 @@ __all__ = [
 Progress = Callable[[int, int], None]
 Strategy = Literal["default", "vitis"]
 STRATEGIES: tuple[Strategy, ...] = ("default", "vitis")
-# Images on which biases are corrected; all are in memory at once, and means settle quickly.
-_BIAS_IMAGES = 32
-# Images whose second moments kernels are rounded for.
-_MOMENT_IMAGES = 48
+# Images at most whose second moments kernels are rounded for, and how many times those of the biases.
+_MOMENT_IMAGES, _MOMENT_TIMES = 48, 2
 # Binary places that a bias may have beyond its layer's output.
 _BIAS_FINENESS = 4
 # Below it the DPU's ReLU6 lets values above 6 through.
@@ -155,7 +153,7 @@ def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, pro
     floors = fix_point_floors(graph, found)
     weights, rounded = weight_fix_points(graph), graph
     if options.compensate_kernels:
-        moments = images.first(_MOMENT_IMAGES)
+        moments = images.first(min(_MOMENT_IMAGES, _MOMENT_TIMES * images_to_hold(graph)))
         measures = error_measures(graph, moments, biases_follow=options.correct_biases)
         best, kernels = best_fix_points(graph, measures, weights)
         fix_points, weights = adjust(graph, found, best, floors)
@@ -164,13 +162,15 @@ def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, pro
         rounded = with_rounded_kernels(graph, measures, weights, known)
     else:
         fix_points, weights = adjust(graph, found, weights, floors)
-    model = QuantizedModel(rounded, fix_points, weights, decision.float_nodes)
     if options.correct_biases:
-        rounded = correct_biases(model, graph, images.first(_BIAS_IMAGES))
+        rounded = with_biases(rounded)
     biases = weight_fix_points(rounded, ("bias",))
     kept = {name: {"kernel": weights[name]["kernel"], **own} for name, own in biases.items()}
     fix_points, weights = adjust(graph, fix_points, _with_bias_range(graph, fix_points, kept), floors)
-    return replace(model, graph=rounded, fix_points=fix_points, weight_fix_points=weights), found
+    model = QuantizedModel(rounded, fix_points, weights, decision.float_nodes)
+    if options.correct_biases:
+        model = correct_biases(model, graph, images.first(images_to_hold(graph)))
+    return model, found
 
 
 def _with_bias_range(
