@@ -29,7 +29,8 @@ class QuantizeOptions:
         branches and their sum, which stay on the DPU; it stays in float on the CPU otherwise
     compensate_kernels : bool, strategy "default" rounds kernels so that their errors cancel on the calibration images;
         each value to its nearest step otherwise
-    correct_biases : bool, strategy "default" gives the int8 layers the mean of the float ones
+    correct_biases : bool, strategy "default" chooses int8 biases that bring layers closer to float, as the network's
+        outputs show
     compare_images : int, images on which the report compares int8 with float, layer by layer; 0 leaves that out
     finetune_images : int, images at most that method "ffq" finetunes on; memory may allow fewer
     finetune_epochs : int, passes over them at most, per layer

@@ -108,7 +108,7 @@ def rarely_active_network():
 def test_pixels_that_a_relu_hides_do_not_move_a_bias():
     images = np.full((4, 16, 16, 2), -8.0, np.float32)
     images[:, ::4, ::3] = np.random.default_rng(0).uniform(0, 0.5, images[:, ::4, ::3].shape)
-    graph = prepare(from_keras(rarely_active_network()), QuantizeOptions())
+    graph = prepare(from_keras(rarely_active_network()), QuantizeOptions(equalize=False))
     points = {"hidden_relu": 8, **dict.fromkeys(graph.outputs, 7), graph.inputs[0]: 4}
     weights = {"hidden": {"kernel": 6, "bias": 10}, "end": {"kernel": 6, "bias": 10}}
     model = QuantizedModel(graph, points, weights)

@@ -27,7 +27,7 @@ from nerone.graph import Graph, Node, Op
 from nerone.quantization.executor import device_graph, quantized_weights
 from nerone.quantization.model import QuantizedModel
 from nerone.quantization.shifts import Neighbours
-from nerone.quantization.tf_ops import apply_node, fake_quantize_tf, import_tensorflow
+from nerone.quantization.tf_ops import apply_node, import_tensorflow
 from nerone.quantization.topology import fused_activation
 
 __all__ = ["correct_biases", "images_to_hold", "with_biases"]
@@ -145,7 +145,7 @@ def _corrected(
             shifts[node.name] = shift.numpy()
             value = value + shift
         fix_point = model.fix_points.get(node.name)
-        value = value if fix_point is None else fake_quantize_tf(value, float(fix_point))
+        value = value if fix_point is None else _rounded(tf, value, fix_point)
         if node.name in graph.outputs:
             wanted = exact[node.name]
             power = max(float(tf.nn.l2_loss(wanted)), float(np.finfo(np.float32).tiny))
@@ -167,6 +167,12 @@ def _thinned(tf: Any, value: Any) -> Any:
     return tf.reshape(value, (tf.shape(value)[0], -1, channels))
 
 
+def _rounded(tf: Any, value: Any, fix_point: int) -> Any:
+    """Return the value as int8 holds it, in one op. It rounds half up; ties may differ in the last float bit."""
+    step = float(np.ldexp(1.0, -fix_point))
+    return tf.quantization.fake_quant_with_min_max_args(value, -128.0 * step, 127.0 * step)
+
+
 _Behind = Callable[[Any, bool], Any]
 
 
@@ -176,7 +182,7 @@ def _behind(activation: Node | None, fix_point: int | None) -> _Behind:
     def apply(value: Any, rounding: bool) -> Any:
         if activation is not None:
             value = apply_node(activation, [value], activation.weights)
-        return value if fix_point is None or not rounding else fake_quantize_tf(value, float(fix_point))
+        return value if fix_point is None or not rounding else _rounded(import_tensorflow(), value, fix_point)
 
     return apply
 
