@@ -112,7 +112,7 @@ def test_pixels_that_a_relu_hides_do_not_move_a_bias():
     points = {"hidden_relu": 8, **dict.fromkeys(graph.outputs, 7), graph.inputs[0]: 4}
     weights = {"hidden": {"kernel": 6, "bias": 10}, "end": {"kernel": 6, "bias": 10}}
     model = QuantizedModel(graph, points, weights)
-    corrected = correct_biases(model, graph, [images])
+    corrected = correct_biases(model, graph, [images], lambda _: weights)
     assert np.abs(corrected.graph["hidden"].weights["bias"]).max() <= 0.01
     by_means = np.mean(Executor(graph, ["hidden"])(images)[0] - images, axis=(0, 1, 2))
     assert by_means.min() < -0.04

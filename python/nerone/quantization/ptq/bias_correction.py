@@ -42,6 +42,10 @@ _STEPS = (0.0, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0)
 _VALUES, _FEWEST, _MOST = 1 << 26, 8, 32
 
 
+WeightFixPoints = Mapping[str, Mapping[str, int]]
+_Weights = Mapping[str, Mapping[str, NDArray[np.float32]]]
+
+
 def images_to_hold(graph: Graph) -> int:
     """Return on how many images biases are corrected: fewer where they are large, whose many pixels settle means."""
     return int(np.clip(_VALUES // sum(int(np.prod(node.shape)) for node in graph), _FEWEST, _MOST))
@@ -58,26 +62,42 @@ def with_biases(graph: Graph) -> Graph:
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)
 
 
-def correct_biases(model: QuantizedModel, reference: Graph, images: list[NDArray[np.float32]]) -> QuantizedModel:
-    """Return the model with corrected biases, exactly int8 at their fix points.
+def correct_biases(
+    model: QuantizedModel, reference: Graph, images: list[NDArray[np.float32]], fit: Callable[[Graph], WeightFixPoints]
+) -> QuantizedModel:
+    """Return the model with corrected biases, exactly int8 at their fix points, and these.
 
     Parameters
     ----------
     model : QuantizedModel with fix points of activations, kernels and biases; every weighted layer has a bias
     reference : the same graph with the weights of the float model
     images : one (N, ...) float32 array per input; the values that later layers still read are held of all of them
+    fit : gives the weight fix points that suit the biases of a graph
     """
     exact = _float_values(reference, images)
     rounded = quantized_weights(model)
+    # A bias near zero has a range near zero: what it becomes without limits says how wide it has to be.
+    _, free = _corrected(model, rounded, exact, images, _free_mean)
+    wide = fit(_with_shifts(model.graph, rounded, free))
+    weights = {
+        name: {**own, "bias": min(own["bias"], wide[name]["bias"])} for name, own in model.weight_fix_points.items()
+    }
+    model = replace(model, weight_fix_points=weights)
+    rounded = quantized_weights(model)
     passes = [_corrected(model, rounded, exact, images, rule) for rule in _RULES]
     _, shifts = min(passes, key=lambda found: found[0])
+    return replace(model, graph=_with_shifts(model.graph, rounded, shifts))
+
+
+def _with_shifts(graph: Graph, weights: _Weights, shifts: Mapping[str, NDArray[np.float32]]) -> Graph:
+    """The graph with the biases of ``weights``, shifted."""
     nodes = []
-    for node in model.graph:
+    for node in graph:
         if node.name in shifts:
-            bias = np.asarray(rounded[node.name]["bias"] + shifts[node.name], np.float32)
+            bias = np.asarray(weights[node.name]["bias"] + shifts[node.name], np.float32)
             node = node.with_changes(weights={**node.weights, "bias": bias})
         nodes.append(node)
-    return replace(model, graph=Graph(model.graph.name, tuple(nodes), model.graph.inputs, model.graph.outputs))
+    return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)
 
 
 def _walk(
@@ -123,7 +143,7 @@ def _float_values(graph: Graph, images: list[NDArray[np.float32]]) -> dict[str, 
 
 def _corrected(
     model: QuantizedModel,
-    rounded: Mapping[str, Mapping[str, NDArray[np.float32]]],
+    rounded: _Weights,
     exact: Mapping[str, Any],
     images: list[NDArray[np.float32]],
     rule: _Rule | None,
@@ -199,9 +219,14 @@ class _Steps:
         return tf.clip_by_value(tf.floor(shift / self.step + 0.5) * self.step, self.low, self.high)
 
 
+def _free_mean(tf: Any, value: Any, exact: Any, behind: _Behind, steps: _Steps) -> Any:
+    """As :func:`_zero_mean`, without steps and limits."""
+    return tf.reduce_mean(exact - value, axis=(0, 1))
+
+
 def _zero_mean(tf: Any, value: Any, exact: Any, behind: _Behind, steps: _Steps) -> Any:
     """(C,) float32 to add to (N, pixels, C) ``value`` so that its mean is that of ``exact``."""
-    return steps.nearest(tf, tf.reduce_mean(exact - value, axis=(0, 1)))
+    return steps.nearest(tf, _free_mean(tf, value, exact, behind, steps))
 
 
 def _least_error_behind(tf: Any, value: Any, exact: Any, behind: _Behind, steps: _Steps) -> Any:

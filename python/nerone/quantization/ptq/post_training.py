@@ -164,12 +164,16 @@ def _default(graph: Graph, images: CalibrationSet, options: QuantizeOptions, pro
         fix_points, weights = adjust(graph, found, weights, floors)
     if options.correct_biases:
         rounded = with_biases(rounded)
-    biases = weight_fix_points(rounded, ("bias",))
-    kept = {name: {"kernel": weights[name]["kernel"], **own} for name, own in biases.items()}
-    fix_points, weights = adjust(graph, fix_points, _with_bias_range(graph, fix_points, kept), floors)
-    model = QuantizedModel(rounded, fix_points, weights, decision.float_nodes)
+
+    def fit(biased: Graph) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+        biases = weight_fix_points(biased, ("bias",))
+        kept = {name: {"kernel": weights[name]["kernel"], **own} for name, own in biases.items()}
+        return adjust(graph, fix_points, _with_bias_range(graph, fix_points, kept), floors)
+
+    model = QuantizedModel(rounded, *fit(rounded), decision.float_nodes)
     if options.correct_biases:
-        model = correct_biases(model, graph, images.first(images_to_hold(graph)))
+        held = images.first(images_to_hold(graph))
+        model = correct_biases(model, graph, held, lambda biased: fit(biased)[1])
     return model, found
 
 
