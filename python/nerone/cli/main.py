@@ -106,13 +106,18 @@ def _doctor(options: list[str]) -> int:
 
 
 def _command() -> Any:
-    """Return the whole command; its help has the colours that typer gives it."""
+    """Return the whole command; the help of every verb has the lines and colours of typer."""
     import typer.main
 
     command: Any = typer.main.get_command(_application())
-    for verb in (command, *command.commands.values()):
-        verb.format_help = _trusted(verb.format_help)
+    _trust_help(command)
     return command
+
+
+def _trust_help(command: Any) -> None:
+    command.format_help = _trusted(command.format_help)
+    for verb in getattr(command, "commands", {}).values():
+        _trust_help(verb)
 
 
 def _trusted(show: Callable[..., Any]) -> Callable[..., Any]:

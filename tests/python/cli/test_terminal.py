@@ -273,6 +273,23 @@ def test_help_keeps_its_colours(monkeypatch):
     assert "\x1b[" in stream.getvalue()
 
 
+def verbs_of(command, words=()):
+    """The words that lead to each group and verb below a command."""
+    for name, verb in getattr(command, "commands", {}).items():
+        yield (*words, name)
+        yield from verbs_of(verb, (*words, name))
+
+
+def test_help_of_every_group_and_verb_keeps_its_lines(capsys):
+    every = [(), *verbs_of(main_module._command())]
+    assert ("data", "phantoms") in every
+    for words in every:
+        assert main_module.main([*words, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert "\N{REPLACEMENT CHARACTER}" not in text, words
+        assert max(map(len, text.splitlines())) < 300, words
+
+
 def test_a_console_writes_past_the_cleaning_once(capsys):
     with cleaned_streams(), cleaned_streams():
         console().print(EVIL.partition("\n")[0])
