@@ -75,7 +75,7 @@ def test_real_inputs_are_one_more_image() -> None:
 
 def test_what_cannot_be_compared_is_refused() -> None:
     path = golden("models", f"{_NAME}.xmodel")
-    with pytest.raises(ConfigurationError, match="0 images"):
+    with pytest.raises(ConfigurationError, match="images is 0; expected"):
         verify(path, images=0)
     assert main(["verify", str(golden("quantized", "prmittal_CNN_int.xmodel"))]) == 2
 
